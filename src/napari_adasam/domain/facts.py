@@ -1,0 +1,176 @@
+"""A session's facts, to be read: what is where, how it stands, and the signals that tell of changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+from psygnal import Signal
+
+from napari_adasam.domain.history import NO_PROMPT, FrameContent, History
+from napari_adasam.domain.packing import PackedLabels
+from napari_adasam.domain.prompts import Box, Point
+from napari_adasam.domain.records import Annotation, Frame, FrameStatus, Labels, Suggestion
+from napari_adasam.domain.shelf import Shelf
+from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
+
+Prompts = tuple[tuple[Point, ...], Box | None]
+
+
+class FrameRecord:
+    """One frame with what it holds, its history and its revision."""
+
+    __slots__ = ("content", "frame", "history", "revision")
+
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+        self.content = FrameContent()
+        self.history = History()
+        self.revision = 0
+
+    def annotation(self) -> Annotation | None:
+        """The accepted annotation, its labels unpacked; ``None`` for a frame that is not accepted."""
+        facts, labels = self.content.acceptance, self.content.labels
+        if facts is None or labels is None:
+            return None
+        return Annotation(
+            self.frame.id, labels.open(), dict(facts.origins), dict(facts.changed_share), facts.seconds, facts.model
+        )
+
+
+class Annotations(Mapping[str, Annotation]):
+    """A live view of the accepted frames, id to annotation; labels are unpacked when an annotation is asked for."""
+
+    def __init__(self, records: Mapping[str, FrameRecord]) -> None:
+        self._records = records
+
+    def __getitem__(self, frame_id: str) -> Annotation:
+        annotation = self._records[frame_id].annotation()
+        if annotation is None:
+            raise KeyError(frame_id)
+        return annotation
+
+    def packed(self, frame_id: str) -> PackedLabels:
+        """The labels of an accepted frame as they lie in memory; they may be opened on another thread."""
+        content = self._records[frame_id].content
+        if content.acceptance is None or content.labels is None:
+            raise KeyError(frame_id)
+        return content.labels
+
+    def __contains__(self, frame_id: object) -> bool:
+        return frame_id in self._records and self._records[str(frame_id)].content.acceptance is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return (frame_id for frame_id, record in self._records.items() if record.content.acceptance is not None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class Facts:
+    """What can be read of a session; :class:`~napari_adasam.domain.session.Session` adds what can be done."""
+
+    frames_changed = Signal()
+    structures_changed = Signal()
+    current_changed = Signal(str)
+    labels_changed = Signal(str)
+    """The labels, points or box of a frame (its id) changed."""
+    suggestions_changed = Signal(str)
+    status_changed = Signal(str)
+    ticks_changed = Signal(str)
+
+    def __init__(self, structures: Sequence[Structure] = MUSCLE_PRESET) -> None:
+        self._structures = tuple(structures)
+        self._records: dict[str, FrameRecord] = {}
+        self._current: str | None = None
+        self._shelf = Shelf()
+        self._opened: tuple[PackedLabels | None, Labels] = (None, np.zeros((0, 0), dtype=np.uint8))
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """In the order in which they were added."""
+        return tuple(record.frame for record in self._records.values())
+
+    @property
+    def structures(self) -> tuple[Structure, ...]:
+        """What is annotated."""
+        return self._structures
+
+    @property
+    def current(self) -> str | None:
+        """Id of the frame on the screen."""
+        return self._current
+
+    def frame(self, frame_id: str) -> Frame:
+        """The frame of an id; KeyError if there is none."""
+        return self._records[frame_id].frame
+
+    def status(self, frame_id: str) -> FrameStatus:
+        """Where a frame stands."""
+        return self._records[frame_id].content.status
+
+    def revision(self, frame_id: str) -> int:
+        """How often the clinician has changed a frame; give it back with an answer that is computed meanwhile."""
+        return self._records[frame_id].revision
+
+    def labels(self, frame_id: str) -> Labels:
+        """(height, width) uint8, read-only; zeros where nothing is labelled."""
+        record = self._records[frame_id]
+        packed = record.content.labels
+        if packed is None:
+            empty = np.zeros((record.frame.height, record.frame.width), dtype=np.uint8)
+            empty.flags.writeable = False
+            return empty
+        if self._opened[0] is not packed:
+            self._opened = (packed, packed.open())
+        return self._opened[1]
+
+    def suggestions(self, frame_id: str) -> Mapping[int, Suggestion]:
+        """Structure value to the model's latest answer; empty where there is none."""
+        suggested = self._records[frame_id].content.suggested
+        return MappingProxyType({}) if suggested is None else self._shelf.read(suggested)
+
+    def scores(self, frame_id: str) -> Mapping[int, float]:
+        """Structure value to the suggestion's score, without opening masks and maps."""
+        suggested = self._records[frame_id].content.suggested
+        return MappingProxyType({}) if suggested is None else suggested.scores
+
+    def suggested_labels(self, frame_id: str) -> Labels:
+        """(height, width) uint8: the suggestions as they were laid into the labels, before any change by hand."""
+        frame, adopted = self.frame(frame_id), self._records[frame_id].content.adopted
+        labels = np.zeros((frame.height, frame.width), dtype=np.uint8)
+        for value, mask in adopted.items():
+            labels[mask.open()] = value
+        return labels
+
+    def touched(self, frame_id: str) -> frozenset[int]:
+        """Values of the structures that were changed by hand."""
+        return self._records[frame_id].content.touched
+
+    def ticks(self, frame_id: str) -> Mapping[int, bool]:
+        """Structure value to the clinician's word on whether it is there."""
+        return self._records[frame_id].content.ticks
+
+    def prompts(self, frame_id: str, structure: int) -> Prompts:
+        """The clinician's points and box for one structure."""
+        prompt = self._records[frame_id].content.prompts.get(structure, NO_PROMPT)
+        return prompt.points, prompt.box
+
+    def unanswered(self, frame_id: str) -> tuple[int, ...]:
+        """Values of the structures whose last point or box has no mask yet."""
+        prompts = self._records[frame_id].content.prompts
+        return tuple(value for value, prompt in prompts.items() if not prompt.answered)
+
+    def can_undo(self, frame_id: str) -> bool:
+        """Whether the frame has a step to take back."""
+        return self._records[frame_id].history.can_undo
+
+    def can_redo(self, frame_id: str) -> bool:
+        """Whether a step was taken back last."""
+        return self._records[frame_id].history.can_redo
+
+    @property
+    def annotations(self) -> Annotations:
+        """Accepted frames: id to annotation, unpacked when it is asked for."""
+        return Annotations(self._records)

@@ -1,0 +1,147 @@
+"""The facts of a session as frozen values. Arrays are never changed after they are put into one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_adasam.domain.prompts import Prompt
+
+Mask = NDArray[np.bool_]
+Labels = NDArray[np.uint8]
+
+
+class FrameStatus(StrEnum):
+    """Where a frame stands; the words are shown to the clinician."""
+
+    NEW = "new"
+    SUGGESTED = "suggested"
+    CORRECTED = "corrected"
+    ACCEPTED = "accepted"
+    SKIPPED = "skipped"
+
+
+class MaskOrigin(StrEnum):
+    """How the mask of one structure came to be."""
+
+    SUGGESTED = "suggested"
+    CORRECTED = "corrected"
+    DRAWN = "drawn"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class Spacing:
+    """Size of one pixel in millimetres, and who says so.
+
+    Parameters
+    ----------
+    y_mm, x_mm
+        Height and width of one pixel in mm, greater than 0.
+    source
+        ``"DICOM region"``, ``"DICOM pixel spacing"``, ``"TIFF header"``, ``"index.csv"``, ``"phantom"`` or ``"by hand"``.
+    """
+
+    y_mm: float
+    x_mm: float
+    source: str
+
+    def __post_init__(self) -> None:
+        if not (0 < self.y_mm < 100 and 0 < self.x_mm < 100):
+            raise ValueError(f"expected a spacing in (0, 100) mm, got {self.y_mm} × {self.x_mm}")
+
+    @property
+    def pixel_area_mm2(self) -> float:
+        """Area of one pixel in mm²."""
+        return self.y_mm * self.x_mm
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One two-dimensional image of a session, by reference.
+
+    Parameters
+    ----------
+    id
+        Content hash of the file and the frame's index in it: the same picture keeps its id wherever it lies.
+    path
+        The source file.
+    index
+        Position in the file, from 0; 0 for a single image.
+    height, width
+        In pixels.
+    spacing
+        ``None``: the scale is unknown and figures are in pixels only.
+    stem
+        The file's name without its ending, with ``_0007`` behind it for frame 7 of a clip. Unique in a session.
+    note
+        A sentence for the clinician, such as why the scale is not trusted; empty for none.
+    """
+
+    id: str
+    path: str
+    index: int
+    height: int
+    width: int
+    stem: str
+    spacing: Spacing | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Suggestion:
+    """The model's answer for one structure of one frame.
+
+    Parameters
+    ----------
+    mask
+        (height, width) bool, all false where there was no prompt.
+    score
+        The decoder's predicted IoU, 0 to 1; 0 where there was no prompt.
+    presence
+        The classifier's probability that the structure is in the frame, 0 to 1.
+    prompts
+        The prompts the CAM gave, one a part; empty means "no prompt".
+    cam
+        (height, width) float32 in 0 to 1: the class activation map, aligned with the image.
+    model
+        The fingerprint of the weights that made it.
+    """
+
+    frame_id: str
+    structure: int
+    mask: Mask = field(repr=False)
+    score: float
+    presence: float
+    prompts: tuple[Prompt, ...]
+    cam: NDArray[np.float32] = field(repr=False)
+    model: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Annotation:
+    """An accepted label image with its history in figures.
+
+    Parameters
+    ----------
+    labels
+        (height, width) uint8, values of structures, 0 background.
+    origins
+        Structure value to how its mask came to be.
+    changed_share
+        Structure value to the share of its pixels that differ from the suggestion: |A xor S| / |A or S|, 0 to 1.
+    seconds
+        Time the frame was worked on, in seconds.
+    model
+        The fingerprint of the weights behind the suggestion; empty where there was none.
+    """
+
+    frame_id: str
+    labels: Labels = field(repr=False)
+    origins: dict[int, MaskOrigin]
+    changed_share: dict[int, float]
+    seconds: float
+    model: str

@@ -1,0 +1,222 @@
+"""The facts of one session: frames, structures, what is suggested, drawn and accepted. Changed on the GUI thread only.
+
+Every change is one step of the frame's own history, so undo works frame by frame and survives going to another one.
+``revision`` rises with every change of the clinician's: an answer that was asked for at an earlier revision is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+import numpy as np
+
+from napari_adasam.domain import steps
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.facts import Facts, FrameRecord
+from napari_adasam.domain.history import NO_PROMPT, FrameContent, History, StructurePrompt
+from napari_adasam.domain.packing import PackedLabels
+from napari_adasam.domain.prompts import Box, Point
+from napari_adasam.domain.records import Annotation, Frame, FrameStatus, Labels, Mask, Suggestion
+from napari_adasam.domain.structures import Structure
+
+NO_TICKS: Mapping[int, bool] = MappingProxyType({})
+
+
+class Session(Facts):
+    """Frames under annotation.
+
+    Parameters
+    ----------
+    structures
+        What is annotated at the start.
+    """
+
+    def add_frames(self, frames: Sequence[Frame]) -> None:
+        """Add frames behind the others; those whose id is there already are left as they are."""
+        new = {frame.id: FrameRecord(frame) for frame in frames if frame.id not in self._records}
+        self._records.update(new)
+        if new:
+            self.frames_changed.emit()
+
+    def set_structures(self, structures: Sequence[Structure]) -> None:
+        """Replace the structures. Suggested masks of one that is gone are taken out.
+
+        InputError if a structure that is gone was drawn or accepted anywhere.
+        """
+        values = [one.value for one in structures]
+        if len(set(values)) != len(values):
+            raise ValueError(f"expected structures of different values, got {values}")
+        gone = [one for one in self._structures if one.value not in values]
+        self._refuse_if_drawn(gone)
+        self._structures = tuple(structures)
+        for frame_id, record in self._records.items():
+            labels = self.labels(frame_id)
+            bare = np.where(np.isin(labels, values), labels, 0).astype(np.uint8)
+            if gone and not np.array_equal(bare, labels):
+                self._step(frame_id, replace(record.content, labels=PackedLabels.of(bare)))
+        self.structures_changed.emit()
+
+    def _refuse_if_drawn(self, gone: Sequence[Structure]) -> None:
+        """Raise InputError if a structure is accepted or changed by hand on a frame: that work must not vanish."""
+        for structure in gone:
+            frames = [frame_id for frame_id in self._records if self._is_drawn(frame_id, structure.value)]
+            if frames:
+                raise InputError(
+                    f"“{structure.name}” cannot be removed: it is drawn or accepted on {len(frames)} frame(s), first "
+                    f"{self.frame(frames[0]).stem}. Nothing was changed; rename it, or clear it on those frames first."
+                )
+
+    def _is_drawn(self, frame_id: str, value: int) -> bool:
+        content = self._records[frame_id].content
+        vouched = value in content.touched or content.status in steps.CLOSED
+        return vouched and bool((self.labels(frame_id) == value).any())
+
+    def go_to(self, frame_id: str) -> None:
+        """Make a frame current."""
+        if frame_id not in self._records:
+            raise KeyError(frame_id)
+        if frame_id != self._current:
+            self._current = frame_id
+            self.current_changed.emit(frame_id)
+
+    # -- the model's answers ---------------------------------------------------------------------------------------
+
+    def propose(self, frame_id: str, suggestions: Sequence[Suggestion], revision: int) -> bool:
+        """Lay suggestions into the labels, as one step; ``False`` if they came too late or nothing may be changed."""
+        record = self._records[frame_id]
+        content = record.content
+        known = {one.value for one in self._structures} - content.touched
+        fresh = {one.structure: one for one in suggestions if one.structure in known}
+        if revision != record.revision or content.status in steps.CLOSED or not fresh:
+            return False
+        kept = {} if content.suggested is None else dict(self._shelf.read(content.suggested))
+        after = steps.proposed(content, self.labels(frame_id), fresh, self._structures)
+        self._step(frame_id, replace(after, suggested=self._shelf.put({**kept, **fresh})), by_clinician=False)
+        return True
+
+    def answer(self, frame_id: str, structure: int, mask: Mask, revision: int) -> bool:
+        """Put the mask that a point or box asked for into that step; ``False`` if it came too late."""
+        record = self._records[frame_id]
+        if revision != record.revision:
+            return False
+        self._show(frame_id, steps.answered(record.content, self.labels(frame_id), structure, mask))
+        return True
+
+    # -- the clinician's changes: one step each --------------------------------------------------------------------
+
+    def ask(self, frame_id: str, structure: int, points: tuple[Point, ...], box: Box | None) -> int:
+        """Set the points and box of a structure; their mask comes by :meth:`answer`. Returns the revision for that."""
+        content = self._records[frame_id].content
+        self._step(frame_id, steps.asked(content, structure, StructurePrompt(points, box)))
+        return self.revision(frame_id)
+
+    def withdraw(self, frame_id: str, revision: int) -> bool:
+        """Take an unanswerable point or box back, as if it had not been; ``False`` if more was done since."""
+        record = self._records[frame_id]
+        if revision != record.revision or not self.unanswered(frame_id) or not record.history.can_undo:
+            return False
+        record.revision += 1
+        self._show(frame_id, record.history.withdraw())
+        return True
+
+    def set_mask(self, frame_id: str, structure: int, mask: Mask) -> None:
+        """Replace the mask of a structure, (height, width) bool; pixels of other structures stay theirs."""
+        content = self._records[frame_id].content
+        self._step(frame_id, steps.masked(content, self.labels(frame_id), structure, mask))
+
+    def clear_structure(self, frame_id: str, structure: int) -> None:
+        """Remove the mask of a structure with its points and box."""
+        self.set_mask(frame_id, structure, np.zeros(self.labels(frame_id).shape, dtype=np.bool_))
+
+    def clear_prompts(self, frame_id: str, structure: int) -> None:
+        """Forget the points and box of a structure; its mask stays."""
+        content = self._records[frame_id].content
+        if structure in content.prompts:
+            self._step(frame_id, steps.with_prompt(content, structure, NO_PROMPT))
+
+    def set_labels(self, frame_id: str, labels: Labels) -> None:
+        """Take in a stroke as a whole, (height, width); where it painted over another structure, that one stays."""
+        content = self._records[frame_id].content
+        after = steps.stroked(content, self.labels(frame_id), np.asarray(labels))
+        if after is not content:
+            self._step(frame_id, after)
+        else:
+            self.labels_changed.emit(frame_id)  # the screen may show what was refused
+
+    def tick(self, frame_id: str, structure: int, present: bool | None) -> None:
+        """Say whether a structure is there (``None``: the classifier decides). "Not there" removes a suggested mask."""
+        content = self._records[frame_id].content
+        if content.ticks.get(structure) is not present:
+            self._step(frame_id, steps.ticked(content, self.labels(frame_id), structure, present))
+
+    def draft(self, frame_id: str, seconds: float) -> Annotation:
+        """What :meth:`accept` would record, without recording it."""
+        values = [one.value for one in self._structures]
+        return steps.draft(self._records[frame_id].content, self.labels(frame_id), frame_id, values, seconds)
+
+    def accept(self, frame_id: str, seconds: float) -> Annotation:
+        """Accept a frame as it stands; ``seconds`` is the time spent on it."""
+        annotation = self.draft(frame_id, seconds)
+        self._step(frame_id, steps.accepted(self._records[frame_id].content, annotation))
+        return annotation
+
+    def skip(self, frame_id: str) -> None:
+        """Leave a frame out; what is drawn on it stays."""
+        self._step(frame_id, steps.skipped(self._records[frame_id].content))
+
+    def reopen(self, frame_id: str) -> None:
+        """Open an accepted or skipped frame again."""
+        if self.status(frame_id) in steps.CLOSED:
+            self._step(frame_id, steps.reopened(self._records[frame_id].content))
+
+    def undo(self, frame_id: str) -> bool:
+        """Take the frame's last step back; ``False`` if there is none."""
+        record = self._records[frame_id]
+        if not record.history.can_undo:
+            return False
+        record.revision += 1
+        self._show(frame_id, record.history.undo(record.content))
+        return True
+
+    def redo(self, frame_id: str) -> bool:
+        """Do the step again that was taken back last; ``False`` if there is none."""
+        record = self._records[frame_id]
+        if not record.history.can_redo:
+            return False
+        record.revision += 1
+        self._show(frame_id, record.history.redo(record.content))
+        return True
+
+    def restore(
+        self,
+        frame_id: str,
+        status: FrameStatus,
+        annotation: Annotation | None = None,
+        ticks: Mapping[int, bool] = NO_TICKS,
+    ) -> None:
+        """Bring a frame back as the disk has it; not a step. ``annotation`` is its last accepted version, if any."""
+        record = self._records[frame_id]
+        record.history = History()
+        record.revision += 1
+        self._show(frame_id, steps.restored(status, annotation, ticks))
+
+    def _step(self, frame_id: str, after: FrameContent, by_clinician: bool = True) -> None:
+        record = self._records[frame_id]
+        record.history.push(record.content)
+        record.revision += by_clinician
+        self._show(frame_id, after)
+
+    def _show(self, frame_id: str, after: FrameContent) -> None:
+        """Make a content the frame's, and tell what is different."""
+        record = self._records[frame_id]
+        before, record.content = record.content, after
+        if before.labels is not after.labels or before.prompts != after.prompts:
+            self.labels_changed.emit(frame_id)
+        if before.suggested is not after.suggested:
+            self.suggestions_changed.emit(frame_id)
+        if before.ticks != after.ticks:
+            self.ticks_changed.emit(frame_id)
+        if before.status is not after.status:
+            self.status_changed.emit(frame_id)

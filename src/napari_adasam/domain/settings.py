@@ -1,0 +1,138 @@
+"""Every choice that a person or a script can make, as frozen values; replaced whole, never changed in place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+ClassifierForm = Literal["classmap", "gradcam"]
+DeviceChoice = Literal["auto", "cuda", "mps", "cpu"]
+Method = Literal["adasam", "lora", "decoder"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """Which weights serve, at which size, where.
+
+    Parameters
+    ----------
+    name
+        A registry name, or the path of a checkpoint or adapter.
+    input_size
+        Side of the square input in pixels, a multiple of 32; ``None`` takes the model's own.
+    device
+        ``"auto"`` is cuda, then mps after its self-check, then cpu.
+    """
+
+    name: str = "adasam-us"
+    input_size: int | None = None
+    device: DeviceChoice = "auto"
+    classifier: ClassifierForm = "classmap"
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSettings:
+    """How a CAM becomes prompts (method.md: box at 0.4 of the min-max map).
+
+    Parameters
+    ----------
+    threshold
+        Share of the min-max scaled map above which a cell belongs to a component.
+    peak_share
+        For a structure with several parts: a component counts if its peak reaches this share of the maximum.
+    presence
+        Below this probability a structure is absent, and there is no prompt.
+    use_box, use_point, use_dense
+        Which parts of the prompt the decoder gets.
+    """
+
+    threshold: float = 0.4
+    peak_share: float = 0.75
+    presence: float = 0.5
+    use_box: bool = True
+    use_point: bool = True
+    use_dense: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LossWeights:
+    """Weights of L = L_cls + segmentation·(Dice + CE) + map·L_map + iou·L_iou + unlabelled·w(t)·L_u + anchor·L2."""
+
+    presence: float = 0.2
+    segmentation: float = 1.0
+    map: float = 1.0
+    iou: float = 0.1
+    unlabelled: float = 0.5
+    anchor: float = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings:
+    """One fine-tuning round.
+
+    Parameters
+    ----------
+    method
+        ``adasam``: LoRA, decoder and heads, with unlabelled frames; ``lora``: the same without unlabelled frames;
+        ``decoder``: decoder and heads only.
+    rank, alpha
+        Of LoRA.
+    adapt_from
+        The first encoder stage that is adapted; everything before it is frozen and its activations are cached.
+        Negative counts from the end; ``None`` takes the encoder's own default.
+    steps
+        Optimiser steps of the round.
+    batch
+        Labelled frames a step; as many unlabelled ones beside them.
+    views
+        Cached augmented views a frame.
+    warm_up
+        Share of the steps that sees labelled frames alone.
+    ema, ema_end
+        The teacher's decay at the start and at the end.
+    confidence
+        A pseudo-label's pixel counts where the teacher is at least this sure.
+    """
+
+    method: Method = "adasam"
+    rank: int = 8
+    alpha: float = 8.0
+    adapt_from: int | None = None
+    steps: int = 60
+    batch: int = 2
+    views: int = 4
+    lr: float = 5e-4
+    warm_up: float = 0.3
+    ema: float = 0.99
+    ema_end: float = 0.996
+    confidence: float = 0.95
+    max_unlabelled: int = 50
+    seed: int = 0
+    weights: LossWeights = field(default_factory=LossWeights)
+
+
+@dataclass(frozen=True, slots=True)
+class LearnSettings:
+    """When rounds start by themselves, and what the gate allows.
+
+    Parameters
+    ----------
+    every
+        A round starts by itself after this many new accepts; 0 for never.
+    max_fall, max_fall_structure
+        How far held-out Dice may fall, in the mean and for any one structure, before a round is refused.
+    """
+
+    every: int = 5
+    max_fall: float = 0.01
+    max_fall_structure: float = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of one session."""
+
+    model: ModelSettings = field(default_factory=ModelSettings)
+    prompts: PromptSettings = field(default_factory=PromptSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+    learn: LearnSettings = field(default_factory=LearnSettings)

@@ -1,0 +1,105 @@
+"""The suggestions of many frames in bounded memory.
+
+A suggestion of a 1 megapixel frame is 5 MB a structure. The shelf keeps the sets used last as they came and packs the
+others to a few per cent of that; a packed map has 256 grey levels, masks and figures are exact.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_adasam.domain.packing import LEVEL, PackedMask
+from napari_adasam.domain.records import Suggestion
+
+BUDGET = 256 * 1024 * 1024
+_NO_MASK = np.zeros((0, 0), dtype=np.bool_)
+_NO_CAM = np.zeros((0, 0), dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PackedSuggestion:
+    """A suggestion with its mask and map compressed."""
+
+    bare: Suggestion
+    mask: PackedMask
+    cam_shape: tuple[int, ...]
+    cam: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, suggestion: Suggestion) -> PackedSuggestion:
+        """Compress; the map is rounded to 1/255."""
+        grey = np.rint(np.clip(suggestion.cam, 0, 1) * 255).astype(np.uint8)
+        bare = replace(suggestion, mask=_NO_MASK, cam=_NO_CAM)
+        return cls(bare, PackedMask.of(suggestion.mask), grey.shape, zlib.compress(grey.tobytes(), LEVEL))
+
+    def open(self) -> Suggestion:
+        """Return the suggestion with its arrays."""
+        grey = np.frombuffer(zlib.decompress(self.cam), dtype=np.uint8).reshape(self.cam_shape)
+        cam: NDArray[np.float32] = grey.astype(np.float32) / np.float32(255)
+        return replace(self.bare, mask=self.mask.open(), cam=cam)
+
+
+class SuggestionSet:
+    """The suggestions of one frame at one time; never changed, but packed when its shelf is full."""
+
+    __slots__ = ("_open", "_packed", "models", "scores")
+
+    def __init__(self, suggestions: Mapping[int, Suggestion]) -> None:
+        self.models = tuple(dict.fromkeys(one.model for one in suggestions.values()))
+        self.scores = {value: one.score for value, one in suggestions.items()}
+        self._open: Mapping[int, Suggestion] | None = MappingProxyType(dict(suggestions))
+        self._packed: tuple[PackedSuggestion, ...] = ()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the open arrays; 0 while packed."""
+        return sum(one.mask.nbytes + one.cam.nbytes for one in (self._open or {}).values())
+
+    def pack(self) -> None:
+        """Compress the arrays."""
+        if self._open is not None:
+            self._packed = tuple(PackedSuggestion.of(one) for one in self._open.values())
+            self._open = None
+
+    def open(self) -> Mapping[int, Suggestion]:
+        """Structure value to suggestion."""
+        if self._open is None:
+            unpacked = (one.open() for one in self._packed)
+            self._open = MappingProxyType({one.structure: one for one in unpacked})
+        return self._open
+
+
+class Shelf:
+    """Keeps the sets used last open, up to a budget in bytes; at least the last one."""
+
+    def __init__(self, budget: int = BUDGET) -> None:
+        self._budget = budget
+        self._open: OrderedDict[int, SuggestionSet] = OrderedDict()
+
+    def put(self, suggestions: Mapping[int, Suggestion]) -> SuggestionSet:
+        """Take suggestions in as a set."""
+        made = SuggestionSet(suggestions)
+        self._use(made)
+        return made
+
+    def read(self, one: SuggestionSet) -> Mapping[int, Suggestion]:
+        """Open a set, and remember that it was used."""
+        suggestions = one.open()
+        self._use(one)
+        return suggestions
+
+    def _use(self, one: SuggestionSet) -> None:
+        self._open[id(one)] = one
+        self._open.move_to_end(id(one))
+        used = sum(kept.nbytes for kept in self._open.values())
+        while used > self._budget and len(self._open) > 1:
+            _, oldest = self._open.popitem(last=False)
+            used -= oldest.nbytes
+            oldest.pack()

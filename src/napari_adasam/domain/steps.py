@@ -1,0 +1,184 @@
+"""The steps of a frame as pure functions: content in, content after one act of the clinician or the model out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+import numpy as np
+
+from napari_adasam.domain.history import NO_PROMPT, Acceptance, EarlierVersion, FrameContent, StructurePrompt
+from napari_adasam.domain.packing import PackedLabels, PackedMask
+from napari_adasam.domain.protection import changed_share, changed_structures, lay_suggestions, put_mask, put_stroke
+from napari_adasam.domain.records import Annotation, FrameStatus, Labels, Mask, MaskOrigin, Suggestion
+from napari_adasam.domain.structures import Structure
+
+CLOSED = (FrameStatus.ACCEPTED, FrameStatus.SKIPPED)
+
+
+def proposed(
+    content: FrameContent, labels: Labels, fresh: Mapping[int, Suggestion], structures: Sequence[Structure]
+) -> FrameContent:
+    """Lay suggestions for untouched structures into the labels. A structure ticked as absent gets an empty mask.
+
+    ``suggested`` is left to the caller, who has the shelf.
+    """
+    several = [one.value for one in structures if one.several_parts]
+    nothing = np.zeros(labels.shape, dtype=np.bool_)
+    masks = {value: one.mask if content.ticks.get(value, True) else nothing for value, one in fresh.items()}
+    laid = lay_suggestions(labels, masks, several)
+    adopted = {**content.adopted, **{value: PackedMask.of(laid == value) for value in masks}}
+    status = FrameStatus.CORRECTED if content.touched else FrameStatus.SUGGESTED
+    return replace(content, labels=PackedLabels.of(laid), adopted=MappingProxyType(adopted), status=status)
+
+
+def corrected(content: FrameContent, touched: frozenset[int], labels: Labels | None = None) -> FrameContent:
+    """A change by hand: an accepted or skipped frame is open again, and no suggestion replaces what was touched."""
+    return replace(
+        content,
+        status=FrameStatus.CORRECTED,
+        labels=content.labels if labels is None else PackedLabels.of(labels),
+        touched=content.touched | touched | all_if_accepted(content),
+        acceptance=None,
+    )
+
+
+def all_if_accepted(content: FrameContent) -> frozenset[int]:
+    """Every structure, if the frame was accepted: the clinician has vouched for all of them."""
+    return frozenset(content.acceptance.origins) if content.acceptance else frozenset()
+
+
+def with_prompt(content: FrameContent, structure: int, prompt: StructurePrompt) -> FrameContent:
+    """The same with another prompt for one structure."""
+    prompts = {**content.prompts, structure: prompt}
+    kept = {value: one for value, one in prompts.items() if not one.empty}
+    return replace(content, prompts=MappingProxyType(kept))
+
+
+def asked(content: FrameContent, structure: int, prompt: StructurePrompt) -> FrameContent:
+    """A new point or box, its mask yet to come."""
+    return with_prompt(corrected(content, frozenset({structure})), structure, replace(prompt, answered=False))
+
+
+def answered(content: FrameContent, labels: Labels, structure: int, mask: Mask) -> FrameContent:
+    """The mask that came for a point or box."""
+    prompt = replace(content.prompts.get(structure, NO_PROMPT), answered=True)
+    masked = corrected(content, frozenset({structure}), put_mask(labels, structure, mask))
+    return with_prompt(masked, structure, prompt)
+
+
+def masked(content: FrameContent, labels: Labels, structure: int, mask: Mask) -> FrameContent:
+    """A mask set as a whole; the structure's points and box, which it does not come from, are gone."""
+    changed = corrected(content, frozenset({structure}), put_mask(labels, structure, mask))
+    return with_prompt(changed, structure, NO_PROMPT)
+
+
+def stroked(content: FrameContent, before: Labels, after: Labels) -> FrameContent:
+    """A stroke of brush or eraser; points and boxes of the structures it changed are gone: clicks start anew."""
+    merged = put_stroke(before, after)
+    touched = changed_structures(before, merged)
+    if not touched:
+        return content
+    changed = corrected(content, touched, merged)
+    for structure in touched & set(content.prompts):
+        changed = with_prompt(changed, structure, NO_PROMPT)
+    return changed
+
+
+def ticked(content: FrameContent, labels: Labels, structure: int, present: bool | None) -> FrameContent:
+    """The clinician's word on a structure; "not there" also removes a suggested mask."""
+    ticks = {value: one for value, one in content.ticks.items() if value != structure}
+    if present is not None:
+        ticks[structure] = present
+    content = replace(content, ticks=MappingProxyType(ticks))
+    if present is False and structure not in content.touched and content.status not in CLOSED:
+        bare = put_mask(labels, structure, np.zeros(labels.shape, dtype=np.bool_))
+        content = replace(content, labels=PackedLabels.of(bare))
+    return content
+
+
+def draft(content: FrameContent, labels: Labels, frame_id: str, values: Sequence[int], seconds: float) -> Annotation:
+    """What accepting the frame as it stands would record, for the structures ``values``."""
+    origins: dict[int, MaskOrigin] = {}
+    shares: dict[int, float] = {}
+    for value in values:
+        mask = labels == value
+        adopted = content.adopted.get(value)
+        suggested = np.zeros(labels.shape, dtype=np.bool_) if adopted is None else adopted.open()
+        shares[value] = changed_share(mask, suggested)
+        origins[value] = _origin(bool(mask.any()), bool(suggested.any()), shares[value])
+    _keep_earlier(content, labels, origins, shares)
+    known = np.where(np.isin(labels, values), labels, 0).astype(np.uint8)
+    return Annotation(frame_id, known, origins, shares, seconds, _model(content))
+
+
+def _keep_earlier(
+    content: FrameContent, labels: Labels, origins: dict[int, MaskOrigin], shares: dict[int, float]
+) -> None:
+    """A reopened session has no suggestions: what was recorded earlier still tells how a mask came to be."""
+    if content.earlier is None:
+        return
+    before, facts = content.earlier.labels.open(), content.earlier.facts
+    for value in set(origins) - set(content.adopted):
+        origin = facts.origins.get(value, MaskOrigin.ABSENT)
+        share = changed_share(labels == value, before == value)
+        if share == 0:
+            origins[value], shares[value] = origin, facts.changed_share.get(value, 0.0)
+        elif origins[value] is MaskOrigin.DRAWN and origin in (MaskOrigin.SUGGESTED, MaskOrigin.CORRECTED):
+            origins[value], shares[value] = MaskOrigin.CORRECTED, share
+
+
+def _origin(present: bool, suggested: bool, share: float) -> MaskOrigin:
+    if not present:
+        return MaskOrigin.ABSENT
+    if not suggested:
+        return MaskOrigin.DRAWN
+    return MaskOrigin.CORRECTED if share else MaskOrigin.SUGGESTED
+
+
+def _model(content: FrameContent) -> str:
+    if content.suggested is not None and content.suggested.models:
+        return content.suggested.models[0]
+    return content.earlier.facts.model if content.earlier else ""
+
+
+def accepted(content: FrameContent, annotation: Annotation) -> FrameContent:
+    """The frame is done; its labels are the annotation's."""
+    return replace(
+        content,
+        status=FrameStatus.ACCEPTED,
+        labels=PackedLabels.of(annotation.labels),
+        acceptance=Acceptance.of(annotation),
+    )
+
+
+def restored(status: FrameStatus, annotation: Annotation | None, ticks: Mapping[int, bool]) -> FrameContent:
+    """A frame as the disk has it. Suggestions are not kept there, so a frame that had only those is new again."""
+    ticks = MappingProxyType(dict(ticks))
+    if annotation is None:
+        kept = status if status is FrameStatus.SKIPPED else FrameStatus.NEW
+        return FrameContent(status=kept, ticks=ticks)
+    if status not in CLOSED:
+        status = FrameStatus.CORRECTED
+    labels, facts = PackedLabels.of(annotation.labels), Acceptance.of(annotation)
+    content = FrameContent(
+        status, labels, touched=frozenset(facts.origins), ticks=ticks, earlier=EarlierVersion(labels, facts)
+    )
+    return replace(content, acceptance=facts) if status is FrameStatus.ACCEPTED else content
+
+
+def skipped(content: FrameContent) -> FrameContent:
+    """The frame is left out; what is drawn on it stays."""
+    return replace(content, status=FrameStatus.SKIPPED, acceptance=None)
+
+
+def reopened(content: FrameContent) -> FrameContent:
+    """An accepted or skipped frame is open again, with the status its labels give it."""
+    if content.acceptance is not None:
+        return corrected(content, frozenset())
+    if content.touched:
+        status = FrameStatus.CORRECTED
+    else:
+        status = FrameStatus.SUGGESTED if content.suggested else FrameStatus.NEW
+    return replace(content, status=status)

@@ -1,0 +1,167 @@
+"""One opened file: its frames by reference, and how to read their pixels when they are needed."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.records import Frame, Spacing
+
+Pixels = NDArray[Any]
+"""(height, width) or (height, width, 3), uint8 or uint16."""
+SMALLEST_SIDE = 16
+MOST_PIXELS = 89_000_000
+"""A frame with more pixels is refused before it is unpacked: about 9400 × 9400, far beyond any ultrasound image."""
+ID_LENGTH = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clip:
+    """One file with one frame or many.
+
+    Parameters
+    ----------
+    path
+        The file.
+    frames
+        In the order of the file; all of one size.
+    reader
+        Gives the pixels of frame ``index``; called by :meth:`read` only.
+    """
+
+    path: Path
+    frames: tuple[Frame, ...]
+    reader: Callable[[int], Pixels] = field(repr=False)
+
+    def read(self, index: int) -> Pixels:
+        """Pixels of one frame, read from the file now: (height, width) or (height, width, 3) RGB, uint8 or uint16.
+
+        Raises
+        ------
+        InputError
+            If the file is gone, was changed, or is broken.
+        """
+        frame = self.frames[index]
+        try:
+            pixels = self.reader(index)
+        except InputError:
+            raise
+        except MemoryError as error:
+            raise InputError(
+                f"{self.path.name} is too large for the memory of this computer; it was left out."
+            ) from error
+        except Exception as error:
+            raise InputError(broken(self.path, error)) from error
+        if pixels.shape[:2] != (frame.height, frame.width):
+            raise InputError(
+                f"{self.path.name} has changed since it was opened (now {pixels.shape[0]} × {pixels.shape[1]} px, "
+                f"{frame.height} × {frame.width} px before); open it again."
+            )
+        return pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a reader learns from a file without unpacking its pixels.
+
+    Parameters
+    ----------
+    frames, height, width
+        Number of frames, and their size in pixels.
+    spacings
+        One for all frames, or one a frame; ``None`` where the scale is unknown.
+    note
+        A sentence for the clinician; empty for none.
+    """
+
+    frames: int
+    height: int
+    width: int
+    spacings: tuple[Spacing | None, ...] = (None,)
+    note: str = ""
+
+
+def make_clip(path: Path, header: Header, reader: Callable[[int], Pixels]) -> Clip:
+    """Check the sizes and name the frames: ids from the file's content, stems from its name.
+
+    Raises
+    ------
+    InputError
+        If the frames are too small or too large.
+    """
+    check_size(path, header.height, header.width)
+    content = content_id(path)
+    several = header.frames > 1
+    frames = [
+        Frame(
+            id=f"{content}-{index}" if several else content,
+            path=str(path),
+            index=index,
+            height=header.height,
+            width=header.width,
+            stem=f"{path.stem}_{index:04d}" if several else path.stem,
+            spacing=header.spacings[index % len(header.spacings)],
+            note=header.note,
+        )
+        for index in range(header.frames)
+    ]
+    return Clip(path, tuple(frames), reader)
+
+
+def check_size(path: Path, height: int, width: int) -> None:
+    """Raise InputError where a frame of this size cannot be worked on."""
+    if min(height, width) < SMALLEST_SIDE:
+        raise InputError(
+            f"{path.name} is too small ({height} × {width} px); an image needs sides of at least {SMALLEST_SIDE} px."
+        )
+    if height * width > MOST_PIXELS:
+        raise InputError(
+            f"{path.name} claims to be {height} × {width} px, more than the {MOST_PIXELS // 1_000_000} million pixels "
+            "that are read; it was left out. Save it smaller."
+        )
+
+
+def content_id(path: Path) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of the file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:ID_LENGTH]
+
+
+def broken(path: Path, error: BaseException) -> str:
+    """The sentence for a file that cannot be read."""
+    if isinstance(error, FileNotFoundError):
+        return f"{path.name} is not there any more; put it back or open it from its new place."
+    if isinstance(error, PermissionError):
+        return f"{path.name} may not be read by this user; ask for access, or copy it to a folder of your own."
+    return f"{path.name} is damaged or cut short, and was left out; copy it again from where it came."
+
+
+def natural_key(text: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Sort key in which ``img2`` comes before ``img10``, upper and lower case alike."""
+    parts = re.split(r"(\d+)", text.casefold())
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part], text
+
+
+def to_unsigned(values: NDArray[Any]) -> Pixels:
+    """Values as uint8 or uint16: these two as they are, other kinds scaled from smallest to greatest."""
+    if values.dtype in (np.uint8, np.uint16):
+        return values
+    if values.dtype == np.bool_:
+        return values.astype(np.uint8) * np.uint8(255)
+    finite = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    low, high = float(finite.min()), float(finite.max())
+    scaled = (finite - low) * (65535 / (high - low)) if high > low else np.zeros_like(finite)
+    return np.asarray(np.rint(scaled), np.uint16)
+
+
+def spread(spacings: Sequence[Spacing | None]) -> tuple[Spacing | None, ...]:
+    """One spacing where all are the same, else all of them."""
+    return tuple(spacings) if any(spacing != spacings[0] for spacing in spacings) else (spacings[0],)

@@ -1,0 +1,133 @@
+"""A data set on disk: NAME/images/ID.*, NAME/labels/ID.* (same stem; whole numbers, 0 background), NAME/index.csv."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.records import Labels, Spacing
+from napari_adasam.files.clips import Pixels, natural_key
+from napari_adasam.files.labels import TIFF_ENDINGS, read_labels
+from napari_adasam.files.readers import OPENERS, open_file
+
+GROUP_COLUMNS = ("cluster", "patient", "subject", "group")
+LABEL_ENDINGS = (".png", *TIFF_ENDINGS)
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Images with their label images, by ID.
+
+    Parameters
+    ----------
+    folder
+        Where it lies.
+    ids
+        Every image's ID, in natural order; also those without a label image.
+    groups
+        ID to what it must not be split from: the column ``cluster``, ``patient``, ``subject`` or ``group`` of
+        index.csv; without one, the number the ID begins with; else the ID.
+    rows
+        ID to its row of index.csv, empty where it has none.
+    images, labelled
+        ID to the file of its image, and of its label image where there is one.
+    """
+
+    folder: Path
+    ids: tuple[str, ...]
+    groups: Mapping[str, str]
+    rows: Mapping[str, Mapping[str, str]] = field(repr=False)
+    images: Mapping[str, Path] = field(repr=False)
+    labelled: Mapping[str, Path] = field(repr=False)
+
+    @classmethod
+    def open(cls, folder: Path) -> Dataset:
+        """Read the layout of a folder; no pixels yet.
+
+        Raises
+        ------
+        InputError
+            If there is no ``images`` folder, nothing in it, or two images of one ID.
+        """
+        images = _by_stem(folder / "images", tuple(OPENERS))
+        if not images:
+            raise InputError(f"{folder} is not a data set: expected pictures in {folder / 'images'}, found none.")
+        rows = _rows(folder / "index.csv")
+        ids = tuple(sorted(images, key=natural_key))
+        labelled = {key: path for key, path in _by_stem(folder / "labels", LABEL_ENDINGS).items() if key in images}
+        return cls(
+            folder=folder,
+            ids=ids,
+            groups=MappingProxyType({key: _group(key, rows.get(key, {})) for key in ids}),
+            rows=MappingProxyType(rows),
+            images=MappingProxyType(images),
+            labelled=MappingProxyType(labelled),
+        )
+
+    def image(self, key: str) -> Pixels:
+        """Pixels, (height, width) or (height, width, 3), uint8 or uint16. Raises InputError if they cannot be read."""
+        clip = open_file(self.images[key])
+        if len(clip.frames) != 1:
+            raise InputError(
+                f"{clip.path.name} holds {len(clip.frames)} frames; in a data set every file is one picture."
+            )
+        return clip.read(0)
+
+    def labels(self, key: str) -> Labels:
+        """(height, width) uint8 label image. Raises InputError if there is none, or it cannot be read."""
+        if key not in self.labelled:
+            raise InputError(f"{key} has no label image in {self.folder / 'labels'}.")
+        return read_labels(self.labelled[key])
+
+    def spacing(self, key: str) -> Spacing | None:
+        """From ``pixel_size_mm`` in index.csv, else from the file; ``None`` where neither knows."""
+        written = self.rows.get(key, {}).get("pixel_size_mm", "").strip()
+        if not written:
+            return open_file(self.images[key]).frames[0].spacing
+        try:
+            return Spacing(float(written), float(written), "index.csv")
+        except ValueError as error:
+            raise InputError(
+                f"index.csv gives {key} a pixel_size_mm of {written!r}; expected millimetres above 0."
+            ) from error
+
+
+def _by_stem(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
+    if not folder.is_dir():
+        return {}
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir(), key=lambda file: natural_key(file.name)):
+        if path.name.startswith(".") or path.suffix.lower() not in endings:
+            continue
+        if path.stem in found:
+            raise InputError(
+                f"{folder} holds two files for {path.stem}: {found[path.stem].name} and {path.name}; keep one."
+            )
+        found[path.stem] = path
+    return found
+
+
+def _rows(path: Path) -> dict[str, Mapping[str, str]]:
+    if not path.is_file():
+        return {}
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            table = csv.DictReader(file, restval="")
+            if "id" not in (table.fieldnames or ()):
+                raise InputError(f"{path} has no column 'id'; its first line names the columns.")
+            return {row["id"]: MappingProxyType({k: v for k, v in row.items() if k is not None}) for row in table}
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read as a table in UTF-8; save it again as CSV.") from error
+
+
+def _group(key: str, row: Mapping[str, str]) -> str:
+    for column in GROUP_COLUMNS:
+        if row.get(column, "").strip():
+            return row[column].strip()
+    number = re.match(r"\d+", key)
+    return number.group() if number else key

@@ -1,0 +1,46 @@
+"""The accepted masks of a session on disk: immutable files named by their content."""
+
+from __future__ import annotations
+
+import hashlib
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.records import Labels
+from napari_adasam.files.atomic import write_whole
+from napari_adasam.files.clips import ID_LENGTH
+
+
+def mask_name(labels: Labels) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of shape and values."""
+    digest = hashlib.sha256(f"{labels.shape[0]}x{labels.shape[1]}:".encode())
+    digest.update(np.ascontiguousarray(labels).data)
+    return digest.hexdigest()[:ID_LENGTH]
+
+
+def write_mask(folder: Path, labels: Labels) -> str:
+    """Write a label image (height, width) uint8, unless it is there; returns its name. Raises StorageError."""
+    name = mask_name(labels)
+    path = folder / f"{name}.tif"
+    if not path.exists():
+        file = BytesIO()
+        tifffile.imwrite(file, labels, compression="zlib", photometric="minisblack", metadata=None)
+        write_whole(path, file.getvalue())
+    return name
+
+
+def read_mask(folder: Path, name: str) -> Labels:
+    """Read a label image back, and check that it is the one that was written. Raises InputError if it is not."""
+    path = folder / f"{name}.tif"
+    try:
+        labels = np.asarray(tifffile.imread(path), np.uint8)
+    except Exception as error:
+        raise InputError(f"The mask {path.name} of this session is missing or damaged.") from error
+    if mask_name(labels) != name:
+        raise InputError(f"The mask {path.name} of this session has been changed by another program.")
+    labels.setflags(write=False)
+    return labels

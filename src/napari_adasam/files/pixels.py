@@ -1,0 +1,57 @@
+"""Pixels as the model and the screen want them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in grey (ITU-R BT.601)."""
+
+
+def to_grey(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """One frame as grey values for the model.
+
+    Colour becomes BT.601 luma, exact where red, green and blue are equal. 16-bit values are divided by the full range
+    of the bit depth they use (:func:`bit_depth`), not stretched by percentiles: frames of one clip keep their
+    relative brightness, and black stays black.
+
+    Parameters
+    ----------
+    pixels
+        (height, width) or (height, width, 3), uint8 or uint16.
+
+    Returns
+    -------
+    (height, width) uint8.
+    """
+    if pixels.dtype not in (np.uint8, np.uint16) or pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (3,)):
+        raise ValueError(
+            f"expected (height, width) or (height, width, 3) in uint8 or uint16, got {pixels.shape} in {pixels.dtype}"
+        )
+    if pixels.ndim == 3:
+        pixels = _luma(pixels)
+    if pixels.dtype == np.uint8:
+        return np.asarray(pixels, np.uint8)
+    full = np.float32(2 ** bit_depth(pixels) - 1)
+    return np.asarray(np.rint(pixels * (np.float32(255) / full)), np.uint8)
+
+
+def bit_depth(pixels: NDArray[Any]) -> int:
+    """How many bits the values use, 8 to 16: the smallest depth that holds the greatest value."""
+    return max(8, int(pixels.max(initial=0)).bit_length())
+
+
+def display_range(pixels: NDArray[Any]) -> tuple[int, int]:
+    """Contrast limits (black, white) that show the frame as :func:`to_grey` sees it."""
+    return 0, int(2 ** bit_depth(pixels) - 1)
+
+
+def _luma(pixels: NDArray[Any]) -> NDArray[Any]:
+    red, green, blue = (pixels[..., channel] for channel in range(3))
+    if np.array_equal(red, green) and np.array_equal(green, blue):
+        return np.asarray(red)
+    grey = np.float32(LUMA[0]) * red + np.float32(LUMA[1]) * green + np.float32(LUMA[2]) * blue
+    return np.asarray(np.rint(grey), pixels.dtype)

@@ -1,0 +1,76 @@
+"""PNG and JPEG, through Pillow."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from napari_adasam.domain.errors import InputError
+from napari_adasam.files.clips import Clip, Header, Pixels, broken, check_size, make_clip
+
+ENDINGS = (".png", ".jpg", ".jpeg")
+FORMATS = ("PNG", "JPEG")
+JPEG_END = b"\xff\xd9"
+TAIL = 65536
+
+
+def open_raster(path: Path) -> Clip:
+    """Open a PNG (animated ones are clips) or JPEG; pixels are read later, the file's wholeness is checked now.
+
+    Raises
+    ------
+    InputError
+        If it is not one, is cut short, too small or too large.
+    """
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            check_size(path, image.height, image.width)
+            animated = image.format == "PNG" and getattr(image, "is_animated", False)
+            header = Header(getattr(image, "n_frames", 1) if animated else 1, image.height, image.width)
+            is_png = image.format == "PNG"
+        _check_whole(path, is_png)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise InputError(f"{path.name} claims to be larger than any image that is read; it was left out.") from error
+    except UnidentifiedImageError as error:
+        raise InputError(f"{path.name} is not a PNG or JPEG image, whatever its name says; it was left out.") from error
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(broken(path, error)) from error
+    return make_clip(path, header, partial(_read, path))
+
+
+def _check_whole(path: Path, is_png: bool) -> None:
+    """PNG: the checksums of its chunks. JPEG: its end marker, without which part of the picture would be grey."""
+    if is_png:
+        with Image.open(path, formats=FORMATS) as image:
+            image.verify()
+        return
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
+        if JPEG_END not in file.read():
+            raise InputError(broken(path, EOFError()))
+
+
+def _read(path: Path, index: int) -> Pixels:
+    with Image.open(path, formats=FORMATS) as image:
+        if index:
+            image.seek(index)
+        return to_pixels(image)
+
+
+def to_pixels(image: Image.Image) -> Pixels:
+    """Grey as (height, width) uint8 or uint16, all else as (height, width, 3) RGB; transparency is left out."""
+    if image.mode in ("1", "LA", "La"):
+        image = image.convert("L")
+    elif image.mode in ("P", "PA"):
+        image = image.convert("RGBA").convert("RGB")
+    elif image.mode in ("I", "I;16", "I;16B", "I;16L"):
+        return np.asarray(np.clip(np.asarray(image), 0, 65535), np.uint16)
+    elif image.mode not in ("L", "RGB"):
+        image = image.convert("RGB")
+    return np.array(image, np.uint8)

@@ -1,0 +1,100 @@
+"""Files and folders in: every readable picture as a lazy clip, every other one as a sentence."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from napari_adasam.domain.errors import InputError
+from napari_adasam.files import dicom, raster, tiff
+from napari_adasam.files.clips import Clip, broken, natural_key
+
+__all__ = ["SUPPORTED", "Clip", "OpenResult", "open_file", "open_paths"]
+
+OPENERS: dict[str, Callable[[Path], Clip]] = {
+    **dict.fromkeys(raster.ENDINGS, raster.open_raster),
+    **dict.fromkeys(tiff.ENDINGS, tiff.open_tiff),
+    **dict.fromkeys(dicom.ENDINGS, dicom.open_dicom),
+}
+SUPPORTED = "PNG, JPEG, TIFF and DICOM"
+SESSION_FILE = "session.sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenResult:
+    """What came of opening: clips in natural order, and one sentence for each file that could not be read."""
+
+    clips: tuple[Clip, ...]
+    problems: tuple[str, ...]
+
+
+def open_file(path: Path) -> Clip:
+    """Open one file.
+
+    Raises
+    ------
+    InputError
+        With one sentence, if it cannot be read.
+    """
+    if not path.exists():
+        raise InputError(f"{path} does not exist; check the name.")
+    opener = OPENERS.get(path.suffix.lower())
+    try:
+        if opener is None and dicom.is_dicom(path):
+            opener = dicom.open_dicom
+        if opener is None:
+            raise InputError(f"{path.name} is of a kind that is not read; {SUPPORTED} are.")
+        if path.stat().st_size == 0:
+            raise InputError(f"{path.name} is empty (0 bytes), and was left out; copy it again from where it came.")
+        return opener(path)
+    except OSError as error:
+        raise InputError(broken(path, error)) from error
+
+
+def open_paths(paths: Sequence[Path]) -> OpenResult:
+    """Open files and folders, folders with their subfolders.
+
+    Nothing is raised: what cannot be read is a sentence, and the rest is opened. Pixels are read later, frame by frame.
+    In a folder, files of other kinds are passed over; ``labels`` beside ``images`` is too, and so is a saved session.
+    """
+    clips: list[Clip] = []
+    problems: list[str] = []
+    for path in paths:
+        found = sorted(_pictures(path), key=lambda file: natural_key(str(file))) if path.is_dir() else [path]
+        if not found:
+            problems.append(f"{path} holds no pictures; {SUPPORTED} are read.")
+        for file in found:
+            try:
+                clips.append(open_file(file))
+            except InputError as error:
+                problems.append(str(error))
+    return OpenResult(_unique_stems(clips), tuple(problems))
+
+
+def _pictures(folder: Path) -> Iterator[Path]:
+    for root, folders, files in os.walk(folder):
+        if SESSION_FILE in files:
+            folders.clear()
+            continue
+        hidden = {"labels"} if {"images", "labels"} <= set(folders) else set()
+        folders[:] = [name for name in folders if name not in hidden and not name.startswith(".")]
+        for name in files:
+            path = Path(root, name)
+            if not name.startswith(".") and (path.suffix.lower() in OPENERS or dicom.is_dicom(path)):
+                yield path
+
+
+def _unique_stems(clips: Sequence[Clip]) -> tuple[Clip, ...]:
+    """Give every frame a stem of its own: the second ``scan`` becomes ``scan_2``, and so does ``Scan``."""
+    taken: set[str] = set()
+    unique = []
+    for clip in clips:
+        number, frames = 1, clip.frames
+        while any(frame.stem.casefold() in taken for frame in frames):
+            number += 1
+            frames = tuple(replace(frame, stem=f"{frame.stem}_{number}") for frame in clip.frames)
+        taken.update(frame.stem.casefold() for frame in frames)
+        unique.append(clip if number == 1 else replace(clip, frames=frames))
+    return tuple(unique)

@@ -1,0 +1,145 @@
+"""The tables of ``session.sqlite``, and transactions that have reached the disk when they end."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+from types import TracebackType
+
+from napari_adasam.domain.errors import InputError, StorageError
+
+VERSION = 1
+COLUMNS = {
+    "frames": (
+        "frame_id TEXT NOT NULL",
+        "path TEXT NOT NULL",
+        "position INTEGER NOT NULL",
+        "height INTEGER NOT NULL",
+        "width INTEGER NOT NULL",
+        "stem TEXT NOT NULL",
+        "y_mm REAL",
+        "x_mm REAL",
+        "scale_source TEXT",
+        "note TEXT NOT NULL",
+    ),
+    "structures": ("list TEXT NOT NULL",),
+    "statuses": ("frame_id TEXT NOT NULL", "status TEXT NOT NULL"),
+    "annotations": (
+        "frame_id TEXT NOT NULL",
+        "mask TEXT NOT NULL",
+        "origins TEXT NOT NULL",
+        "changed_share TEXT NOT NULL",
+        "seconds REAL NOT NULL",
+        "model TEXT NOT NULL",
+    ),
+    "ticks": ("frame_id TEXT NOT NULL", "structure INTEGER NOT NULL", "present INTEGER"),
+    "rounds": ("number INTEGER NOT NULL", "model TEXT NOT NULL", "accepted INTEGER NOT NULL", "report TEXT NOT NULL"),
+}
+"""Each table also has ``row``, counting up, and ``at``, when it was written (UTC)."""
+
+
+class Transaction:
+    """``with Transaction(connection, folder):`` all of it reaches the disk, or nothing and a StorageError."""
+
+    def __init__(self, connection: sqlite3.Connection, folder: Path) -> None:
+        self._connection = connection
+        self._folder = folder
+
+    def __enter__(self) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise StorageError(not_saved(self._folder, error)) from error
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            try:
+                self._connection.execute("COMMIT")
+                return
+            except sqlite3.Error as failure:
+                error = failure
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.execute("ROLLBACK")
+        if isinstance(error, sqlite3.Error):
+            raise StorageError(not_saved(self._folder, error)) from error
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the database, write-ahead log on and every commit flushed; make its tables if it has none.
+
+    Raises
+    ------
+    InputError
+        If a newer program made it.
+    sqlite3.Error
+        If it cannot be opened, is no database, or cannot be written.
+    """
+    connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
+            _make_tables(connection, path.parent)
+        _check_version(connection, path.parent)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def insert(table: str) -> str:
+    """The statement that adds a row."""
+    names = [column.split()[0] for column in COLUMNS[table]]
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+
+
+def select(table: str) -> str:
+    """The statement that reads all rows, oldest first."""
+    names = [column.split()[0] for column in COLUMNS[table]]
+    return f"SELECT {', '.join(names)} FROM {table} ORDER BY row"
+
+
+def not_saved(folder: Path, error: Exception) -> str:
+    """The sentence for a write to the session that failed."""
+    text = str(error).lower()
+    if "full" in text or "no space" in text:
+        why = "there is no space left. Free some space and repeat"
+    elif "readonly" in text or "read-only" in text or "permission" in text:
+        why = "it may not be written to. Choose another folder"
+    elif "locked" in text:
+        why = "another program is writing to it. Close that one and repeat"
+    else:
+        why = f"{error}. Check the disk, or choose another folder"
+    return f"The last change was not saved in {folder}; all that was saved before is safe: {why}."
+
+
+def not_opened(folder: Path, error: Exception) -> str:
+    """The sentence for a session that cannot be opened."""
+    if "readonly" in str(error).lower() or "unable to open" in str(error).lower():
+        return f"The session in {folder} cannot be written to, and was not opened; copy it to a folder of your own."
+    return f"The session in {folder} is damaged and was not changed; restore it from a copy."
+
+
+def _make_tables(connection: sqlite3.Connection, folder: Path) -> None:
+    with Transaction(connection, folder):
+        connection.execute("CREATE TABLE schema_version (version INTEGER NOT NULL)")
+        connection.execute("INSERT INTO schema_version VALUES (?)", (VERSION,))
+        for table, columns in COLUMNS.items():
+            stamp = "at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))"
+            connection.execute(f"CREATE TABLE {table} (row INTEGER PRIMARY KEY, {stamp}, {', '.join(columns)})")
+            for change in ("UPDATE", "DELETE"):
+                connection.execute(
+                    f"CREATE TRIGGER {table}_no_{change.lower()} BEFORE {change} ON {table} "
+                    f"BEGIN SELECT RAISE(ABORT, 'rows are never changed'); END"
+                )
+
+
+def _check_version(connection: sqlite3.Connection, folder: Path) -> None:
+    version = connection.execute("SELECT version FROM schema_version").fetchone()[0]
+    if version > VERSION:
+        raise InputError(
+            f"The session in {folder} was made by a newer version of this program; update the program to open it."
+        )

@@ -1,0 +1,344 @@
+"""The session: suggestions, corrections, accepts, and what a late answer may not do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from session_samples import FASCIA, MUSCLE, SHAPE, frame, rows, session, suggested, suggestion
+
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.prompts import Point
+from napari_adasam.domain.records import FrameStatus, MaskOrigin
+from napari_adasam.domain.session import Session
+from napari_adasam.domain.structures import Structure
+
+CLICK = Point(3.0, 3.0)
+
+
+def heard(made: Session) -> list[str]:
+    """What the session tells, in order."""
+    told: list[str] = []
+    for name in ("current", "labels", "suggestions", "status", "ticks"):
+        getattr(made, f"{name}_changed").connect(lambda frame_id, name=name: told.append(f"{name} {frame_id}"))
+    made.frames_changed.connect(lambda: told.append("frames"))
+    made.structures_changed.connect(lambda: told.append("structures"))
+    return told
+
+
+def test_frames_are_added_once() -> None:
+    made = session()
+    told = heard(made)
+    made.add_frames([frame("b"), frame("c")])
+    made.add_frames([frame("c")])
+    assert [one.id for one in made.frames] == ["a", "b", "c"]
+    assert told == ["frames"]
+
+
+def test_a_new_frame_is_empty_and_read_only() -> None:
+    labels = session().labels("a")
+    assert labels.shape == SHAPE
+    assert labels.dtype == np.uint8
+    assert not labels.any()
+    with pytest.raises(ValueError, match="read-only"):
+        labels[0, 0] = 1
+
+
+def test_suggestions_are_laid_in_with_the_thin_structure_on_top() -> None:
+    made = suggested()
+    assert made.status("a") is FrameStatus.SUGGESTED
+    assert np.array_equal(made.labels("a")[:, 0], [0, 2, 2, 1, 1, 0])
+    assert set(made.suggestions("a")) == {1, 2}
+    assert np.array_equal(made.suggested_labels("a"), made.labels("a"))
+    assert made.scores("a") == {1: 0.8, 2: 0.8}
+
+
+def test_a_late_suggestion_is_refused() -> None:
+    made = session()
+    asked_at = made.revision("a")
+    made.set_mask("a", 1, rows(0))
+    assert not made.propose("a", [suggestion(2, rows(1))], asked_at)
+    assert not made.suggestions("a")
+    assert not (made.labels("a") == 2).any()
+
+
+def test_a_suggestion_leaves_touched_structures_alone() -> None:
+    made = suggested()
+    made.set_mask("a", 1, rows(5))
+    assert made.propose("a", [suggestion(1, rows(0)), suggestion(2, rows(0, 5))], made.revision("a"))
+    assert np.array_equal(made.labels("a")[:, 0], [2, 0, 0, 0, 0, 1])
+    assert made.status("a") is FrameStatus.CORRECTED
+
+
+@pytest.mark.parametrize("close", ["accept", "skip"])
+def test_no_suggestion_reaches_a_closed_frame(close: str) -> None:
+    made = suggested()
+    if close == "accept":
+        made.accept("a", 1.0)
+    else:
+        made.skip("a")
+    before = made.labels("a").copy()
+    assert not made.propose("a", [suggestion(1, rows(0))], made.revision("a"))
+    assert np.array_equal(made.labels("a"), before)
+
+
+def test_a_click_and_its_mask_are_one_step() -> None:
+    made = suggested()
+    before = made.labels("a").copy()
+    revision = made.ask("a", 1, (CLICK,), None)
+    assert made.prompts("a", 1) == ((CLICK,), None)
+    assert made.unanswered("a") == (1,)
+    assert made.answer("a", 1, rows(3, 4, 5), revision)
+    assert np.array_equal(made.labels("a")[:, 0], [0, 2, 2, 1, 1, 1])
+    assert made.unanswered("a") == ()
+    assert made.undo("a")
+    assert made.prompts("a", 1) == ((), None)
+    assert np.array_equal(made.labels("a"), before)
+    assert made.redo("a")
+    assert np.array_equal(made.labels("a")[:, 0], [0, 2, 2, 1, 1, 1])
+
+
+def test_a_late_answer_is_refused() -> None:
+    made = suggested()
+    revision = made.ask("a", 1, (CLICK,), None)
+    made.undo("a")
+    before = made.labels("a").copy()
+    assert not made.answer("a", 1, rows(5), revision)
+    assert np.array_equal(made.labels("a"), before)
+
+
+def test_a_point_that_cannot_be_answered_is_taken_back_without_a_trace() -> None:
+    made = suggested()
+    revision = made.ask("a", 1, (CLICK,), None)
+    assert made.withdraw("a", revision)
+    assert made.prompts("a", 1) == ((), None)
+    assert made.status("a") is FrameStatus.SUGGESTED
+    assert not made.can_redo("a")
+
+
+def test_nothing_is_taken_back_once_more_was_done() -> None:
+    made = suggested()
+    revision = made.ask("a", 1, (CLICK,), None)
+    made.set_mask("a", 2, rows(0))
+    assert not made.withdraw("a", revision)
+    assert made.prompts("a", 1) == ((CLICK,), None)
+
+
+def test_a_stroke_protects_other_structures_and_forgets_the_points_of_its_own() -> None:
+    made = suggested()
+    made.answer("a", 1, rows(3), made.ask("a", 1, (CLICK,), None))
+    painted = made.labels("a").copy()
+    painted[2:6] = 1
+    made.set_labels("a", painted)
+    assert np.array_equal(made.labels("a")[:, 0], [0, 2, 2, 1, 1, 1])
+    assert made.prompts("a", 1) == ((), None)
+    assert made.touched("a") == {1}
+
+
+def test_a_refused_stroke_is_no_step_but_is_told() -> None:
+    made = suggested()
+    told, revision = heard(made), made.revision("a")
+    painted = made.labels("a").copy()
+    painted[painted == 2] = 1
+    made.set_labels("a", painted)
+    assert told == ["labels a"]
+    assert made.revision("a") == revision
+    assert made.status("a") is FrameStatus.SUGGESTED
+
+
+def test_undo_covers_every_kind_of_step_and_redo_goes_all_the_way_back() -> None:
+    made = suggested()
+    made.answer("a", 1, rows(3), made.ask("a", 1, (CLICK,), None))
+    stroke = made.labels("a").copy()
+    stroke[0] = 1
+    made.set_labels("a", stroke)
+    made.accept("a", 2.0)
+    made.reopen("a")
+    made.skip("a")
+    last = made.labels("a").copy()
+    seen = []
+    while made.undo("a"):
+        seen.append(made.status("a"))
+    new, offered, fixed, done = FrameStatus.NEW, FrameStatus.SUGGESTED, FrameStatus.CORRECTED, FrameStatus.ACCEPTED
+    assert seen == [fixed, done, fixed, fixed, offered, new]
+    assert not made.labels("a").any()
+    assert not made.suggestions("a")
+    while made.redo("a"):
+        pass
+    assert made.status("a") is FrameStatus.SKIPPED
+    assert np.array_equal(made.labels("a"), last)
+
+
+def test_each_frame_has_its_own_history() -> None:
+    made = session()
+    made.set_mask("a", 1, rows(1))
+    made.go_to("b")
+    made.set_mask("b", 1, rows(2))
+    made.go_to("a")
+    assert made.undo("a")
+    assert not made.labels("a").any()
+    assert made.labels("b").any()
+    assert not made.undo("a")
+
+
+def test_a_new_step_ends_redo() -> None:
+    made = session()
+    made.set_mask("a", 1, rows(1))
+    made.undo("a")
+    made.set_mask("a", 1, rows(2))
+    assert not made.redo("a")
+    assert (made.labels("a") == 1)[2].all()
+
+
+def test_accepting_records_how_each_mask_came_to_be() -> None:
+    made = Session((MUSCLE, FASCIA, Structure(3, "bone"), Structure(4, "nerve")))
+    made.add_frames([frame("a")])
+    made.propose("a", [suggestion(1, rows(2, 3)), suggestion(2, rows(0))], made.revision("a"))
+    made.set_mask("a", 1, rows(2, 3, 4))
+    made.set_mask("a", 3, rows(5))
+    annotation = made.accept("a", 12.5)
+    assert annotation.origins == {
+        1: MaskOrigin.CORRECTED,
+        2: MaskOrigin.SUGGESTED,
+        3: MaskOrigin.DRAWN,
+        4: MaskOrigin.ABSENT,
+    }
+    assert annotation.changed_share == {1: pytest.approx(1 / 3), 2: 0, 3: 1, 4: 0}
+    assert (annotation.seconds, annotation.model) == (12.5, "m1")
+    assert np.array_equal(annotation.labels, made.labels("a"))
+    assert set(made.annotations) == {"a"}
+    assert np.array_equal(made.annotations["a"].labels, annotation.labels)
+
+
+def test_a_suggestion_that_lost_pixels_to_the_other_counts_as_unchanged() -> None:
+    assert suggested().accept("a", 1.0).origins == {1: MaskOrigin.SUGGESTED, 2: MaskOrigin.SUGGESTED}
+
+
+def test_a_removed_suggestion_is_absent_and_wholly_changed() -> None:
+    made = suggested()
+    made.clear_structure("a", 1)
+    annotation = made.accept("a", 1.0)
+    assert annotation.origins[1] is MaskOrigin.ABSENT
+    assert annotation.changed_share[1] == 1
+
+
+def test_changing_an_accepted_frame_opens_it_and_undo_accepts_it_again() -> None:
+    made = suggested()
+    made.accept("a", 1.0)
+    stroke = made.labels("a").copy()
+    stroke[5] = 1
+    made.set_labels("a", stroke)
+    assert made.status("a") is FrameStatus.CORRECTED
+    assert "a" not in made.annotations
+    assert not made.propose("a", [suggestion(1, rows(0)), suggestion(2, rows(0))], made.revision("a"))
+    made.undo("a")
+    assert made.status("a") is FrameStatus.ACCEPTED
+    assert "a" in made.annotations
+
+
+@pytest.mark.parametrize(
+    ("start", "status"), [(session, FrameStatus.NEW), (suggested, FrameStatus.SUGGESTED)]
+)
+def test_a_skipped_frame_opens_as_it_was(start: object, status: FrameStatus) -> None:
+    made = start()  # type: ignore[operator]
+    made.skip("a")
+    made.reopen("a")
+    assert made.status("a") is status
+
+
+def test_ticking_a_structure_as_absent_removes_its_suggestion_as_one_step() -> None:
+    made = suggested()
+    made.tick("a", 1, False)
+    assert made.ticks("a") == {1: False}
+    assert not (made.labels("a") == 1).any()
+    made.propose("a", [suggestion(1, rows(4))], made.revision("a"))
+    assert not (made.labels("a") == 1).any()
+    made.undo("a")
+    made.undo("a")
+    assert made.ticks("a") == {}
+    assert (made.labels("a") == 1).any()
+
+
+def test_a_tick_does_not_remove_what_was_drawn() -> None:
+    made = session()
+    made.set_mask("a", 1, rows(1))
+    made.tick("a", 1, False)
+    assert (made.labels("a") == 1).any()
+
+
+def test_what_changed_is_told_and_nothing_else() -> None:
+    made = session()
+    told = heard(made)
+    made.propose("a", [suggestion(1, rows(1))], made.revision("a"))
+    assert told == ["labels a", "suggestions a", "status a"]
+    told.clear()
+    made.tick("a", 2, True)
+    assert told == ["ticks a"]
+    told.clear()
+    made.go_to("a")
+    made.go_to("b")
+    assert told == ["current b"]
+    told.clear()
+    made.accept("b", 0.0)
+    assert told == ["labels b", "status b"]
+
+
+def test_clearing_points_keeps_the_mask() -> None:
+    made = session()
+    made.answer("a", 1, rows(1), made.ask("a", 1, (CLICK,), (0, 0, 2, 2)))
+    made.clear_prompts("a", 1)
+    assert made.prompts("a", 1) == ((), None)
+    assert (made.labels("a") == 1)[1].all()
+
+
+def test_removing_a_structure_takes_its_suggestions_out() -> None:
+    made = suggested()
+    made.set_structures([FASCIA])
+    assert set(np.unique(made.labels("a"))) == {0, 2}
+
+
+@pytest.mark.parametrize("how", ["drawn", "accepted"])
+def test_a_structure_that_was_worked_on_cannot_be_removed(how: str) -> None:
+    made = suggested()
+    if how == "drawn":
+        made.set_mask("a", 1, rows(5))
+    else:
+        made.accept("a", 1.0)
+    with pytest.raises(InputError, match="“muscle belly” cannot be removed"):
+        made.set_structures([FASCIA])
+    assert made.structures == (MUSCLE, FASCIA)
+
+
+def test_a_reopened_session_shows_what_was_accepted_and_how_it_came_to_be() -> None:
+    first = suggested()
+    first.set_mask("a", 1, rows(3))
+    before = first.accept("a", 5.0)
+    made = session()
+    made.restore("a", FrameStatus.ACCEPTED, before, {2: True})
+    assert made.status("a") is FrameStatus.ACCEPTED
+    assert np.array_equal(made.annotations["a"].labels, before.labels)
+    assert made.ticks("a") == {2: True}
+    assert not made.can_undo("a")
+    made.reopen("a")
+    again = made.accept("a", 6.0)
+    assert (again.origins, again.changed_share, again.model) == (before.origins, before.changed_share, "m1")
+    made.set_mask("a", 2, rows(0))
+    changed = made.accept("a", 7.0)
+    assert changed.origins == {1: MaskOrigin.CORRECTED, 2: MaskOrigin.CORRECTED}
+    assert changed.changed_share[2] == 1
+
+
+def test_a_reopened_session_has_no_suggestions_so_such_a_frame_is_new() -> None:
+    made = session()
+    made.restore("a", FrameStatus.SUGGESTED)
+    assert made.status("a") is FrameStatus.NEW
+    made.restore("b", FrameStatus.SKIPPED)
+    assert made.status("b") is FrameStatus.SKIPPED
+
+
+def test_unknown_frames_are_errors() -> None:
+    made = session()
+    with pytest.raises(KeyError):
+        made.go_to("z")
+    assert "z" not in made.annotations
+    with pytest.raises(KeyError):
+        made.annotations["a"]

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from dicom_pictures import GREY, picture, region, saved
+from hypothesis import given
+from hypothesis import strategies as st
+from pydicom import Dataset
+from pydicom.sequence import Sequence
+
+from napari_adasam.domain.records import Spacing
+from napari_adasam.files.calibration import calibrate
+from napari_adasam.files.dicom import BURNED_IN
+from napari_adasam.files.readers import open_file
+
+
+def scale(*regions: Dataset, **tags: Any) -> tuple[Spacing | None, str]:
+    """Spacing and sentence of a 40 × 30 picture with these regions."""
+    spacings, note = calibrate(picture(SequenceOfUltrasoundRegions=Sequence(regions), **tags))
+    assert len(spacings) == 1
+    return spacings[0], note
+
+
+def test_scale_of_a_sound_region(tmp_path: Path) -> None:
+    dataset = picture(SequenceOfUltrasoundRegions=Sequence([region()]), BurnedInAnnotation="NO")
+    frame = open_file(saved(tmp_path / "a.dcm", dataset)).frames[0]
+    assert frame.spacing is not None
+    assert (frame.spacing.y_mm, frame.spacing.x_mm) == pytest.approx((0.08, 0.05))
+    assert frame.spacing.source == "DICOM region"
+    assert frame.note == ""
+
+
+@given(x=st.floats(0.0002, 0.9), y=st.floats(0.0002, 0.9), sign=st.sampled_from([1, -1]))
+def test_scale_is_ten_times_the_delta_in_cm(x: float, y: float, sign: int) -> None:
+    spacing, note = scale(region(PhysicalDeltaX=sign * x, PhysicalDeltaY=sign * y))
+    assert spacing is not None
+    assert (spacing.y_mm, spacing.x_mm) == pytest.approx((10 * y, 10 * x))
+    assert note == ""
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"RegionLocationMaxX1": 31},
+        {"RegionLocationMaxY1": 400},
+        {"RegionLocationMaxX1": 0},
+        {"PhysicalDeltaX": None},
+        {"PhysicalDeltaY": 0.0},
+        {"PhysicalDeltaX": float("nan")},
+        {"PhysicalDeltaX": 50.0},
+        {"RegionLocationMinX0": None},
+    ],
+    ids=str,
+)
+def test_a_region_that_does_not_fit_is_not_trusted_and_says_so(changes: dict[str, Any]) -> None:
+    spacing, note = scale(region(**changes))
+    assert spacing is None
+    assert "does not fit its picture" in note
+    assert note.endswith("figures are in pixels only. Set the scale by hand if you know it.")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"PhysicalUnitsXDirection": 4}, {"PhysicalUnitsYDirection": 7}, {"RegionSpatialFormat": 4}], ids=str
+)
+def test_a_region_of_time_or_speed_gives_no_scale(changes: dict[str, Any]) -> None:
+    assert scale(region(**changes)) == (None, "")
+    spacing, _ = scale(region(), region(**changes))
+    assert spacing is not None
+
+
+def test_regions_must_agree() -> None:
+    spacing, _ = scale(region(), region(PhysicalDeltaX=0.00501))
+    assert spacing is not None
+    spacing, note = scale(region(), region(PhysicalDeltaX=0.006))
+    assert spacing is None
+    assert "different scales" in note
+
+
+def test_region_and_pixel_spacing_must_agree() -> None:
+    assert scale(region(), PixelSpacing=[0.08, 0.05])[0] is not None
+    spacing, note = scale(region(), PixelSpacing=[0.16, 0.1])
+    assert spacing is None
+    assert "contradict each other" in note
+
+
+def test_pixel_spacing_alone_is_used_with_a_word_of_caution_in_ultrasound() -> None:
+    spacings, note = calibrate(picture(PixelSpacing=[0.2, 0.1]))
+    assert spacings == (Spacing(0.2, 0.1, "DICOM pixel spacing"),)
+    assert "compare it with the ruler" in note
+    assert calibrate(picture(PixelSpacing=[0.2, 0.1], Modality="MR"))[1] == ""
+    assert calibrate(picture(ImagerPixelSpacing=[0.2, 0.1])) == ((None,), "")
+
+
+def test_each_frame_may_have_a_scale_of_its_own(tmp_path: Path) -> None:
+    groups = []
+    for size in (0.1, 0.2):
+        measures = Dataset()
+        measures.PixelSpacing = [size, size]
+        group = Dataset()
+        group.PixelMeasuresSequence = Sequence([measures])
+        groups.append(group)
+    cine = np.stack([GREY, GREY])
+    dataset = picture(cine, frames=2, Modality="MR", PerFrameFunctionalGroupsSequence=Sequence(groups))
+    frames = open_file(saved(tmp_path / "mr.dcm", dataset)).frames
+    assert [frame.spacing.x_mm for frame in frames if frame.spacing] == [0.1, 0.2]
+
+
+def test_burned_in_names_are_pointed_out(tmp_path: Path) -> None:
+    assert open_file(saved(tmp_path / "a.dcm", picture())).frames[0].note == BURNED_IN
+    assert open_file(saved(tmp_path / "b.dcm", picture(BurnedInAnnotation="YES"))).frames[0].note == BURNED_IN
+    assert open_file(saved(tmp_path / "c.dcm", picture(BurnedInAnnotation="NO"))).frames[0].note == ""

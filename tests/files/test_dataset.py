@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_adasam.domain.errors import InputError
+from napari_adasam.files.dataset import Dataset
+from napari_adasam.files.labels import read_labels
+
+PIXELS = (np.arange(20 * 24) % 251).astype(np.uint8).reshape(20, 24)
+LABELS = (np.indices((20, 24)).sum(0) % 3).astype(np.uint8)
+
+
+def make(folder: Path, ids: list[str], table: str | None = None) -> Path:
+    for name in ("images", "labels"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for key in ids:
+        Image.fromarray(PIXELS).save(folder / "images" / f"{key}.png")
+        Image.fromarray(LABELS).save(folder / "labels" / f"{key}.png")
+    if table is not None:
+        (folder / "index.csv").write_text(table, encoding="utf-8")
+    return folder
+
+
+def test_ids_in_natural_order_with_pixels_and_labels(tmp_path: Path) -> None:
+    data = Dataset.open(make(tmp_path, ["img10", "img9"]))
+    assert data.ids == ("img9", "img10")
+    assert np.array_equal(data.image("img9"), PIXELS)
+    assert np.array_equal(data.labels("img9"), LABELS)
+    assert data.spacing("img9") is None
+
+
+@pytest.mark.parametrize("column", ["cluster", "patient", "subject", "group"])
+def test_group_column(tmp_path: Path, column: str) -> None:
+    data = Dataset.open(make(tmp_path, ["a", "b", "c"], f"id,{column}\na,7\nb,7\nc,\n"))
+    assert dict(data.groups) == {"a": "7", "b": "7", "c": "c"}
+
+
+def test_group_is_the_leading_number_where_there_is_no_column(tmp_path: Path) -> None:
+    data = Dataset.open(make(tmp_path, ["014_2HC", "014_HC", "15_HC", "img_7"], "id,pixel_size_mm\n014_HC,0.1\n"))
+    assert dict(data.groups) == {"014_2HC": "014", "014_HC": "014", "15_HC": "15", "img_7": "img_7"}
+
+
+def test_spacing_from_the_table_then_from_the_file(tmp_path: Path) -> None:
+    data = Dataset.open(make(tmp_path, ["a", "b", "c"], "id,pixel_size_mm\na,0.25\nb,\nc,wide\n"))
+    spacing = data.spacing("a")
+    assert spacing is not None
+    assert (spacing.y_mm, spacing.x_mm, spacing.source) == (0.25, 0.25, "index.csv")
+    assert data.spacing("b") is None
+    with pytest.raises(InputError, match=r"index\.csv gives c a pixel_size_mm of 'wide'"):
+        data.spacing("c")
+    options = {"imagej": True, "resolution": (10, 5), "metadata": {"unit": "mm"}}
+    tifffile.imwrite(tmp_path / "images" / "d.tif", PIXELS, **options)  # type: ignore[arg-type]
+    from_file = Dataset.open(tmp_path).spacing("d")
+    assert from_file is not None
+    assert (from_file.y_mm, from_file.x_mm) == pytest.approx((0.2, 0.1))
+
+
+def test_images_without_labels_are_listed_and_say_so(tmp_path: Path) -> None:
+    make(tmp_path, ["a", "b"])
+    (tmp_path / "labels" / "b.png").unlink()
+    (tmp_path / "labels" / "stray.png").touch()
+    data = Dataset.open(tmp_path)
+    assert data.ids == ("a", "b")
+    assert set(data.labelled) == {"a"}
+    with pytest.raises(InputError, match="b has no label image"):
+        data.labels("b")
+
+
+def test_bad_folders(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not a data set"):
+        Dataset.open(tmp_path / "nowhere")
+    make(tmp_path / "twice", ["a"])
+    tifffile.imwrite(tmp_path / "twice" / "images" / "a.tif", PIXELS)
+    with pytest.raises(InputError, match=r"two files for a: a\.png and a\.tif"):
+        Dataset.open(tmp_path / "twice")
+    with pytest.raises(InputError, match="has no column 'id'"):
+        Dataset.open(make(tmp_path / "headless", ["a"], "a,b\n1,2\n"))
+    make(tmp_path / "latin", ["a"])
+    (tmp_path / "latin" / "index.csv").write_bytes("id,cluster\na,é\n".encode("latin-1"))
+    with pytest.raises(InputError, match="cannot be read as a table in UTF-8"):
+        Dataset.open(tmp_path / "latin")
+
+
+def test_a_stack_is_not_one_picture(tmp_path: Path) -> None:
+    make(tmp_path, [])
+    tifffile.imwrite(tmp_path / "images" / "s.tif", np.stack([PIXELS, PIXELS]), photometric="minisblack")
+    with pytest.raises(InputError, match="holds 2 frames"):
+        Dataset.open(tmp_path).image("s")
+
+
+def test_labels_of_a_palette_picture_are_its_indices(tmp_path: Path) -> None:
+    image = Image.fromarray(LABELS)
+    image.putpalette([0, 0, 0, 200, 30, 40, 10, 220, 10])
+    image.save(tmp_path / "p.png")
+    assert np.array_equal(read_labels(tmp_path / "p.png"), LABELS)
+
+
+def test_labels_from_tiff_of_any_whole_numbers(tmp_path: Path) -> None:
+    for kind in (np.uint8, np.uint16, np.int32, np.bool_):
+        values = LABELS.astype(kind)
+        tifffile.imwrite(tmp_path / "l.tif", values)
+        assert np.array_equal(read_labels(tmp_path / "l.tif"), values.astype(np.uint8))
+
+
+def test_what_is_not_a_label_image_is_refused(tmp_path: Path) -> None:
+    Image.fromarray(np.dstack([LABELS] * 3)).save(tmp_path / "rgb.png")
+    tifffile.imwrite(tmp_path / "high.tif", LABELS.astype(np.uint16) * 300)
+    tifffile.imwrite(tmp_path / "real.tif", LABELS.astype(np.float32))
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    for name, why in (("rgb.png", "not a label"), ("high.tif", "0 to 600"), ("real.tif", "float32")):
+        with pytest.raises(InputError, match=why):
+            read_labels(tmp_path / name)
+    with pytest.raises(InputError, match=r"broken\.png is damaged"):
+        read_labels(tmp_path / "broken.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "images", "groups", "values"),
+    [("muscle", 349, 278, {0, 1, 2}), ("breast", 459, 259, {0, 1}), ("fetal_head", 63, 52, {0, 1})],
+)
+def test_real_data_sets(shared_data: Path, name: str, images: int, groups: int, values: set[int]) -> None:
+    data = Dataset.open(shared_data / name)
+    assert len(data.ids) == len(data.labelled) == images
+    assert len(set(data.groups.values())) == groups
+    first = data.ids[0]
+    assert data.image(first).shape[:2] == data.labels(first).shape
+    assert set(np.unique(data.labels(first)).tolist()) == values
+    assert (data.spacing(first) is not None) == (name == "fetal_head")

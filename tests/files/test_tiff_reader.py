@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from pictures import COLOUR, GREY8, GREY16
+
+from napari_adasam.files.readers import open_file
+
+
+def test_tiff_stack_is_read_page_by_page(tmp_path: Path) -> None:
+    stack = np.stack([np.roll(GREY16, shift) for shift in range(5)])
+    tifffile.imwrite(tmp_path / "stack.tif", stack, photometric="minisblack", compression="zlib")
+    clip = open_file(tmp_path / "stack.tif")
+    assert len(clip.frames) == 5
+    assert clip.frames[3].stem == "stack_0003"
+    assert np.array_equal(clip.read(3), stack[3])
+
+
+@pytest.mark.parametrize("options", [{"imagej": True}, {"ome": True}, {"bigtiff": True}], ids=str)
+def test_tiff_dialects(tmp_path: Path, options: dict[str, bool]) -> None:
+    stack = np.stack([np.roll(GREY8, shift) for shift in range(4)])
+    tifffile.imwrite(tmp_path / "s.tif", stack, photometric="minisblack", **options)
+    clip = open_file(tmp_path / "s.tif")
+    assert [np.array_equal(clip.read(index), stack[index]) for index in range(4)] == [True] * 4
+
+
+def test_tiff_planar_colour_and_colour_with_alpha(tmp_path: Path) -> None:
+    planar = np.moveaxis(COLOUR, -1, 0)
+    tifffile.imwrite(tmp_path / "planar.tif", planar, photometric="rgb", planarconfig="separate")
+    assert np.array_equal(open_file(tmp_path / "planar.tif").read(0), COLOUR)
+    alpha = np.dstack([COLOUR, GREY8])
+    tifffile.imwrite(tmp_path / "alpha.tif", alpha, photometric="rgb", extrasamples=["unassalpha"])
+    assert np.array_equal(open_file(tmp_path / "alpha.tif").read(0), COLOUR)
+
+
+def test_tiff_white_is_zero_and_palette(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "w.tif", GREY8, photometric="miniswhite")
+    assert np.array_equal(open_file(tmp_path / "w.tif").read(0), 255 - GREY8)
+    colours = np.zeros((3, 256), np.uint16)
+    colours[1] = np.arange(256) * 256
+    tifffile.imwrite(tmp_path / "p.tif", GREY8, photometric="palette", colormap=colours)
+    assert np.array_equal(open_file(tmp_path / "p.tif").read(0)[..., 1], GREY8)
+
+
+def test_tiff_of_other_numbers_is_scaled_and_says_so(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "f.tif", np.linspace(-1, 1, 1200, dtype=np.float32).reshape(40, 30))
+    clip = open_file(tmp_path / "f.tif")
+    pixels = clip.read(0)
+    assert pixels.dtype == np.uint16
+    assert (pixels.min(), pixels.max()) == (0, 65535)
+    assert "scaled" in clip.frames[0].note
+
+
+@pytest.mark.parametrize(
+    ("unit", "mm"), [("mm", 1.0), ("cm", 10.0), ("micron", 0.001), ("\\u00B5m", 0.001), ("pixel", None), ("", None)]
+)
+def test_tiff_scale_comes_from_imagej(tmp_path: Path, unit: str, mm: float | None) -> None:
+    size = (0.08, 0.05) if mm is None or mm >= 1 else (80.0, 50.0)
+    resolution = (1 / size[1], 1 / size[0])
+    tifffile.imwrite(tmp_path / "s.tif", GREY8, imagej=True, resolution=resolution, metadata={"unit": unit})
+    spacing = open_file(tmp_path / "s.tif").frames[0].spacing
+    if mm is None:
+        assert spacing is None
+    else:
+        assert spacing is not None
+        assert (spacing.y_mm, spacing.x_mm) == pytest.approx((size[0] * mm, size[1] * mm), rel=1e-4)
+        assert spacing.source == "TIFF header"
+
+
+def test_tiff_scale_comes_from_ome(tmp_path: Path) -> None:
+    metadata = {"PhysicalSizeX": 50.0, "PhysicalSizeY": 0.08, "PhysicalSizeYUnit": "mm"}
+    tifffile.imwrite(tmp_path / "s.ome.tif", GREY8, ome=True, metadata=metadata)
+    spacing = open_file(tmp_path / "s.ome.tif").frames[0].spacing
+    assert spacing is not None
+    assert (spacing.y_mm, spacing.x_mm) == pytest.approx((0.08, 0.05))
+
+
+def test_tiff_scale_of_a_printer_is_not_taken(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "s.tif", GREY8, resolution=(72, 72), resolutionunit="INCH")
+    assert open_file(tmp_path / "s.tif").frames[0].spacing is None
+
+
+def test_a_stack_of_500_pages_does_not_fill_the_memory(tmp_path: Path) -> None:
+    stack = np.random.default_rng(0).integers(0, 255, (500, 120, 160)).astype(np.uint8)
+    for name, options in (("pages.tif", {"compression": "zlib"}), ("block.tif", {"imagej": True})):
+        tifffile.imwrite(tmp_path / name, stack, photometric="minisblack", **options)  # type: ignore[arg-type]
+        tracemalloc.start()
+        clip = open_file(tmp_path / name)
+        last = clip.read(499)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert len(clip.frames) == 500
+        assert np.array_equal(last, stack[499])
+        assert peak < stack.nbytes / 4
