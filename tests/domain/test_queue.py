@@ -50,6 +50,8 @@ def test_the_least_sure_comes_first_one_frame_a_clip_and_unknown_ones_last() -> 
 
 
 def test_reasons_name_the_weakest_structure() -> None:
-    assert why(SCORES["a"], "active", {1: "muscle", 2: "aponeurosis"}) == "the model is least sure here: aponeurosis, 10%"
+    assert (
+        why(SCORES["a"], "active", {1: "muscle", 2: "aponeurosis"}) == "the model is least sure here: aponeurosis, 10%"
+    )
     assert "no suggestion yet" in why({}, "active", {})
     assert why(SCORES["a"], "file", {}) == "next in the order of the files"

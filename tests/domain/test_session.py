@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from session_samples import FASCIA, MUSCLE, SHAPE, frame, rows, session, suggested, suggestion
+from session_samples import SHAPE, frame, rows, session, suggested, suggestion
 
-from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.prompts import Point
-from napari_adasam.domain.records import FrameStatus, MaskOrigin
+from napari_adasam.domain.records import FrameStatus
 from napari_adasam.domain.session import Session
-from napari_adasam.domain.structures import Structure
 
 CLICK = Point(3.0, 3.0)
 
@@ -106,6 +104,25 @@ def test_a_late_answer_is_refused() -> None:
     assert np.array_equal(made.labels("a"), before)
 
 
+def test_no_answer_reaches_a_skipped_frame() -> None:
+    made = suggested()
+    made.ask("a", 1, (CLICK,), None)
+    made.skip("a")
+    assert not made.answer("a", 1, rows(5), made.revision("a"))
+    assert made.status("a") is FrameStatus.SKIPPED
+
+
+def test_the_revision_rises_with_the_clinicians_changes_only() -> None:
+    made = session()
+    made.propose("a", [suggestion(1, rows(1))], 0)
+    assert made.revision("a") == 0
+    made.set_mask("a", 1, rows(2))
+    made.undo("a")
+    made.redo("a")
+    assert made.revision("a") == 3
+    assert made.revision("b") == 0
+
+
 def test_a_point_that_cannot_be_answered_is_taken_back_without_a_trace() -> None:
     made = suggested()
     revision = made.ask("a", 1, (CLICK,), None)
@@ -189,38 +206,6 @@ def test_a_new_step_ends_redo() -> None:
     assert (made.labels("a") == 1)[2].all()
 
 
-def test_accepting_records_how_each_mask_came_to_be() -> None:
-    made = Session((MUSCLE, FASCIA, Structure(3, "bone"), Structure(4, "nerve")))
-    made.add_frames([frame("a")])
-    made.propose("a", [suggestion(1, rows(2, 3)), suggestion(2, rows(0))], made.revision("a"))
-    made.set_mask("a", 1, rows(2, 3, 4))
-    made.set_mask("a", 3, rows(5))
-    annotation = made.accept("a", 12.5)
-    assert annotation.origins == {
-        1: MaskOrigin.CORRECTED,
-        2: MaskOrigin.SUGGESTED,
-        3: MaskOrigin.DRAWN,
-        4: MaskOrigin.ABSENT,
-    }
-    assert annotation.changed_share == {1: pytest.approx(1 / 3), 2: 0, 3: 1, 4: 0}
-    assert (annotation.seconds, annotation.model) == (12.5, "m1")
-    assert np.array_equal(annotation.labels, made.labels("a"))
-    assert set(made.annotations) == {"a"}
-    assert np.array_equal(made.annotations["a"].labels, annotation.labels)
-
-
-def test_a_suggestion_that_lost_pixels_to_the_other_counts_as_unchanged() -> None:
-    assert suggested().accept("a", 1.0).origins == {1: MaskOrigin.SUGGESTED, 2: MaskOrigin.SUGGESTED}
-
-
-def test_a_removed_suggestion_is_absent_and_wholly_changed() -> None:
-    made = suggested()
-    made.clear_structure("a", 1)
-    annotation = made.accept("a", 1.0)
-    assert annotation.origins[1] is MaskOrigin.ABSENT
-    assert annotation.changed_share[1] == 1
-
-
 def test_changing_an_accepted_frame_opens_it_and_undo_accepts_it_again() -> None:
     made = suggested()
     made.accept("a", 1.0)
@@ -235,9 +220,7 @@ def test_changing_an_accepted_frame_opens_it_and_undo_accepts_it_again() -> None
     assert "a" in made.annotations
 
 
-@pytest.mark.parametrize(
-    ("start", "status"), [(session, FrameStatus.NEW), (suggested, FrameStatus.SUGGESTED)]
-)
+@pytest.mark.parametrize(("start", "status"), [(session, FrameStatus.NEW), (suggested, FrameStatus.SUGGESTED)])
 def test_a_skipped_frame_opens_as_it_was(start: object, status: FrameStatus) -> None:
     made = start()  # type: ignore[operator]
     made.skip("a")
@@ -288,51 +271,6 @@ def test_clearing_points_keeps_the_mask() -> None:
     made.clear_prompts("a", 1)
     assert made.prompts("a", 1) == ((), None)
     assert (made.labels("a") == 1)[1].all()
-
-
-def test_removing_a_structure_takes_its_suggestions_out() -> None:
-    made = suggested()
-    made.set_structures([FASCIA])
-    assert set(np.unique(made.labels("a"))) == {0, 2}
-
-
-@pytest.mark.parametrize("how", ["drawn", "accepted"])
-def test_a_structure_that_was_worked_on_cannot_be_removed(how: str) -> None:
-    made = suggested()
-    if how == "drawn":
-        made.set_mask("a", 1, rows(5))
-    else:
-        made.accept("a", 1.0)
-    with pytest.raises(InputError, match="“muscle belly” cannot be removed"):
-        made.set_structures([FASCIA])
-    assert made.structures == (MUSCLE, FASCIA)
-
-
-def test_a_reopened_session_shows_what_was_accepted_and_how_it_came_to_be() -> None:
-    first = suggested()
-    first.set_mask("a", 1, rows(3))
-    before = first.accept("a", 5.0)
-    made = session()
-    made.restore("a", FrameStatus.ACCEPTED, before, {2: True})
-    assert made.status("a") is FrameStatus.ACCEPTED
-    assert np.array_equal(made.annotations["a"].labels, before.labels)
-    assert made.ticks("a") == {2: True}
-    assert not made.can_undo("a")
-    made.reopen("a")
-    again = made.accept("a", 6.0)
-    assert (again.origins, again.changed_share, again.model) == (before.origins, before.changed_share, "m1")
-    made.set_mask("a", 2, rows(0))
-    changed = made.accept("a", 7.0)
-    assert changed.origins == {1: MaskOrigin.CORRECTED, 2: MaskOrigin.CORRECTED}
-    assert changed.changed_share[2] == 1
-
-
-def test_a_reopened_session_has_no_suggestions_so_such_a_frame_is_new() -> None:
-    made = session()
-    made.restore("a", FrameStatus.SUGGESTED)
-    assert made.status("a") is FrameStatus.NEW
-    made.restore("b", FrameStatus.SKIPPED)
-    assert made.status("b") is FrameStatus.SKIPPED
 
 
 def test_unknown_frames_are_errors() -> None:

@@ -31,7 +31,7 @@ class Prompt:
     box
         (y0, x0, y1, x1) in image pixels, both corners inside the box.
     dense
-        Logits (h, w) float32 over the model's square input, at the embedding's resolution or finer; ``None`` for no map.
+        Logits (h, w) float32 over the model's square input, as fine as the embedding or finer; ``None`` for no map.
     source
         ``"cam"`` where the classifier made it, ``"clinician"`` where a person did.
     """

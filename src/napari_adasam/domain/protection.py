@@ -41,7 +41,9 @@ def lay_suggestions(labels: Labels, masks: Mapping[int, Mask], on_top: Collectio
     such as aponeuroses) are laid first, then the smaller before the larger, so that a thin structure is not swallowed
     by the muscle beneath it. Returns a new array.
     """
-    result = np.where(np.isin(labels, list(masks)), 0, labels).astype(np.uint8)
+    after = np.arange(256, dtype=np.uint8)
+    after[list(masks)] = 0
+    result: Labels = after[labels]
     for structure in sorted(masks, key=lambda one: (one not in on_top, int(masks[one].sum()), one)):
         result = put_mask(result, structure, masks[structure])
     return result

@@ -42,7 +42,8 @@ class Spacing:
     y_mm, x_mm
         Height and width of one pixel in mm, greater than 0.
     source
-        ``"DICOM region"``, ``"DICOM pixel spacing"``, ``"TIFF header"``, ``"index.csv"``, ``"phantom"`` or ``"by hand"``.
+        ``"DICOM region"``, ``"DICOM pixel spacing"``, ``"TIFF header"``, ``"index.csv"``, ``"phantom"`` or
+        ``"by hand"``.
     """
 
     y_mm: float

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class RoundProgress:
-    """One step further. ``loss`` is the weighted sum of the step; ``seconds_left`` an estimate, ``None`` before there is one."""
+    """One step further: ``loss`` is the step's weighted sum; ``seconds_left`` an estimate, if there is one yet."""
 
     step: int
     steps: int

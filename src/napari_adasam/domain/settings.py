@@ -83,7 +83,7 @@ class TrainSettings:
     steps
         Optimiser steps of the round.
     batch
-        Labelled frames a step; as many unlabelled ones beside them.
+        Labelled views a step; one unlabelled view beside them after the warm-up.
     views
         Cached augmented views a frame.
     warm_up
@@ -98,15 +98,15 @@ class TrainSettings:
     rank: int = 8
     alpha: float = 8.0
     adapt_from: int | None = None
-    steps: int = 60
+    steps: int = 40
     batch: int = 2
-    views: int = 4
+    views: int = 3
     lr: float = 5e-4
     warm_up: float = 0.3
     ema: float = 0.99
     ema_end: float = 0.996
     confidence: float = 0.95
-    max_unlabelled: int = 50
+    max_unlabelled: int = 20
     seed: int = 0
     weights: LossWeights = field(default_factory=LossWeights)
 

@@ -1,0 +1,1 @@
+"""Adaptations of a frozen encoder: insert, train only these, state of only these."""

@@ -1,0 +1,157 @@
+"""Ultrasound augmentation: the randomness is drawn first, as data; it is applied second, by pure functions.
+
+No hue and no vertical flip: depth runs downwards in every scan. All figures are ours.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """An affine view of the square: mirror, zoom (above 1: closer), aspect, angle in radians, shift in half sides."""
+
+    mirror: bool = False
+    zoom: float = 1.0
+    aspect: float = 1.0
+    angle: float = 0.0
+    shift: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Tone:
+    """How a scanner's settings change the picture.
+
+    Parameters
+    ----------
+    gain, gamma
+        Factor on the grey value and exponent of it.
+    depth
+        Depth compensation: the gain falls (negative) or rises linearly by this share from top to bottom.
+    speckle
+        Standard deviation of a multiplicative, spatially smoothed noise.
+    blur
+        Standard deviation of a Gaussian in input pixels; 0 for none.
+    chrome
+        Grey level 0 to 255 painted where the view shows nothing of the scan, with text-like bars; ``None`` for none.
+    seed
+        Of the noise.
+    """
+
+    gain: float = 1.0
+    gamma: float = 1.0
+    depth: float = 0.0
+    speckle: float = 0.0
+    blur: float = 0.0
+    chrome: float | None = None
+    seed: int = 0
+
+
+def draw_geometry(rng: np.random.Generator, strength: float = 1.0) -> Geometry:
+    """A random view; ``strength`` 0 is the identity but for the mirror."""
+    return Geometry(
+        mirror=bool(rng.random() < 0.5),
+        zoom=math.exp(rng.uniform(-0.25, 0.3) * strength),
+        aspect=math.exp(rng.uniform(-0.15, 0.15) * strength),
+        angle=rng.normal(0, 0.06) * strength,
+        shift=(rng.normal(0, 0.06) * strength, rng.normal(0, 0.06) * strength),
+    )
+
+
+def draw_tone(rng: np.random.Generator, strength: float = 1.0, chrome: bool = True) -> Tone:
+    """A random picture; ``strength`` 0 changes nothing."""
+    painted = chrome and rng.random() < 0.3 and strength > 0
+    return Tone(
+        gain=math.exp(rng.uniform(-0.4, 0.4) * strength),
+        gamma=math.exp(rng.uniform(-0.4, 0.4) * strength),
+        depth=rng.uniform(-0.5, 0.5) * strength,
+        speckle=rng.uniform(0, 0.35) * strength * (rng.random() < 0.5),
+        blur=rng.uniform(0.3, 1.5) * strength * (rng.random() < 0.3),
+        chrome=float(rng.uniform(0, 90)) if painted else None,
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def grid_of(view: Geometry, size: int) -> Tensor:
+    """Sampling grid (1, size, size, 2) of a view."""
+    cos, sin = math.cos(view.angle) / view.zoom, math.sin(view.angle) / view.zoom
+    side = -1.0 if view.mirror else 1.0
+    rows = [
+        [side * cos * view.aspect, -side * sin, view.shift[1]],
+        [sin * view.aspect, cos, view.shift[0]],
+    ]
+    return F.affine_grid(torch.tensor([rows], dtype=torch.float32), [1, 1, size, size], align_corners=False)
+
+
+def warp(planes: Tensor, view: Geometry, nearest: bool = False) -> Tensor:
+    """(C, S, S) float through a view; zero outside."""
+    grid = grid_of(view, planes.shape[-1])
+    mode = "nearest" if nearest else "bilinear"
+    return F.grid_sample(planes[None], grid, mode=mode, padding_mode="zeros", align_corners=False)[0]
+
+
+def _smooth_noise(shape: tuple[int, int], generator: torch.Generator) -> Tensor:
+    noise = torch.randn(1, 1, shape[0] // 2, shape[1] // 2, generator=generator)
+    return F.interpolate(noise, shape, mode="bilinear", align_corners=False)[0]
+
+
+def _blur(grey: Tensor, sigma: float) -> Tensor:
+    reach = max(1, int(3 * sigma))
+    kernel = torch.exp(-(torch.arange(-reach, reach + 1) ** 2) / (2 * sigma**2))
+    kernel = (kernel / kernel.sum()).view(1, 1, 1, -1)
+    planes = F.pad(grey[:, None], (reach, reach, reach, reach), mode="replicate")
+    return F.conv2d(F.conv2d(planes, kernel), kernel.transpose(2, 3))[:, 0]
+
+
+def tone(grey: Tensor, picture: Tone) -> Tensor:
+    """(C, S, S) in 0 to 255 through a scanner's settings; the same range."""
+    generator = torch.Generator().manual_seed(picture.seed)
+    size = grey.shape[-2]
+    share = (grey / 255).clamp(1e-4, 1) ** picture.gamma
+    slope = torch.linspace(-0.5, 0.5, size).view(1, -1, 1) * picture.depth
+    out = share * picture.gain * (1 + slope)
+    if picture.speckle > 0:
+        out = out * (1 + picture.speckle * _smooth_noise((size, grey.shape[-1]), generator))
+    if picture.blur > 0:
+        out = _blur(out, picture.blur)
+    return (out * 255).clamp(0, 255)
+
+
+def paint_chrome(grey: Tensor, valid: Tensor, picture: Tone) -> tuple[Tensor, Tensor]:
+    """Paint a scanner's interface where the view shows nothing: a flat level with a few text-like bars."""
+    if picture.chrome is None:
+        return grey, valid
+    rng = np.random.default_rng(picture.seed)
+    size = grey.shape[-1]
+    screen = torch.full_like(grey, picture.chrome)
+    for _ in range(int(rng.integers(0, 8))):
+        y, x = rng.integers(0, size - 8, 2)
+        height, width = int(rng.integers(2, 10)), int(rng.integers(4, 60))
+        screen[:, y : y + height, x : x + width] = float(rng.uniform(0, 255))
+    return torch.where(valid > 0, grey, screen), torch.ones_like(valid)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """An augmented frame: grey (C, S, S) in 0 to 255, valid (1, S, S), labels (S, S) int64 or ``None``."""
+
+    grey: Tensor
+    valid: Tensor
+    labels: Tensor | None
+
+
+def apply(frame: View, geometry: Geometry, picture: Tone) -> View:
+    """A frame through a geometry and a tone; labels are never interpolated."""
+    grey, valid = warp(frame.grey, geometry), (warp(frame.valid, geometry) > 0.5).float()
+    labels = None
+    if frame.labels is not None:
+        labels = warp(frame.labels[None].float(), geometry, nearest=True)[0].round().long()
+    grey, valid = paint_chrome(tone(grey, picture) * valid, valid, picture)
+    return View(grey, valid, labels)

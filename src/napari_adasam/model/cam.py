@@ -1,0 +1,55 @@
+"""The class activation map as a picture: scaled, and laid over the image to the pixel."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from napari_adasam.model.canvas import Canvas
+
+LOGIT_LIMIT = 10.0
+
+
+def activation(logits: Tensor) -> Tensor:
+    """CAM logits to activations in 0 to 1, whatever the classifier's form."""
+    return torch.sigmoid(logits)
+
+
+def inner_cells(canvas: Canvas, cells: int) -> tuple[int, int]:
+    """(rows, columns) of the map's cells that touch the image; the others see padding only."""
+    rows, columns = canvas.inner
+    cell = canvas.size / cells
+    return int(np.ceil(rows / cell)), int(np.ceil(columns / cell))
+
+
+def inside_image(logits: Tensor, canvas: Canvas) -> Tensor:
+    """CAM logits (h, w) with the cells that see padding only put out."""
+    rows, columns = inner_cells(canvas, logits.shape[0])
+    visible = torch.full_like(logits, -LOGIT_LIMIT)
+    visible[:rows, :columns] = logits[:rows, :columns]
+    return visible
+
+
+def overlay(logits: Tensor, canvas: Canvas) -> NDArray[np.float32]:
+    """CAM logits (h, w) over the square to (H, W) float32 in 0 to 1 over the image.
+
+    Cell (i, j) covers input pixels i·c to (i + 1)·c - 1 (c the cell's side); interpolation is between cell centres.
+    """
+    square = F.interpolate(
+        activation(logits)[None, None], (canvas.size, canvas.size), mode="bilinear", align_corners=False
+    )
+    rows, columns = canvas.inner
+    image = F.interpolate(
+        square[:, :, :rows, :columns], (canvas.height, canvas.width), mode="bilinear", align_corners=False
+    )
+    return np.asarray(image[0, 0].clamp(0, 1).cpu().numpy(), dtype=np.float32)
+
+
+def dense_prompt(logits: Tensor, cells: int) -> Tensor:
+    """CAM logits (h, w) to SAM's mask prompt (4h, 4w), limited to ±10 as low-resolution mask logits are."""
+    limited = logits.clamp(-LOGIT_LIMIT, LOGIT_LIMIT)
+    side = 4 * cells
+    return F.interpolate(limited[None, None], (side, side), mode="bilinear", align_corners=False)[0, 0]

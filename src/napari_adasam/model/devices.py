@@ -1,0 +1,62 @@
+"""Which device computes, and whether its figures can be trusted."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch.nn import functional as F  # noqa: N812
+
+from napari_adasam.domain.errors import ModelError
+from napari_adasam.domain.settings import DeviceChoice
+
+TOLERANCE = 2e-3
+"""Largest difference to the CPU, relative to the largest value, that the self-check lets pass."""
+
+
+def check_value(device: torch.device) -> torch.Tensor:
+    """Convolution, normalisation and attention on fixed numbers, computed on a device; (1, 64, 32) on the CPU."""
+    generator = torch.Generator().manual_seed(7)
+    image = torch.randn(1, 3, 32, 32, generator=generator).to(device)
+    kernel = torch.randn(32, 3, 4, 4, generator=generator).to(device)
+    tokens = F.conv2d(image, kernel, stride=4).flatten(2).transpose(1, 2)
+    tokens = F.layer_norm(tokens, (32,))
+    return F.scaled_dot_product_attention(tokens, tokens, tokens).cpu()
+
+
+def deviation(device: torch.device) -> float:
+    """How far the device's figures are from the CPU's, relative to the largest value; infinite where it fails."""
+    expected = check_value(torch.device("cpu"))
+    try:
+        found = check_value(device)
+    except RuntimeError:  # such as a card that this build of torch has no kernels for
+        return math.inf
+    largest = float((found - expected).abs().max() / expected.abs().max())
+    return math.inf if math.isnan(largest) else largest
+
+
+def available() -> tuple[str, ...]:
+    """Devices of this computer, best first."""
+    found = ["cuda"] if torch.cuda.is_available() else []
+    found += ["mps"] if torch.backends.mps.is_available() else []
+    return (*found, "cpu")
+
+
+def choose(wanted: DeviceChoice) -> torch.device:
+    """The device for a setting: ``auto`` takes the best one whose figures agree with the CPU's.
+
+    Raises
+    ------
+    ModelError
+        If a device is asked for by name and is not there, or computes wrongly.
+    """
+    if wanted == "auto":
+        return next(torch.device(d) for d in available() if d == "cpu" or deviation(torch.device(d)) <= TOLERANCE)
+    if wanted not in available():
+        raise ModelError(
+            f"This computer has no {wanted} device. Nothing was changed. Choose one of: {', '.join(available())}."
+        )
+    device = torch.device(wanted)
+    if wanted != "cpu" and deviation(device) > TOLERANCE:
+        raise ModelError(f"The {wanted} device computes wrongly on this computer. It is not used. Choose cpu.")
+    return device

@@ -1,0 +1,154 @@
+"""Image encoders as chains of units, so that the frozen front can be computed once and kept.
+
+An encoder maps (B, 3, S, S) to an embedding (B, 256, S/16, S/16). ``front(x, k)`` runs the first k units and
+``back(a, k)`` the rest; ``back(front(x, k), k)`` equals ``forward(x)`` for every k.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import timm
+from segment_anything.modeling import ImageEncoderViT
+from segment_anything.modeling.common import LayerNorm2d
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+EMBEDDING = 256
+
+
+class Encoder(nn.Module):
+    """A chain of units. ``blocks(k)`` gives the attention blocks that belong to the units from k on."""
+
+    default_adapt_from: int
+
+    def __init__(self, units: list[nn.Module]) -> None:
+        super().__init__()
+        self.units = nn.ModuleList(units)
+
+    def front(self, x: Tensor, until: int) -> Tensor:
+        """Run the units before ``until``."""
+        for unit in self.units[:until]:
+            x = unit(x)
+        return x
+
+    def back(self, activations: Tensor, since: int) -> Tensor:
+        """Run the units from ``since`` on."""
+        for unit in self.units[since:]:
+            activations = unit(activations)
+        return activations
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, S, S) normalised to (B, 256, S/16, S/16)."""
+        return self.back(x, 0)
+
+    def attentions(self, since: int) -> list[nn.Module]:
+        """The attention modules (each with a ``qkv`` linear) in the units from ``since`` on, in order."""
+        return [
+            m for unit in self.units[since:] for m in unit.modules() if isinstance(getattr(m, "qkv", None), nn.Linear)
+        ]
+
+    def adapt_index(self, adapt_from: int | None) -> int:
+        """The unit index for a setting: ``None`` is the encoder's default, negatives count from the end."""
+        index = self.default_adapt_from if adapt_from is None else adapt_from
+        index = index + len(self.units) if index < 0 else index
+        if not 0 <= index < len(self.units):
+            raise ValueError(f"expected adapt_from in 0..{len(self.units) - 1}, got {adapt_from}")
+        return index
+
+
+class TinyVit(Encoder):
+    """MobileSAM's TinyViT-5M: four stages (the last keeps 1/16 of the resolution) and SAM's neck.
+
+    Units: stem and stage 0, stages 1 to 3, neck. Its BatchNorms are folded and stay in eval mode for good.
+    """
+
+    default_adapt_from = 3
+
+    def __init__(self) -> None:
+        net: Any = timm.create_model("tiny_vit_5m_224", pretrained=False, num_classes=0)
+        net.stages[3].downsample.conv2.conv.stride = (1, 1)
+        neck = nn.Sequential(
+            nn.Conv2d(320, EMBEDDING, 1, bias=False),
+            LayerNorm2d(EMBEDDING),
+            nn.Conv2d(EMBEDDING, EMBEDDING, 3, padding=1, bias=False),
+            LayerNorm2d(EMBEDDING),
+        )
+        stem = nn.Sequential(net.patch_embed, net.stages[0])
+        super().__init__([stem, net.stages[1], net.stages[2], net.stages[3], neck])
+        self.train()
+
+    def train(self, mode: bool = True) -> TinyVit:
+        """Set the mode of everything; the folded BatchNorms are in eval mode whatever it is."""
+        for module in self.modules():
+            module.training = mode and not isinstance(module, nn.BatchNorm2d)
+            if hasattr(module, "attention_bias_cache"):  # timm keeps biases in it that training makes stale
+                setattr(module, "attention_bias_cache", {})  # noqa: B010
+        return self
+
+
+class _PatchAndPosition(nn.Module):
+    """ViT's patch embedding plus its absolute positions, resized to the input's grid."""
+
+    def __init__(self, vit: ImageEncoderViT) -> None:
+        super().__init__()
+        self.patch_embed = vit.patch_embed
+        self.pos_embed = vit.pos_embed
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens: Tensor = self.patch_embed(x)  # (B, h, w, C)
+        if self.pos_embed is None:
+            return tokens
+        position: Tensor = self.pos_embed
+        if position.shape[1:3] != tokens.shape[1:3]:
+            resized = F.interpolate(
+                position.permute(0, 3, 1, 2), tokens.shape[1:3], mode="bicubic", align_corners=False
+            )
+            position = resized.permute(0, 2, 3, 1)
+        return tokens + position
+
+
+class _ChannelsFirstNeck(nn.Module):
+    """SAM's neck behind ViT's channels-last blocks."""
+
+    def __init__(self, neck: nn.Module) -> None:
+        super().__init__()
+        self.neck = neck
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        out: Tensor = self.neck(tokens.permute(0, 3, 1, 2))
+        return out
+
+
+class Vit(Encoder):
+    """segment-anything's ViT (B, L or H), its own modules in units: patches and positions, each block, neck."""
+
+    def __init__(self, vit: ImageEncoderViT) -> None:
+        super().__init__([_PatchAndPosition(vit), *vit.blocks, _ChannelsFirstNeck(vit.neck)])
+        self.default_adapt_from = max(1, len(vit.blocks) - 3)
+
+
+def mobile_key(name: str) -> str | None:
+    """MobileSAM's encoder key (behind ``image_encoder.``) to ours; ``None`` for its unused classification head."""
+    if name.startswith(("head.", "norm_head.")):
+        return None
+    if name.startswith("neck."):
+        return name.replace("neck.", "units.4.", 1)
+    name = name.replace(".c.", ".conv.")
+    if name.startswith("patch_embed.seq."):
+        tail = name.removeprefix("patch_embed.seq.")
+        conv = {"0": "conv1", "2": "conv2"}[tail.split(".", 1)[0]]
+        return f"units.0.0.{conv}.{tail.split('.', 1)[1]}"
+    stage, tail = name.removeprefix("layers.").split(".", 1)
+    index = int(stage) + 1 if tail.startswith("downsample") else int(stage)
+    return f"units.0.1.{tail}" if index == 0 else f"units.{index}.{tail}"
+
+
+def from_mobile(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Rename a MobileSAM image encoder's weights for :class:`TinyVit`; derived buffers are left out."""
+    renamed = {}
+    for name, tensor in weights.items():
+        key = mobile_key(name)
+        if key is not None and not key.endswith("attention_bias_idxs"):
+            renamed[key] = tensor.float() if tensor.is_floating_point() else tensor
+    return renamed

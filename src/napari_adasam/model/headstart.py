@@ -1,0 +1,56 @@
+"""A head start for structures that the classifier has never seen: class maps fitted at once, before the first step.
+
+A class map is linear in the embedding, so its best fit to a few labelled frames is a convex problem that takes about a
+second, where gradient steps of a whole round would not get there [ours].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from napari_adasam.model.classifier import Classifier, ClassMap
+
+ITERATIONS = 60
+DECAY = 1e-3
+
+
+def fit_class_maps(head: Classifier, rows: Sequence[int], embeddings: Tensor, shares: Tensor) -> None:
+    """Fit some outputs of a class-map head, in place; a Grad-CAM head is left as it is.
+
+    Parameters
+    ----------
+    rows
+        The outputs to fit.
+    embeddings
+        (N, 256, h, w) of labelled views.
+    shares
+        (N, K, h, w), the share of each cell that each structure fills, 0 to 1.
+    """
+    if not isinstance(head, ClassMap) or not rows:
+        return
+    cells = embeddings.detach().permute(0, 2, 3, 1).flatten(0, 2)
+    target = shares[:, list(rows)].permute(0, 2, 3, 1).flatten(0, 2)
+    centre, spread = cells.mean(0), cells.std(0).clamp_min(1e-6)
+    standard = (cells - centre) / spread
+    weight = torch.zeros(len(rows), cells.shape[1], device=cells.device, requires_grad=True)
+    bias = torch.full((len(rows),), -2.0, device=cells.device, requires_grad=True)
+    optimiser = torch.optim.LBFGS([weight, bias], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimiser.zero_grad()
+        value = F.binary_cross_entropy_with_logits(F.linear(standard, weight, bias), target)
+        value = value + DECAY * weight.square().sum()
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    with torch.enable_grad():
+        optimiser.step(loss)  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        raw = weight.detach() / spread
+        head.maps.weight[list(rows)] = raw[:, :, None, None]
+        head.maps.bias[list(rows)] = bias.detach() - raw @ centre  # type: ignore[index]
+        head.gain[list(rows)], head.shift[list(rows)] = 1.0, 0.0

@@ -1,0 +1,141 @@
+"""Which models there are, where their files lie, and loading one by name or path. Nothing is fetched here."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_data_path
+
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.settings import ModelSettings
+from napari_adasam.model import checkpoints
+from napari_adasam.model.adaptation import adapted_names, prepare, state
+from napari_adasam.model.adapters.lora import LoraSettings
+from napari_adasam.model.adasam import AdaSam, ModelCard
+from napari_adasam.model.checkpoints import Weights
+from napari_adasam.model.classifier import build
+
+BUNDLED = "adasam-us"
+SAM_LICENCE = "Apache-2.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A published checkpoint: file name and sha256; it is looked for in :func:`models_folder`."""
+
+    file: str
+    sha256: str
+
+
+PUBLISHED = {
+    "mobile_sam": Entry("mobile_sam.pt", "6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f"),
+    "vit_b": Entry("sam_vit_b_01ec64.pth", "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912"),
+    "vit_l": Entry("sam_vit_l_0b3195.pth", "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622"),
+    "vit_h": Entry("sam_vit_h_4b8939.pth", "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e"),
+}
+
+
+def models_folder() -> Path:
+    """Where published checkpoints are kept on this computer."""
+    return user_data_path("napari-adasam") / "models"
+
+
+def bundled_path() -> Path:
+    """The bundled model's file inside the package."""
+    return Path(str(files("napari_adasam") / "weights" / f"{BUNDLED}.safetensors"))
+
+
+def find(name: str) -> Path:
+    """The file behind a registry name or a path; raises InputError where there is none, or its hash differs."""
+    if name == BUNDLED:
+        return bundled_path()
+    if name not in PUBLISHED:
+        return Path(name).expanduser()
+    entry = PUBLISHED[name]
+    path = models_folder() / entry.file
+    if not path.is_file():
+        raise InputError(
+            f"The model {name} is not on this computer. Nothing was changed. Put {entry.file} into {models_folder()}, "
+            "or give the path of a checkpoint."
+        )
+    if sha256(path) != entry.sha256:
+        raise InputError(
+            f"{path} is not the published {name} (its sha256 differs). It is not used. Copy the file again."
+        )
+    return path
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load(settings: ModelSettings) -> AdaSam:
+    """A model by name or path, on the CPU, in eval mode; raises InputError with a sentence where that cannot be."""
+    path = find(settings.name)
+    weights, fields = checkpoints.read(path)
+    if fields.get("kind") == "adapter":
+        return _load_adapter(weights, fields, settings)
+    if fields.get("kind") == "full":
+        return checkpoints.load_full(weights, fields, settings.input_size)
+    sam = checkpoints.from_sam_weights(weights, settings.input_size)
+    name = settings.name if settings.name in PUBLISHED else path.stem
+    card = ModelCard(
+        name,
+        checkpoints.architecture(weights),
+        sam.size,
+        classifier=settings.classifier,
+        licence=SAM_LICENCE if settings.name in PUBLISHED else "unknown",
+        lineage=(f"{name} {checkpoints.fingerprint(weights)}",),
+    )
+    return AdaSam(sam, build(settings.classifier, 0), card).eval()
+
+
+def _load_adapter(weights: Weights, fields: dict[str, Any], settings: ModelSettings) -> AdaSam:
+    card = checkpoints.card_from_json(fields)
+    base_settings = replace(settings, name=fields["base"], input_size=settings.input_size or fields["input_size"])
+    net = load(base_settings)
+    if checkpoints.fingerprint(net.state_dict()) != fields["base_fingerprint"]:
+        raise InputError(
+            f"This adapter belongs to other weights than the {fields['base']} on this computer. The model in use is "
+            "unchanged. Install the base model that it was trained on."
+        )
+    net.head = build(card.classifier, len(card.structures))  # type: ignore[arg-type]
+    net.card = replace(card, input_size=net.sam.size)
+    prepare(net, fields["method"], LoraSettings(**fields["lora"]))
+    if set(weights) != adapted_names(net):
+        raise InputError("This adapter is not whole. The model in use is unchanged. Copy the file again.")
+    net.load_state_dict({k: v.float() for k, v in weights.items()}, strict=False)
+    return net.requires_grad_(False).eval()
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterOrigin:
+    """What an adapter file must know of its base and of how it was inserted."""
+
+    base: str
+    base_fingerprint: str
+    method: str
+    lora: LoraSettings
+
+
+def save_adapter(path: Path, net: AdaSam, origin: AdapterOrigin) -> None:
+    """Write the adapted part of a model, half precision, whole or not at all."""
+    extra = {
+        "kind": "adapter",
+        "base": origin.base,
+        "base_fingerprint": origin.base_fingerprint,
+        "method": origin.method,
+        "lora": asdict(origin.lora),
+    }
+    checkpoints.write(path, state(net), checkpoints.card_to_json(net.card, **extra))
+
+
+def known_names() -> tuple[str, ...]:
+    """Every name that :func:`find` knows, the bundled one first."""
+    return (BUNDLED, *PUBLISHED)

@@ -1,0 +1,144 @@
+"""LoRA on the queries and values, and what a round trains."""
+
+from __future__ import annotations
+
+import copy
+from functools import partial
+
+import pytest
+import torch
+from segment_anything.modeling import ImageEncoderViT
+from tiny import tiny_net, tiny_vit
+from torch import nn
+
+from napari_adasam.domain.settings import Method
+from napari_adasam.model import adaptation
+from napari_adasam.model.adapters import lora
+from napari_adasam.model.encoders import Encoder, TinyVit, Vit
+
+IMAGE = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize(("kind", "side"), [("vit", 64), ("tiny_vit", 128)])
+def test_untrained_it_gives_the_plain_embedding_exactly(kind: str, side: int) -> None:
+    torch.manual_seed(0)
+    plain: Encoder = tiny_vit(depth=2) if kind == "vit" else TinyVit()
+    plain.eval()
+    adapted = copy.deepcopy(plain)
+    since = lora.insert(adapted, lora.LoraSettings(rank=4, adapt_from=0))
+    image = torch.randn(1, 3, side, side)
+    with torch.no_grad():
+        before = plain(image)
+        assert torch.equal(adapted(image), before)
+        for name, parameter in lora.parameters(adapted).items():
+            if name.endswith(".b"):
+                nn.init.normal_(parameter, std=0.5)
+        assert not torch.allclose(adapted(image), before)
+    assert since == 0
+
+
+@pytest.mark.parametrize(("rank", "count"), [(4, 147_456), (8, 294_912), (16, 589_824)])
+def test_vit_b_has_the_published_number_of_parameters(rank: int, count: int) -> None:
+    with torch.device("meta"):
+        vit = ImageEncoderViT(
+            depth=12, embed_dim=768, num_heads=12, norm_layer=partial(nn.LayerNorm, eps=1e-6), use_rel_pos=True
+        )
+        encoder = Vit(vit)
+        lora.insert(encoder, lora.LoraSettings(rank=rank, adapt_from=0))
+    assert sum(p.numel() for p in lora.parameters(encoder).values()) == count
+    assert sum(p.numel() for p in encoder.parameters() if p.requires_grad) == count
+
+
+def test_only_queries_and_values_change_where_they_are_stacked() -> None:
+    attention = tiny_vit().attentions(0)[0]
+    changed = changed_parts(attention)
+    width = attention.qkv.in_features
+    assert changed.view(3, width).all(1).tolist() == [True, False, True]
+    assert not changed.view(3, width)[1].any()
+
+
+def test_only_queries_and_values_change_where_heads_are_interleaved() -> None:
+    encoder = TinyVit()
+    attention = encoder.attentions(3)[0]
+    by_head = changed_parts(attention).view(attention.num_heads, 3, attention.key_dim)
+    assert by_head[:, 0].all()
+    assert not by_head[:, 1].any()
+    assert by_head[:, 2].all()
+
+
+def changed_parts(attention: nn.Module) -> torch.Tensor:
+    """Which outputs of ``qkv`` a random update moves: (3·width,) bool."""
+    base = attention.qkv
+    updated = lora.LoraQV(attention, lora.LoraSettings(rank=2))
+    x = torch.randn(5, base.in_features, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        nn.init.normal_(updated.b)
+        return (updated(x) != base(x)).any(0)
+
+
+def test_the_update_is_scaled_by_alpha_over_rank() -> None:
+    attention = tiny_vit().attentions(0)[0]
+    twice = lora.LoraQV(attention, lora.LoraSettings(rank=2, alpha=4))
+    once = copy.deepcopy(twice)
+    once.scale = 1.0
+    x = torch.randn(3, 16)
+    with torch.no_grad():
+        nn.init.normal_(twice.b)
+        once.b.copy_(twice.b)
+        plain = attention.qkv(x)
+        torch.testing.assert_close(twice(x) - plain, 2 * (once(x) - plain))
+
+
+def test_inserting_twice_changes_nothing() -> None:
+    encoder = tiny_vit(depth=2)
+    lora.insert(encoder, lora.LoraSettings(adapt_from=0))
+    names = set(lora.parameters(encoder))
+    lora.insert(encoder, lora.LoraSettings(adapt_from=0))
+    assert set(lora.parameters(encoder)) == names
+    assert len(names) == 4
+
+
+def test_the_first_adapted_unit_is_found() -> None:
+    encoder = tiny_vit(depth=2)
+    assert lora.first_adapted(encoder) == 4
+    lora.insert(encoder, lora.LoraSettings(adapt_from=2))
+    assert lora.first_adapted(encoder) == 2
+
+
+@pytest.mark.parametrize("method", ["adasam", "lora", "decoder"])
+def test_only_what_the_method_adapts_learns(method: Method) -> None:
+    net = tiny_net(encoder=tiny_vit(depth=2))
+    since = adaptation.prepare(net, method, lora.LoraSettings(adapt_from=2))
+    learning = {name for name, p in net.named_parameters() if p.requires_grad}
+    encoder = {name for name in learning if name.startswith("sam.encoder.")}
+    expected = {f"sam.encoder.units.2.attn.qkv.{key}" for key in "ab"}
+    assert encoder == (set() if method == "decoder" else expected)
+    assert since == (4 if method == "decoder" else 2)
+    rest = {name for name, _ in net.named_parameters() if not name.startswith("sam.encoder.")}
+    assert learning - encoder == rest
+    assert {name.split(".")[0] if name.startswith("head") else name.split(".")[1] for name in rest} == {
+        "head",
+        "prompt_encoder",
+        "mask_decoder",
+    }
+
+
+def test_the_state_of_an_adapter_holds_only_what_learns_and_is_a_copy() -> None:
+    net = tiny_net(encoder=tiny_vit(depth=2))
+    adaptation.prepare(net, "adasam", lora.LoraSettings())
+    state = adaptation.state(net)
+    assert set(state) == {name for name, p in net.named_parameters() if p.requires_grad}
+    name = next(name for name in state if name.endswith("qkv.b"))
+    state[name].fill_(7)
+    assert not dict(net.named_parameters())[name].any()
+
+
+def test_preparing_again_keeps_what_lora_learned() -> None:
+    net = tiny_net()
+    adaptation.prepare(net, "adasam", lora.LoraSettings())
+    for parameter in lora.parameters(net).values():
+        parameter.data.fill_(3)
+    adaptation.prepare(net, "decoder", lora.LoraSettings())
+    assert all((p == 3).all() and not p.requires_grad for p in lora.parameters(net).values())
+    adaptation.prepare(net, "lora", lora.LoraSettings())
+    assert all((p == 3).all() and p.requires_grad for p in lora.parameters(net).values())

@@ -1,0 +1,106 @@
+"""The teacher's labels for frames without a mask."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from tiny import APONEUROSIS, BELLY, BrightnessEncoder, blob, embed, see_brightness, tiny_net
+
+from napari_adasam.domain.settings import LossWeights, PromptSettings
+from napari_adasam.model import pseudo
+from napari_adasam.model.adasam import AdaSam
+from napari_adasam.model.pseudo import PseudoLabel, pseudo_labels, ramp, unlabelled_loss
+from napari_adasam.model.sam import PromptBatch, SamNet
+
+SURE, UNSURE = 5.0, 0.5
+
+
+@pytest.fixture
+def teacher() -> AdaSam:
+    return see_brightness(tiny_net(structures=(BELLY, APONEUROSIS), encoder=BrightnessEncoder()))
+
+
+@pytest.fixture
+def embedding(teacher: AdaSam) -> torch.Tensor:
+    return embed(teacher, blob(0)[0])
+
+
+def test_the_ramp() -> None:
+    assert ramp(0) == pytest.approx(math.exp(-5))
+    assert ramp(0.5) == pytest.approx(math.exp(-1.25))
+    assert ramp(1) == ramp(2) == 1
+    assert ramp(-1) == ramp(0)
+
+
+def test_no_label_for_what_the_teacher_finds_absent(teacher: AdaSam, embedding: torch.Tensor) -> None:
+    assert [label.index for label in pseudo_labels(teacher, embedding, PromptSettings(), 0.95)] == [0, 1]
+    with torch.no_grad():
+        teacher.head.shift[0] = -50
+    assert [label.index for label in pseudo_labels(teacher, embedding, PromptSettings(), 0.95)] == [1]
+
+
+def test_no_label_where_the_map_gives_no_prompt(teacher: AdaSam) -> None:
+    dark = embed(teacher, np.zeros((64, 64), np.uint8))
+    with torch.no_grad():
+        teacher.head.shift.fill_(50)
+    assert pseudo_labels(teacher, dark, PromptSettings(), 0.95) == []
+
+
+def answers(monkeypatch: pytest.MonkeyPatch, whole: torch.Tensor, dense_only: torch.Tensor) -> None:
+    """Let the decoder answer with these logits (16, 16), by the kind of prompt."""
+
+    def decode(net: SamNet, embeddings: torch.Tensor, prompts: PromptBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        count = len(prompts.kinds)
+        given = whole if prompts.kinds.shape[1] else dense_only
+        return given.expand(count, 4, -1, -1), torch.ones(count, 4)
+
+    monkeypatch.setattr(pseudo, "decode", decode)
+
+
+def test_a_pixel_counts_where_the_teacher_is_sure_and_both_answers_agree(
+    teacher: AdaSam, embedding: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = torch.full((16, 16), -SURE), torch.full((16, 16), -SURE)
+    first[0], second[0] = SURE, UNSURE  # sure, and agreed on
+    first[1], second[1] = SURE, -UNSURE  # sure, and disputed
+    first[2], second[2] = UNSURE, SURE  # agreed on, but not sure
+    first[3], second[3] = -SURE, SURE  # sure that it is not, and disputed
+    answers(monkeypatch, first, second)
+    label = pseudo_labels(teacher, embedding, PromptSettings(), 0.95)[0]
+    assert label.target[:, 0].tolist() == [1, 1, 1] + [0] * 13
+    assert label.weight[:, 0].tolist() == [1, 0, 0, 0] + [1] * 12
+    assert torch.equal(label.weight, label.weight[:, :1].expand(16, 16))
+
+
+def test_confidence_is_a_setting(teacher: AdaSam, embedding: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = torch.full((16, 16), math.log(0.9 / 0.1))
+    answers(monkeypatch, chance, chance)
+    assert not pseudo_labels(teacher, embedding, PromptSettings(), 0.95)[0].weight.any()
+    assert pseudo_labels(teacher, embedding, PromptSettings(), 0.85)[0].weight.all()
+
+
+def label_of(teacher: AdaSam, embedding: torch.Tensor, weight: float) -> PseudoLabel:
+    own = pseudo_labels(teacher, embedding, PromptSettings(), 0.95)[0]
+    target = torch.zeros(16, 16)
+    target[4:12, 4:12] = 1
+    return PseudoLabel(0, own.prompts, target, torch.full((16, 16), weight))
+
+
+def test_the_student_learns_from_what_counts_and_from_nothing_else(teacher: AdaSam, embedding: torch.Tensor) -> None:
+    student = teacher
+    for weight, learns in ((1.0, True), (0.0, False)):
+        student.zero_grad()
+        loss = unlabelled_loss(student, embedding, [label_of(teacher, embedding, weight)], LossWeights())
+        loss.backward()
+        moved = [float(p.grad.abs().sum()) for p in student.parameters() if p.grad is not None]
+        assert (sum(moved) > 1e-6) is learns
+        assert (loss.item() > 0.1) is learns
+
+
+def test_no_labels_cost_nothing(teacher: AdaSam, embedding: torch.Tensor) -> None:
+    loss = unlabelled_loss(teacher, embedding, [], LossWeights())
+    assert loss.item() == 0
+    assert not loss.requires_grad

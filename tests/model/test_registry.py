@@ -1,0 +1,238 @@
+"""Models by name or path, and adapters on their base."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny import APONEUROSIS, BELLY, SIZE, blob, embed, tiny_net, tiny_vit
+from torch import nn
+
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.settings import ClassifierForm, LossWeights, ModelSettings, PromptSettings
+from napari_adasam.model import adaptation, adasam, checkpoints, registry
+from napari_adasam.model.adapters import lora
+from napari_adasam.model.adasam import AdaSam
+from napari_adasam.model.canvas import Canvas, grey_canvas, normalise
+from napari_adasam.model.checkpoints import Weights
+from napari_adasam.model.encoders import TinyVit
+from napari_adasam.model.sam import SamNet
+from napari_adasam.model.supervision import labelled_loss
+
+LORA = lora.LoraSettings(rank=2, alpha=2)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The architectures are a tiny ViT here."""
+    monkeypatch.setattr(checkpoints, "empty_sam", lambda name, size: SamNet(tiny_vit(), size))
+    monkeypatch.setattr(checkpoints, "architecture", lambda weights: "vit_b")
+    monkeypatch.setattr(
+        checkpoints,
+        "from_sam_weights",
+        lambda weights, size=None: _plain(weights, size or SIZE),
+    )
+
+
+def _plain(weights: Weights, size: int) -> SamNet:
+    sam = SamNet(tiny_vit(), size)
+    checkpoints.load_exactly(sam, weights)
+    return sam.eval()
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Callable[[int], Path]:
+    """A SAM without a classifier, as others publish it."""
+
+    def save(seed: int) -> Path:
+        path = tmp_path / f"sam_{seed}.pth"
+        torch.save(tiny_net(seed=seed).sam.state_dict(), path)
+        return path
+
+    return save
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Callable[[int], Path]:
+    """A whole model of ours, as the bundled one is."""
+
+    def save(seed: int) -> Path:
+        path = tmp_path / f"full_{seed}.safetensors"
+        net = tiny_net(structures=(BELLY,), seed=seed)
+        checkpoints.write(path, net.state_dict(), checkpoints.card_to_json(net.card, kind="full"))
+        return path
+
+    return save
+
+
+def adapt(base: Path, form: ClassifierForm = "classmap") -> tuple[AdaSam, registry.AdapterOrigin]:
+    """A student of a base: its adapted parameters moved at random, and rounded as they are saved."""
+    net = registry.load(ModelSettings(str(base), classifier=form))
+    origin = registry.AdapterOrigin(str(base), checkpoints.fingerprint(net.state_dict()), "adasam", LORA)
+    net.set_structures((BELLY, APONEUROSIS))
+    adaptation.prepare(net, "adasam", LORA)
+    torch.manual_seed(5)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            if parameter.requires_grad:
+                parameter.add_(0.05 * torch.randn_like(parameter))
+                parameter.copy_(parameter.half().float())
+        for name, parameter in net.head.named_parameters():
+            if name.endswith("bias") or name == "shift":
+                nn.init.constant_(parameter, 2.0)
+    return net.requires_grad_(False).eval(), origin
+
+
+def suggestions(net: AdaSam) -> list[adasam.AutoMask]:
+    pixels, _ = blob(3)
+    return adasam.suggest(net, embed(net, pixels), Canvas(64, 64, SIZE), (BELLY, APONEUROSIS), PromptSettings())
+
+
+@pytest.mark.parametrize("form", ["classmap", "gradcam"])
+@pytest.mark.parametrize("base", ["foreign", "full"])
+def test_an_adapter_brings_back_the_same_suggestions(
+    base: str, form: ClassifierForm, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    net, origin = adapt(request.getfixturevalue(base)(0), form)
+    path = tmp_path / "round.safetensors"
+    registry.save_adapter(path, net, origin)
+    back = registry.load(ModelSettings(str(path)))
+    assert back.card == net.card
+    assert not any(p.requires_grad for p in back.parameters())
+    before, after = suggestions(net), suggestions(back)
+    assert any(answer.mask.any() for answer in before)
+    for first, second in zip(before, after, strict=True):
+        assert first.score == second.score
+        assert first.presence == second.presence
+        assert (first.mask == second.mask).all()
+        assert (first.cam == second.cam).all()
+    assert checkpoints.fingerprint(back.state_dict()) == checkpoints.fingerprint(net.state_dict())
+
+
+def test_an_adapter_holds_only_what_was_trained(full: Callable[[int], Path], tmp_path: Path) -> None:
+    net, origin = adapt(full(0))
+    path = tmp_path / "round.safetensors"
+    registry.save_adapter(path, net, origin)
+    weights, fields = checkpoints.read(path)
+    assert set(weights) == adaptation.adapted_names(net)
+    assert fields["kind"] == "adapter"
+    assert fields["lora"] == {"rank": 2, "alpha": 2, "adapt_from": None}
+
+
+def test_an_adapter_can_be_the_base_of_another(full: Callable[[int], Path], tmp_path: Path) -> None:
+    net, origin = adapt(full(0))
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    registry.save_adapter(first, net, origin)
+    on_top, its_origin = adapt(first)
+    registry.save_adapter(second, on_top, its_origin)
+    back = registry.load(ModelSettings(str(second)))
+    assert checkpoints.fingerprint(back.state_dict()) == checkpoints.fingerprint(on_top.state_dict())
+    assert checkpoints.fingerprint(back.state_dict()) != checkpoints.fingerprint(net.state_dict())
+
+
+def test_an_adapter_refuses_another_base(full: Callable[[int], Path], tmp_path: Path) -> None:
+    net, origin = adapt(full(0))
+    path = tmp_path / "round.safetensors"
+    registry.save_adapter(path, net, replace(origin, base=str(full(1))))
+    with pytest.raises(InputError, match="belongs to other weights"):
+        registry.load(ModelSettings(str(path)))
+
+
+def test_an_adapter_without_its_base_names_what_is_missing(full: Callable[[int], Path], tmp_path: Path) -> None:
+    net, origin = adapt(full(0))
+    path = tmp_path / "round.safetensors"
+    registry.save_adapter(path, net, origin)
+    Path(origin.base).unlink()
+    with pytest.raises(InputError, match=r"full_0\.safetensors"):
+        registry.load(ModelSettings(str(path)))
+
+
+def test_an_adapter_that_lacks_a_tensor_is_refused(full: Callable[[int], Path], tmp_path: Path) -> None:
+    net, origin = adapt(full(0))
+    whole, part = tmp_path / "whole.safetensors", tmp_path / "part.safetensors"
+    registry.save_adapter(whole, net, origin)
+    weights, fields = checkpoints.read(whole)
+    weights.pop(next(name for name in weights if name.endswith("qkv.b")))
+    checkpoints.write(part, weights, json.dumps(fields))
+    with pytest.raises(InputError, match="not whole"):
+        registry.load(ModelSettings(str(part)))
+
+
+def test_an_adapter_of_a_newer_version_says_so_whatever_its_base(full: Callable[[int], Path], tmp_path: Path) -> None:
+    net, origin = adapt(full(0))
+    old, new = tmp_path / "old.safetensors", tmp_path / "new.safetensors"
+    registry.save_adapter(old, net, replace(origin, base="gone"))
+    weights, fields = checkpoints.read(old)
+    checkpoints.write(new, weights, json.dumps(fields | {"format": checkpoints.FORMAT + 1}))
+    with pytest.raises(InputError, match="another version"):
+        registry.load(ModelSettings(str(new)))
+
+
+def test_a_foreign_sam_has_learned_no_structure(foreign: Callable[[int], Path]) -> None:
+    path = foreign(0)
+    net = registry.load(ModelSettings(str(path), classifier="gradcam"))
+    assert net.card.structures == ()
+    assert net.card.name == "sam_0"
+    assert net.card.classifier == "gradcam"
+    assert net.card.ambiguous_points
+    assert net.card.licence == "unknown"
+    again = registry.load(ModelSettings(str(path)))
+    assert again.card.lineage == net.card.lineage
+    assert registry.load(ModelSettings(str(foreign(1)))).card.lineage != net.card.lineage
+
+
+def test_the_input_size_is_a_setting(full: Callable[[int], Path], tmp_path: Path) -> None:
+    net, origin = adapt(full(0))
+    path = tmp_path / "round.safetensors"
+    registry.save_adapter(path, net, origin)
+    assert registry.load(ModelSettings(str(path))).sam.size == SIZE
+    larger = registry.load(ModelSettings(str(path), input_size=128))
+    assert larger.sam.size == larger.card.input_size == 128
+
+
+def test_a_published_model_is_looked_for_and_its_hash_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "models_folder", lambda: tmp_path)
+    with pytest.raises(InputError, match=r"vit_b is not on this computer.*sam_vit_b_01ec64\.pth"):
+        registry.find("vit_b")
+    file = tmp_path / "sam_vit_b_01ec64.pth"
+    file.write_bytes(b"something else")
+    with pytest.raises(InputError, match="sha256 differs"):
+        registry.find("vit_b")
+    right = registry.Entry(file.name, registry.sha256(file))
+    monkeypatch.setitem(registry.PUBLISHED, "vit_b", right)
+    assert registry.find("vit_b") == file
+
+
+def test_other_names_are_paths() -> None:
+    assert registry.find("some/where.pth") == Path("some/where.pth")
+    assert registry.find("adasam-us").name == "adasam-us.safetensors"
+    assert registry.known_names()[0] == "adasam-us"
+
+
+def test_a_student_of_a_tiny_vit_trains_only_its_last_stage() -> None:
+    """The one test with the bundled model's shape: a step of training moves LoRA, and nothing frozen."""
+    torch.manual_seed(0)
+    net = tiny_net(encoder=TinyVit(), size=64)
+    before = {name: p.detach().clone() for name, p in net.named_parameters()}
+    adaptation.prepare(net, "adasam", LORA)
+    adapted = adaptation.adapted_names(net)
+    optimiser = torch.optim.SGD([p for p in net.parameters() if p.requires_grad], lr=0.5)
+    pixels, labels = blob(0)
+    net.train()
+    grey, valid, _ = grey_canvas(pixels, 64)
+    embedding = net.sam.encoder(normalise(grey[None], valid[None]))
+    on_square = torch.from_numpy(labels.astype(np.int64))
+    labelled_loss(net, embedding, on_square, np.random.default_rng(0), LossWeights()).backward()
+    optimiser.step()
+    after = dict(net.named_parameters())
+    frozen = {name.replace("qkv.base.", "qkv."): p for name, p in after.items() if name not in adapted}
+    assert all(torch.equal(p, before[name]) for name, p in frozen.items())
+    assert any(name.endswith("qkv.b") and p.any() for name, p in after.items())
+    assert {name.split(".")[3] for name in adapted if name.startswith("sam.encoder")} == {"3"}

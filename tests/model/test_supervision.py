@@ -1,0 +1,152 @@
+"""What a labelled view teaches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tiny import APONEUROSIS, BELLY, BrightnessEncoder, blob, embed, see_brightness, tiny_net
+
+from napari_adasam.domain.prompts import Prompt
+from napari_adasam.domain.settings import LossWeights
+from napari_adasam.domain.structures import Structure
+from napari_adasam.model.adasam import AdaSam
+from napari_adasam.model.supervision import (
+    Asked,
+    answer_loss,
+    by_cam,
+    by_hand,
+    class_loss,
+    correct,
+    inner_point,
+    jittered_box,
+    labelled_loss,
+    masks_of,
+)
+
+NONE = LossWeights(presence=0, segmentation=0, map=0, iou=0)
+
+
+def square(top: int, left: int, side: int) -> np.ndarray:
+    mask = np.zeros((64, 64), bool)
+    mask[top : top + side, left : left + side] = True
+    return mask
+
+
+@pytest.fixture
+def net() -> AdaSam:
+    return see_brightness(tiny_net(encoder=BrightnessEncoder()))
+
+
+def test_one_plane_a_structure() -> None:
+    labels = torch.tensor([[0, 1], [5, 1]])
+    planes = masks_of(labels, (Structure(5, "bone"), BELLY))
+    assert planes.tolist() == [[[0, 0], [1, 0]], [[0, 1], [0, 1]]]
+
+
+def test_a_drawn_box_is_near_the_mask_and_inside_the_picture() -> None:
+    boxes = np.array([jittered_box(square(2, 20, 40), np.random.default_rng(seed)) for seed in range(200)])
+    assert boxes.min() >= 0
+    assert boxes.max() <= 63
+    assert (boxes[:, :2] <= boxes[:, 2:]).all()
+    assert np.abs(np.median(boxes, 0) - (2, 20, 41, 59)).max() < 1
+    assert 1 < boxes[:, 3].std() < 3
+
+
+def test_a_point_is_inside_and_half_the_time_innermost() -> None:
+    mask = square(10, 10, 21)
+    points = [inner_point(mask, np.random.default_rng(seed)) for seed in range(60)]
+    assert all(mask[int(p.y), int(p.x)] for p in points)
+    assert 15 < sum((p.y, p.x) == (20, 20) for p in points) < 45
+
+
+def test_a_person_is_asked_about_one_part() -> None:
+    two = square(2, 2, 12) | square(40, 40, 12)
+    asked = [by_hand(two, APONEUROSIS, np.random.default_rng(seed)) for seed in range(40)]
+    targets = {(bool(a.target[5, 5]), bool(a.target[45, 45])) for a in asked if a}
+    assert targets == {(True, False), (False, True)}
+    whole = by_hand(two, BELLY, np.random.default_rng(0))
+    assert whole is not None
+    assert np.array_equal(whole.target, two)
+    kinds = {(bool(a.prompt.points), a.prompt.box is not None) for a in asked if a}
+    assert kinds == {(True, True), (True, False), (False, True)}
+    assert by_hand(np.zeros((64, 64), bool), APONEUROSIS, np.random.default_rng(0)) is None
+
+
+def test_the_cams_prompts_mean_the_parts_that_they_light() -> None:
+    two = square(0, 0, 16) | square(48, 48, 16)
+    maps = np.full((4, 4), -5, np.float32)
+    maps[0, 0], maps[3, 3] = 4, 3.9
+    first, second = by_cam(maps, two, APONEUROSIS, np.random.default_rng(0))
+    assert np.array_equal(first.target, square(0, 0, 16))
+    assert np.array_equal(second.target, square(48, 48, 16))
+    (one,) = by_cam(maps, two, BELLY, np.random.default_rng(0))
+    assert np.array_equal(one.target, two)
+    maps[3, 3] = -5
+    (missed,) = by_cam(maps, two, APONEUROSIS, np.random.default_rng(0))
+    assert np.array_equal(missed.target, two)  # one prompt alone has to bring everything
+    assert by_cam(np.full((4, 4), -5, np.float32), two, BELLY, np.random.default_rng(0)) == []
+
+
+def test_a_correction_clicks_on_the_error_and_feeds_the_answer_back() -> None:
+    target = np.zeros((64, 64), bool)
+    target[:, :32] = True
+    asked = Asked(Prompt(box=(0, 0, 63, 31)), target)
+    low = torch.full((16, 16), -20.0)
+    low[:, :4] = 20
+    again = correct(asked, low)
+    assert again is not None
+    assert again.prompt.box == asked.prompt.box
+    assert again.prompt.points[-1].positive
+    assert target[int(again.prompt.points[-1].y), int(again.prompt.points[-1].x)]
+    assert again.prompt.points[-1].x >= 16
+    assert again.prompt.dense is not None
+    assert again.prompt.dense.min() == -10
+    low[:, :8] = 20
+    assert correct(asked, low) is None
+
+
+def test_each_weight_has_its_term(net: AdaSam) -> None:
+    pixels, labels = blob(0)
+    embedding = embed(net, pixels)
+    on_square = torch.from_numpy(labels.astype(np.int64))
+
+    def loss(weights: LossWeights) -> float:
+        torch.manual_seed(0)
+        return labelled_loss(net, embedding, on_square, np.random.default_rng(0), weights).item()
+
+    assert loss(NONE) == 0
+    terms = [loss(replace(NONE, **{name: 1.0})) for name in ("presence", "segmentation", "map", "iou")]
+    assert min(terms) > 0
+    assert loss(LossWeights(presence=1, segmentation=1, map=1, iou=1)) == pytest.approx(sum(terms), rel=1e-4)
+
+
+def test_an_absent_structure_teaches_the_classifier_alone(net: AdaSam) -> None:
+    embedding = embed(net, blob(0)[0])
+    labelled_loss(
+        net, embedding, torch.zeros(64, 64, dtype=torch.int64), np.random.default_rng(0), LossWeights()
+    ).backward()
+    assert net.head.maps.weight.grad.abs().sum() > 0
+    assert all(p.grad is None for p in net.sam.parameters())
+
+
+def test_the_class_loss_falls_where_the_map_is_right(net: AdaSam) -> None:
+    pixels, labels = blob(0)
+    masks = torch.from_numpy(labels[None]).float()
+    right = class_loss(net.head(embed(net, pixels)), masks, LossWeights())
+    wrong = class_loss(net.head(embed(net, 255 - pixels)), masks, LossWeights())
+    assert right < 0.5 * wrong
+
+
+def test_the_predicted_iou_learns_the_real_one(net: AdaSam) -> None:
+    pixels, labels = blob(0)
+    embedding = embed(net, pixels)
+    asked = [Asked(Prompt(box=(5, 5, 60, 60)), labels.astype(bool))]
+    loss, low = answer_loss(net, embedding, asked, replace(NONE, iou=1.0))
+    loss.backward()
+    assert low.shape == (1, 16, 16)
+    assert net.sam.mask_decoder.iou_prediction_head.layers[0].weight.grad.abs().sum() > 0
+    # what the mask is made of is not pulled towards a guess of its quality
+    assert not any(p.grad.any() for p in net.sam.mask_decoder.output_hypernetworks_mlps.parameters())
