@@ -1,0 +1,65 @@
+"""What is going on, in one line that is true at any moment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from napari_adasam.domain.rounds import RoundProgress
+from napari_adasam.services.dispatch import Errand
+from napari_adasam.services.lane import JobKind
+from napari_adasam.services.rounds import Reading
+
+STOPPABLE = (JobKind.SUGGEST, JobKind.EMBED)
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What is going on now.
+
+    Parameters
+    ----------
+    text
+        One line: "Ready: 3 of 12 frames accepted".
+    done, total
+        How far; both 0 where that has no meaning.
+    seconds_left
+        An estimate; ``None`` where there is none.
+    cancellable
+        Whether :meth:`Annotator.cancel` would stop it.
+    """
+
+    text: str
+    done: int = 0
+    total: int = 0
+    seconds_left: float | None = None
+    cancellable: bool = False
+
+
+def describe(
+    errands: Sequence[Errand], learning: RoundProgress | Reading | None, accepted: int, frames: int
+) -> Activity:
+    """The line for what is under way: a round first, with what goes on beside it; nothing is an activity too."""
+    urgent = min((one for one in errands if one.job.kind is not JobKind.TRAIN), key=_urgency, default=None)
+    if any(one.job.kind is JobKind.TRAIN for one in errands):
+        return _learning(learning, urgent)
+    if urgent is not None:
+        return Activity(urgent.doing, cancellable=urgent.job.kind in STOPPABLE)
+    if not frames:
+        return Activity("Ready: open images to begin")
+    return Activity(f"Ready: {accepted} of {frames} frames accepted", accepted, frames)
+
+
+def _urgency(errand: Errand) -> JobKind:
+    return errand.job.kind
+
+
+def _learning(progress: RoundProgress | Reading | None, beside: Errand | None) -> Activity:
+    also = "" if beside is None or beside.job.kind is JobKind.EMBED else f" · {beside.doing}"
+    if isinstance(progress, RoundProgress):
+        text = f"Learning, step {progress.step} of {progress.steps}: {progress.what}{also}"
+        return Activity(text, progress.step, progress.steps, progress.seconds_left, cancellable=True)
+    if progress is not None:
+        text = f"Learning: reading frames, {progress.done} of {progress.total}{also}"
+        return Activity(text, progress.done, progress.total, cancellable=True)
+    return Activity(f"Learning: about to start{also}", cancellable=True)

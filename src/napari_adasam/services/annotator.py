@@ -1,0 +1,259 @@
+"""The one use-case object: everything a clinician can do, without Qt. Every method runs on the GUI thread.
+
+Commands are calls on :class:`Annotator`; facts come back as its signals and those of its ``session``. What needs the
+model goes to the lane, whose outcomes return through ``deliver`` (a window queues them to its own thread first; without
+a window ``wait_idle`` pumps them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import cast
+
+from napari_adasam.domain.errors import AdasamError
+from napari_adasam.domain.prompts import Box, Point
+from napari_adasam.domain.queue import ORDERS
+from napari_adasam.domain.records import FrameStatus, Labels
+from napari_adasam.domain.structures import Structure
+from napari_adasam.services.activity import Activity
+from napari_adasam.services.lane import Job, JobKind, Outcome
+from napari_adasam.services.ports import ModelInfo
+from napari_adasam.services.sitting import Sitting
+
+__all__ = ["Activity", "Annotator"]
+
+
+class Annotator(Sitting):
+    """A clinician at work on one session; its parameters and signals are those of :class:`Sitting`."""
+
+    # -- frames ----------------------------------------------------------------------------------------------------
+
+    def open(self, paths: Sequence[Path]) -> list[str]:
+        """Add the frames of files and folders, or open a session's folder; one sentence for each that cannot be read.
+
+        The first frame that is still to be done becomes current if none is.
+        """
+        problems = self._filing.open(paths)
+        self.queue_changed.emit()
+        if self._session.current is None and self._session.frames:
+            if self.queue:
+                self._advance()
+            else:
+                self._arrive(self._session.frames[0].id)
+        self._show_activity()
+        return problems
+
+    def go_to(self, frame_id: str) -> None:
+        """Make a frame current; its suggestion is asked for, and those of the next two."""
+        self._walk.just_closed = None
+        self._arrive(frame_id)
+
+    def next(self) -> None:
+        """Go to the next frame that is to be done and can be read; say so if there is none."""
+        self._walk.just_closed = None
+        self._advance()
+
+    def back(self) -> None:
+        """Go to the frame seen before this one."""
+        earlier = self._walk.earlier() if not self._refused("back") else None
+        if earlier is not None:
+            self._walk.just_closed = None
+            if self._arrive(earlier):
+                self._walk.forget_last(2)
+
+    def skip(self) -> None:
+        """Mark the current frame as skipped, and go on."""
+        current = self._current("skip")
+        if current is not None:
+            self._session.skip(current)
+            self._follow(current)
+            self._walk.just_closed = current
+            self._advance()
+
+    def accept(self) -> bool:
+        """Accept the current frame and go on. On disk before the status says so; ``False`` if that is not possible."""
+        current = self._current("accept")
+        if current is None:
+            return False
+        if self._session.status(current) is not FrameStatus.ACCEPTED:
+            seconds = self._walk.seconds(current)
+            try:
+                kept = self._keeping.annotation(self._session.draft(current, seconds))
+            except AdasamError as error:
+                self.problem.emit(str(error))
+                return False
+            self._session.accept(current, seconds)
+            self._walk.just_closed = current
+            if kept:
+                self.saved.emit(current)
+            self._learning.count_accept()
+        self._advance()
+        return True
+
+    def reopen(self) -> None:
+        """Take the current frame's accept or skip back, to change it."""
+        current = self._current("reopen")
+        if current is not None:
+            self._session.reopen(current)
+            self._changed(current)
+            self._suggesting.show_current()
+
+    def set_order(self, how: str, seed: int = 0) -> None:
+        """Offer frames in the order of the files (``"file"``), at ``"random"``, or least sure first (``"active"``)."""
+        if how not in ORDERS:
+            raise ValueError(f"expected one of {', '.join(ORDERS)}, got {how!r}")
+        self._walk.how, self._walk.seed = how, seed
+        self.queue_changed.emit()
+        self._suggesting.ask_ahead()
+
+    # -- the current frame -----------------------------------------------------------------------------------------
+
+    def suggest(self, frame_id: str | None = None) -> None:
+        """Ask for suggestions for a frame (the current one) anew."""
+        wanted = frame_id or self._current("suggest")
+        if wanted is not None:
+            self._suggesting.ask(wanted)
+
+    def click(self, point: Point, structure: int) -> None:
+        """Add a positive or negative point; the mask follows."""
+        current, known = self._current("click"), self._structure(structure)
+        if current is None or known is None:
+            return
+        if not point.positive and not (self._session.labels(current) == structure).any():
+            self.problem.emit(f"There is no {known.name} on this frame to take away from; click on it first.")
+            self._session.labels_changed.emit(current)
+            return
+        self._correcting.click(current, known, point)
+        self._changed(current)
+
+    def box(self, box: Box, structure: int) -> None:
+        """Ask with a box (y0, x0, y1, x1) in image pixels, in place of earlier points and boxes; the mask follows."""
+        current, known = self._current("box"), self._structure(structure)
+        if current is not None and known is not None:
+            self._correcting.box(current, known, box)
+            self._changed(current)
+
+    def clear_prompts(self, structure: int) -> None:
+        """Forget the points and the box of a structure; its mask stays."""
+        current = self._current("clear_prompts")
+        if current is not None:
+            self._session.clear_prompts(current, structure)
+            self._changed(current)
+
+    def clear_structure(self, structure: int) -> None:
+        """Remove the mask of a structure."""
+        current = self._current("clear_structure")
+        if current is not None:
+            self._session.clear_structure(current, structure)
+            self._changed(current)
+
+    def stroke(self, labels: Labels) -> None:
+        """Take in the label image after one stroke of brush or eraser, as one undo step.
+
+        Pixels of other structures are protected: the session's labels afterwards (``labels_changed``) are what counts.
+        """
+        current = self._current("stroke")
+        if current is not None:
+            self._session.set_labels(current, labels)
+            self._changed(current)
+
+    def tick(self, structure: int, present: bool | None) -> None:
+        """Overrule the classifier: the structure is there, is not there, or (``None``) let it decide."""
+        current = self._current("tick")
+        if current is not None:
+            self._session.tick(current, structure, present)
+            self._changed(current)
+            if present is not False and structure not in self._session.touched(current):
+                self._suggesting.ask(current)
+
+    def undo(self) -> bool:
+        """Take the last step back: on this frame, or the accept or skip that led here. ``False`` if there is none."""
+        if self._refused("undo"):
+            return False
+        closed, self._walk.just_closed = self._walk.just_closed, None
+        if closed is not None and closed != self._session.current:
+            if not self._arrive(closed):
+                return False
+            self._walk.forget_last(2)
+        return self._travel(self._session.undo, self._session.redo)
+
+    def redo(self) -> bool:
+        """Do the step again that was taken back on the current frame; ``False`` if there is none."""
+        if self._refused("redo"):
+            return False
+        return self._travel(self._session.redo, self._session.undo)
+
+    # -- learning --------------------------------------------------------------------------------------------------
+
+    def start_round(self) -> bool:
+        """Fine-tune on the accepted frames; ``False``, with a sentence, if that is not possible now."""
+        return self._learning.start()
+
+    def cancel(self) -> None:
+        """Stop what is under way: a round (the model stays as it was), or else suggestions."""
+        if self.training:
+            self._learning.cancel()
+        else:
+            self._suggesting.cancel()
+
+    def go_back_to_earlier_model(self) -> None:
+        """Serve the model before the last accepted round again; suggestions are renewed."""
+        if not self._refused("go_back_to_earlier_model"):
+            models = self._bench.models
+            job = Job(JobKind.PROMPT, lambda: models.predictor().go_back(), key="model")
+            self._bench.dispatch.send(job, "Going back to the earlier model", self._on_earlier_model)
+
+    # --------------------------------------------------------------------------------------------------------------
+
+    def _on_earlier_model(self, outcome: Outcome) -> None:
+        if outcome.state == "done":
+            self._suggesting.renew(cast(ModelInfo, outcome.value))
+
+    def _refused(self, command: str) -> bool:
+        """Whether a command is not possible now; if so, it is said why."""
+        reason = self.why_not(command)
+        if reason:
+            self.problem.emit(reason)
+        return bool(reason)
+
+    def _current(self, command: str) -> str | None:
+        return None if self._refused(command) else self._session.current
+
+    def _structure(self, value: int) -> Structure | None:
+        return next((one for one in self._session.structures if one.value == value), None)
+
+    def _arrive(self, frame_id: str) -> bool:
+        """Make a frame current; ``False``, with a sentence, if its picture cannot be read."""
+        if frame_id != self._session.current:
+            try:
+                self.pixels(frame_id)
+            except AdasamError as error:
+                self.problem.emit(str(error))
+                return False
+            self._walk.leave()
+            self._session.go_to(frame_id)
+        self._suggesting.show_current()
+        return True
+
+    def _advance(self) -> None:
+        coming = self._walk.coming()
+        if not any(self._arrive(frame_id) for frame_id in coming) and not coming:
+            accepted = len(self._session.annotations)
+            self.problem.emit(f"No other frame is left to be done: {accepted} of {len(self._session.frames)} accepted.")
+
+    def _changed(self, frame_id: str) -> None:
+        self._walk.just_closed = None
+        self._follow(frame_id)
+        self._correcting.answer_open_questions(frame_id)
+
+    def _travel(self, there: Callable[[str], bool], back: Callable[[str], bool]) -> bool:
+        """Undo or redo; done back if the disk does not take it."""
+        current = self._session.current
+        if current is None or not there(current):
+            return False
+        if not self._follow(current):
+            back(current)
+            return False
+        self._correcting.answer_open_questions(current)
+        return True

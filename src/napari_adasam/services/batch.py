@@ -1,0 +1,108 @@
+"""Prompt-free masks and CAMs of files and folders, without a window: the command ``predict``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.protection import lay_suggestions
+from napari_adasam.domain.records import Frame, Labels, Suggestion
+from napari_adasam.domain.settings import Settings
+from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
+from napari_adasam.files.atomic import make_folder, write_whole
+from napari_adasam.files.clips import Clip
+from napari_adasam.files.exports import mask_png
+from napari_adasam.files.readers import open_paths
+from napari_adasam.services.predictor import ModelPredictor
+
+OnProgress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """What ``predict`` did: frames written, seconds a frame (reading and writing included), device, and problems."""
+
+    frames: int
+    seconds_per_frame: float
+    device: str
+    problems: tuple[str, ...]
+
+
+def structures_of(predictor: ModelPredictor) -> tuple[Structure, ...]:
+    """What a model is asked for where nobody named structures: the muscle preset if it knows it, else all it knows."""
+    net = predictor.net
+    if all(net.index_of(s) is not None for s in MUSCLE_PRESET):
+        return MUSCLE_PRESET
+    if not net.card.structures:
+        raise InputError(
+            f"The model {net.card.name} has not learned any structure, so it cannot find one without a prompt. "
+            "Nothing was written. Choose adasam-us, or train it first."
+        )
+    return net.card.structures
+
+
+def label_image(suggestions: Sequence[Suggestion], structures: Sequence[Structure]) -> Labels:
+    """Suggestions of one frame laid into one label image (height, width) uint8, thin structures on top."""
+    masks = {s.structure: s.mask for s in suggestions}
+    on_top = {s.value for s in structures if s.several_parts}
+    return lay_suggestions(np.zeros(suggestions[0].mask.shape, dtype=np.uint8), masks, on_top)
+
+
+def predict_paths(inputs: Sequence[Path], out: Path, settings: Settings, on_progress: OnProgress) -> BatchReport:
+    """Write ``out/masks/STEM.png`` (indexed) and ``out/cams/STEM_STRUCTURE.png`` (0 to 255) for each frame.
+
+    A file that cannot be read is a sentence in ``problems``; the rest is done.
+
+    Raises
+    ------
+    InputError
+        If no input holds a readable frame, or the model cannot work without prompts.
+    StorageError
+        If the folder cannot be written.
+    """
+    opened = open_paths(inputs)
+    problems = list(opened.problems)
+    frames = [(clip, frame) for clip in opened.clips for frame in clip.frames]
+    if not frames:
+        raise InputError(
+            " ".join(problems) or "There is nothing to read. Nothing was written. Give image files or folders."
+        )
+    predictor = ModelPredictor(settings.model)
+    structures = structures_of(predictor)
+    masks, cams = make_folder(out / "masks"), make_folder(out / "cams")
+    began, done = time.monotonic(), 0
+    for number, (clip, frame) in enumerate(frames, start=1):
+        try:
+            suggestions = _suggest(predictor, clip, frame, structures, settings)
+        except InputError as error:
+            problems.append(str(error))
+        else:
+            write_whole(masks / f"{frame.stem}.png", mask_png(label_image(suggestions, structures), structures))
+            for structure, suggestion in zip(structures, suggestions, strict=True):
+                write_whole(cams / f"{frame.stem}_{structure.value}.png", _grey_png(suggestion))
+            done += 1
+        on_progress(number, len(frames), frame.stem)
+    seconds = (time.monotonic() - began) / len(frames)
+    return BatchReport(done, seconds, predictor.info().device, tuple(problems))
+
+
+def _suggest(
+    predictor: ModelPredictor, clip: Clip, frame: Frame, structures: Sequence[Structure], settings: Settings
+) -> list[Suggestion]:
+    pixels = clip.read(frame.index)
+    suggestions = predictor.suggest(frame.id, pixels, structures, settings.prompts)
+    predictor.forget(frame.id)
+    return suggestions
+
+
+def _grey_png(suggestion: Suggestion) -> bytes:
+    file = BytesIO()
+    Image.fromarray(np.rint(suggestion.cam * 255).astype(np.uint8)).save(file, "PNG")
+    return file.getvalue()

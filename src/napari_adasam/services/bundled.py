@@ -1,0 +1,216 @@
+"""Making the bundled model ``adasam-us`` from a pretrained MobileSAM and labelled ultrasound, on a CPU.
+
+Everything is trained: encoder, prompt encoder, decoder, classifier. Each step takes ``accumulate`` single views, one
+data set drawn by weight for each. Weights are averaged (EMA) and pulled softly to where they began, so that kinds of
+ultrasound that are not in the data do not get worse. Groups held back by :func:`domain.splits.split_groups` are
+not read.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from napari_adasam.domain.settings import LossWeights
+from napari_adasam.domain.splits import split_groups
+from napari_adasam.domain.structures import Structure
+from napari_adasam.files.clips import content_id
+from napari_adasam.files.dataset import Dataset
+from napari_adasam.files.pixels import to_grey
+from napari_adasam.model import augment, checkpoints
+from napari_adasam.model.adasam import AdaSam, ModelCard
+from napari_adasam.model.canvas import grey_canvas, label_canvas, normalise
+from napari_adasam.model.classifier import build
+from napari_adasam.model.supervision import labelled_loss
+
+STRUCTURES = (
+    Structure(1, "muscle belly"),
+    Structure(2, "aponeurosis", several_parts=True),
+    Structure(3, "lesion"),
+    Structure(4, "fetal head"),
+)
+LICENCE = (
+    "Apache-2.0 (weights of Segment Anything and MobileSAM); trained on DL_Track (Apache-2.0), BUS-BRA (cite "
+    "Gómez-Flores et al. 2024) and HC18 (CC-BY-4.0)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A data set to train on: its folder, how its label values map to :data:`STRUCTURES`, its share of the views."""
+
+    folder: str
+    values: tuple[tuple[int, int], ...]
+    share: float
+
+
+SOURCES = (
+    Source("muscle", ((1, 1), (2, 2)), 0.6),
+    Source("breast", ((1, 3),), 0.27),
+    Source("fetal_head", ((1, 4),), 0.13),
+)
+
+
+def names_by_folder(folder: str) -> tuple[tuple[int, str], ...]:
+    """Label values of a data set of this name, and the structures the bundled model learned from it; empty if none."""
+    names = {s.value: s.name for s in STRUCTURES}
+    return next((tuple((value, names[own]) for value, own in s.values) for s in SOURCES if s.folder == folder), ())
+
+
+@dataclass(frozen=True, slots=True)
+class BundledSettings:
+    """The recipe's figures. ``lr`` is the encoder's; the decoder learns twice, the classifier forty times as fast."""
+
+    steps: int = 900
+    accumulate: int = 4
+    size: int = 512
+    lr: float = 1.5e-4
+    warm_up: int = 50
+    ema: float = 0.995
+    anchor: float = 0.5
+    seed: int = 0
+    weights: LossWeights = field(default_factory=LossWeights)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Item:
+    """One image to train on, as it lies on the square."""
+
+    view: augment.View
+
+
+Loaded = list[tuple[float, list[Item]]]
+
+
+def load_sources(data: Path, size: int) -> tuple[Loaded, frozenset[str]]:
+    """Training images of all sources on the square, with their shares; and the ids of all images that training sees."""
+    loaded: Loaded = []
+    seen: set[str] = set()
+    for source in SOURCES:
+        dataset = Dataset.open(data / source.folder)
+        groups = set(split_groups(dataset.groups.values()).train)
+        items = []
+        for name in dataset.ids:
+            if dataset.groups[name] not in groups:
+                continue
+            grey, valid, _ = grey_canvas(to_grey(dataset.image(name)), size)
+            labels = label_canvas(dataset.labels(name), size)
+            mapped = torch.zeros_like(labels)
+            for value, structure in source.values:
+                mapped[labels == value] = structure
+            items.append(Item(augment.View(grey.byte(), valid, mapped.byte())))
+            seen.add(content_id(dataset.images[name]))
+        loaded.append((source.share, items))
+    return loaded, frozenset(seen)
+
+
+def draw_view(loaded: Loaded, rng: np.random.Generator) -> augment.View:
+    """A random image of a random source, augmented; three in ten as they are but for the tone."""
+    shares = np.array([share for share, _ in loaded])
+    items = loaded[int(rng.choice(len(loaded), p=shares / shares.sum()))][1]
+    view = items[int(rng.integers(len(items)))].view
+    whole = augment.View(view.grey.float(), view.valid, view.labels)
+    strength = 0.0 if rng.random() < 0.3 else 1.0
+    return augment.apply(whole, augment.draw_geometry(rng, strength), augment.draw_tone(rng))
+
+
+def parameter_groups(net: AdaSam, lr: float) -> list[dict[str, Any]]:
+    """Three speeds: encoder 1, decoder and prompt encoder 2, classifier 40."""
+    decoder = [*net.sam.prompt_encoder.parameters(), *net.sam.mask_decoder.parameters()]
+    return [
+        {"params": list(net.sam.encoder.parameters()), "lr": lr},
+        {"params": decoder, "lr": 2 * lr},
+        {"params": list(net.head.parameters()), "lr": 40 * lr},
+    ]
+
+
+def schedule(step: int, settings: BundledSettings) -> float:
+    """Linear warm-up, then half a cosine to 2 %."""
+    if step < settings.warm_up:
+        return (step + 1) / settings.warm_up
+    share = (step - settings.warm_up) / max(1, settings.steps - settings.warm_up)
+    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share))
+
+
+@torch.no_grad()
+def pull(parameters: Sequence[torch.Tensor], start: Sequence[torch.Tensor], share: float) -> None:
+    """Move parameters this share of the way back to where they began."""
+    for parameter, origin in zip(parameters, start, strict=True):
+        parameter.lerp_(origin, share)
+
+
+@torch.no_grad()
+def average(mean: torch.nn.Module, net: torch.nn.Module, decay: float) -> None:
+    """Exponential moving average of every parameter, in place."""
+    for slow, fast in zip(mean.parameters(), net.parameters(), strict=True):
+        slow.lerp_(fast, 1 - decay)
+
+
+def start_model(base: Path, size: int) -> AdaSam:
+    """A pretrained SAM with an untrained classifier, or an earlier file of this recipe to go on from."""
+    weights, fields = checkpoints.read(base)
+    if fields:
+        return checkpoints.load_full(weights, fields, size)
+    sam = checkpoints.from_sam_weights(weights, size)
+    card = ModelCard("adasam-us", checkpoints.architecture(weights), size, STRUCTURES, ambiguous_points=False)
+    return AdaSam(sam, build("classmap", len(STRUCTURES)), card)
+
+
+def steps(net: AdaSam, mean: AdaSam, loaded: Loaded, settings: BundledSettings) -> Iterator[float]:
+    """Train ``net`` and its average in place; yield the loss of each optimiser step."""
+    rng = np.random.default_rng(settings.seed)
+    torch.manual_seed(settings.seed)
+    optimiser = torch.optim.AdamW(parameter_groups(net, settings.lr), weight_decay=0.0)
+    speeds = [group["lr"] for group in optimiser.param_groups]
+    encoder = list(net.sam.parameters())
+    start = [p.detach().clone() for p in encoder]
+    for step in range(settings.steps):
+        factor = schedule(step, settings)
+        for group, speed in zip(optimiser.param_groups, speeds, strict=True):
+            group["lr"] = speed * factor
+        total = 0.0
+        for _ in range(settings.accumulate):
+            view = draw_view(loaded, rng)
+            assert view.labels is not None
+            embedding = net.sam.encoder(normalise(view.grey[None], view.valid[None]))
+            loss = labelled_loss(net, embedding, view.labels, rng, settings.weights) / settings.accumulate
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.item()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimiser.step()
+        optimiser.zero_grad()
+        pull(encoder, start, settings.anchor * settings.lr * factor)
+        average(mean, net, min(settings.ema, (1 + step) / (10 + step)))
+        yield total
+
+
+def train_bundled(
+    data: Path, base: Path, out: Path, settings: BundledSettings, on_step: Callable[[int, float, float], None]
+) -> dict[str, Any]:
+    """Train and write the model; ``on_step(step, loss, seconds)`` is called after each step.
+
+    Every 100 steps the average so far is written, so that a stopped run leaves a model.
+    """
+    began = time.monotonic()
+    loaded, seen = load_sources(data, settings.size)
+    net = start_model(base, settings.size).train()
+    mean = copy.deepcopy(net)
+    parent = net.card.lineage or (f"{base.stem} {checkpoints.fingerprint(checkpoints.read(base)[0])}",)
+    for step, loss in enumerate(steps(net, mean, loaded, settings), start=1):
+        seconds = time.monotonic() - began
+        on_step(step, loss, seconds)
+        if step % 100 == 0 or step == settings.steps:
+            lineage = (*parent, f"adasam-us, {step} of {settings.steps} steps, seed {settings.seed}")
+            mean.card = ModelCard(
+                "adasam-us", net.card.architecture, settings.size, STRUCTURES, "classmap", False, LICENCE, lineage, seen
+            )
+            checkpoints.write(out, mean.state_dict(), checkpoints.card_to_json(mean.card, kind="full"))
+    return {"images": sum(len(i) for _, i in loaded), "steps": settings.steps, "seconds": time.monotonic() - began}

@@ -1,0 +1,193 @@
+"""The clinician's points and boxes: each is a question to the decoder, its answer the mask of the same undo step."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from psygnal import Signal
+
+from napari_adasam.domain.prompts import Box, Point, Prompt
+from napari_adasam.domain.records import Mask
+from napari_adasam.domain.steps import CLOSED
+from napari_adasam.domain.structures import Structure
+from napari_adasam.services.lane import Job, JobKind, Outcome
+from napari_adasam.services.parts import bounds, join_parts, starts_new_part
+from napari_adasam.services.ports import SegmentAnswer
+from napari_adasam.services.workbench import Workbench
+
+REMEMBERED = 64
+Points = tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What stands on a frame for one structure; equal questions are one, so undo and redo find its answer again."""
+
+    frame_id: str
+    structure: int
+    points: Points
+    box: Box | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Memory:
+    """What is known about a question.
+
+    From which point on it is about one part, whether it is the first correction of a suggestion, its answer's logits.
+    """
+
+    start: int = 0
+    first: bool = False
+    logits: NDArray[np.float32] | None = field(default=None, repr=False)
+
+
+class Correcting:
+    """Asks the decoder for the clinician. GUI thread."""
+
+    withdrawn = Signal(str)
+    """A point or box on a frame (its id) could not be answered and was taken back."""
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+        self._memory: OrderedDict[Question, Memory] = OrderedDict()
+        self._asked_at: dict[tuple[str, int], int] = {}
+
+    def click(self, frame_id: str, structure: Structure, point: Point) -> None:
+        """Add a point. On a structure of several parts a positive one outside of all parts adds a part."""
+        session = self._bench.session
+        points, box = session.prompts(frame_id, structure.value)
+        mask = session.labels(frame_id) == structure.value
+        before = self._memory.get(Question(frame_id, structure.value, points, box), Memory())
+        start = before.start
+        if structure.several_parts and starts_new_part(mask, point):
+            start = len(points)
+        self._ask(Question(frame_id, structure.value, (*points, point), box), start)
+
+    def box(self, frame_id: str, structure: Structure, box: Box) -> None:
+        """Ask with a box, in place of earlier points and boxes."""
+        self._ask(Question(frame_id, structure.value, (), box), 0)
+
+    def answer_open_questions(self, frame_id: str) -> None:
+        """Ask again what undo, redo or another change has left without an answer; not on a skipped frame."""
+        session = self._bench.session
+        for value in session.unanswered(frame_id) if session.status(frame_id) not in CLOSED else ():
+            if self._asked_at.get((frame_id, value)) != session.revision(frame_id):
+                question = Question(frame_id, value, *session.prompts(frame_id, value))
+                self._send(question, self._prompt(question), session.revision(frame_id), self._give_up)
+
+    def _ask(self, question: Question, start: int) -> None:
+        session, frame_id, value = self._bench.session, question.frame_id, question.structure
+        by_hand = value in session.touched(frame_id) and value not in session.unanswered(frame_id)
+        self._remember(question, Memory(start, first=not by_hand))
+        prompt = self._prompt(question)
+        self._send(question, prompt, session.ask(frame_id, value, question.points, question.box), self._withdraw)
+
+    def _send(self, question: Question, prompt: Prompt, revision: int, failed: Callable[[Question, int], None]) -> None:
+        bench, frame_id = self._bench, question.frame_id
+        previous = self._previous(question)
+        self._asked_at[frame_id, question.structure] = revision
+
+        def work() -> SegmentAnswer:
+            return bench.models.predictor().segment(frame_id, bench.sources.read(frame_id), prompt, previous)
+
+        job = Job(JobKind.PROMPT, work, frame_id, revision)
+
+        def receive(outcome: Outcome) -> None:
+            if outcome.state == "done":
+                self._on_answer(question, cast(SegmentAnswer, outcome.value), revision)
+            else:
+                failed(question, revision)
+            self.answer_open_questions(frame_id)
+
+        bench.dispatch.send(job, "Answering your click", receive)
+
+    def _withdraw(self, question: Question, revision: int) -> None:
+        """A new point or box has no answer: its step is taken back."""
+        if self._bench.session.withdraw(question.frame_id, revision):
+            self.withdrawn.emit(question.frame_id)
+
+    def _give_up(self, question: Question, revision: int) -> None:
+        """A question asked again has no answer: its step is not the last one, so it is cleared by a step of its own."""
+        session = self._bench.session
+        if revision == session.revision(question.frame_id):
+            session.clear_prompts(question.frame_id, question.structure)
+
+    def _on_answer(self, question: Question, answer: SegmentAnswer, revision: int) -> None:
+        session, frame_id, value = self._bench.session, question.frame_id, question.structure
+        known = self._memory.get(question, Memory())
+        start = known.start
+        self._remember(question, replace(known, logits=answer.logits))
+        if revision != session.revision(frame_id):
+            return
+        mask = answer.mask
+        if self._has_several_parts(value):
+            before: Mask = session.labels(frame_id) == value
+            mask = join_parts(before, mask, question.points[start:], question.box if start == 0 else None)
+        session.answer(frame_id, value, mask, revision)
+
+    # -- what the decoder is asked -------------------------------------------------------------------------------------
+
+    def _prompt(self, question: Question) -> Prompt:
+        """The points that are about one part, and the box.
+
+        The first correction of a suggestion also carries the map that the suggestion came from, and its box as long as
+        every point lies in it. Negative points alone say nothing of what to keep: they come with a box around the mask
+        (or the part of it) that they lie in.
+        """
+        known = self._memory.get(question, Memory())
+        points, box = question.points[known.start :], question.box if known.start == 0 else None
+        suggested = self._suggested(question, points, box) if known.first else None
+        dense = None if suggested is None else suggested.dense
+        if box is None and not any(point.positive for point in points):
+            box = self._around(question, points)
+        elif box is None and suggested is not None and _holds(suggested.box, points):
+            box = suggested.box
+        return Prompt(points, box, dense)
+
+    def _suggested(self, question: Question, points: Points, box: Box | None) -> Prompt | None:
+        """The suggestion's prompt that a correction is about; ``None`` for none, or after an earlier answer."""
+        suggestion = self._bench.session.suggestions(question.frame_id).get(question.structure)
+        if suggestion is None or not suggestion.prompts or self._previous(question) is not None:
+            return None
+        if not self._has_several_parts(question.structure):
+            return suggestion.prompts[0]
+        about = (one for one in suggestion.prompts if _holds(one.box, points) and _meets(one.box, box))
+        return next(about, None)
+
+    def _around(self, question: Question, points: Points) -> Box | None:
+        mask: Mask = self._bench.session.labels(question.frame_id) == question.structure
+        if self._has_several_parts(question.structure):
+            mask = mask & ~join_parts(mask, np.zeros_like(mask), points, None)
+        return bounds(mask)
+
+    def _previous(self, question: Question) -> NDArray[np.float32] | None:
+        """The logits of the answer that the question's last point corrects."""
+        start = self._memory.get(question, Memory()).start
+        if len(question.points) <= start + (question.box is None or start > 0):
+            return None
+        before = Question(question.frame_id, question.structure, question.points[:-1], question.box)
+        return self._memory.get(before, Memory()).logits
+
+    def _has_several_parts(self, value: int) -> bool:
+        return any(one.value == value and one.several_parts for one in self._bench.session.structures)
+
+    def _remember(self, question: Question, memory: Memory) -> None:
+        self._memory[question] = memory
+        self._memory.move_to_end(question)
+        while len(self._memory) > REMEMBERED:
+            self._memory.popitem(last=False)
+
+
+def _holds(box: Box | None, points: Points) -> bool:
+    return box is not None and all(box[0] <= one.y <= box[2] and box[1] <= one.x <= box[3] for one in points)
+
+
+def _meets(one: Box | None, other: Box | None) -> bool:
+    if one is None or other is None:
+        return True
+    return one[0] <= other[2] and other[0] <= one[2] and one[1] <= other[3] and other[1] <= one[3]

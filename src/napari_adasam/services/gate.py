@@ -1,0 +1,80 @@
+"""The gate: which accepted frames a round may not learn from, and whether its student may serve."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from napari_adasam.domain.settings import LearnSettings
+from napari_adasam.domain.splits import seeded_order
+from napari_adasam.domain.structures import Structure
+from napari_adasam.services.ports import LabelledFrame
+
+ENOUGH = 6
+SHARE = 0.1
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """Accepted frames, split by group: ``train`` is learned from, ``out`` is measured on."""
+
+    train: tuple[LabelledFrame, ...]
+    out: tuple[LabelledFrame, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What earlier rounds did with groups: measured on them, or made a serving model learn from them."""
+
+    held: frozenset[str] = frozenset()
+    learned: frozenset[str] = frozenset()
+
+
+def hold_out(labelled: Sequence[LabelledFrame], past: Past = Past(), seed: int = 0) -> Held:
+    """Choose the held-out frames by group.
+
+    From six labels on: at least 10 % of them and at least two; from two on: one. Groups held out in an earlier round
+    stay held out. What is wanted beyond them comes first from groups that no serving model has learned from, in an
+    order that depends on their names alone: a model is measured on what it has learned only where there is nothing
+    else. Where all frames are one group (frames of one clip), nothing can be held out.
+    """
+    wanted = max(2, math.ceil(SHARE * len(labelled))) if len(labelled) >= ENOUGH else min(1, len(labelled) - 1)
+    out: set[str] = set()
+    order = seeded_order((frame.group for frame in labelled), seed)
+    groups = sorted(order, key=lambda group: (group not in past.held, group in past.learned))
+    for group in groups[:-1]:
+        if group not in past.held and sum(frame.group in out for frame in labelled) >= wanted:
+            break
+        out.add(group)
+    train = tuple(frame for frame in labelled if frame.group not in out)
+    return Held(train, tuple(frame for frame in labelled if frame.group in out))
+
+
+def mean(figures: Mapping[int, float]) -> float:
+    """Mean over structures; NaN where there are none."""
+    return sum(figures.values()) / len(figures) if figures else math.nan
+
+
+def decide(
+    before: Mapping[int, float], after: Mapping[int, float], structures: Sequence[Structure], settings: LearnSettings
+) -> tuple[bool, str]:
+    """Whether the student serves, and why, in one sentence."""
+    if not after:
+        return True, (
+            "Nothing could be held out yet, so the new model serves unmeasured; accept frames of other files, "
+            "or go back to the earlier model."
+        )
+    fall = mean(before) - mean(after)
+    figures = f"{mean(before):.3f} before, {mean(after):.3f} after"
+    if fall > settings.max_fall + ROUNDING:
+        return False, f"The new model is worse on held-out frames (Dice {figures}); the earlier one goes on serving."
+    for structure in structures:
+        value = structure.value
+        if value in after and before.get(value, 0.0) - after[value] > settings.max_fall_structure + ROUNDING:
+            return False, (
+                f"The new model is worse at {structure.name} (Dice {before[value]:.3f} before, "
+                f"{after[value]:.3f} after); the earlier one goes on serving."
+            )
+    return True, f"The new model serves: Dice on held-out frames {figures}."

@@ -1,0 +1,118 @@
+"""The session on disk, in step with the one in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from napari_adasam.domain.records import Annotation, Frame, FrameStatus
+from napari_adasam.domain.rounds import RoundReport
+from napari_adasam.domain.session import Session
+from napari_adasam.domain.steps import CLOSED
+from napari_adasam.domain.structures import Structure
+from napari_adasam.files.store import SessionRecord, Store
+
+
+class Keeping:
+    """Writes what the clinician decides, if there is a folder for it. GUI thread.
+
+    Every method that writes raises StorageError, with nothing half written, if the disk does not take it.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._store: Store | None = None
+        self._statuses: dict[str, FrameStatus] = {}
+        self._ticks: dict[str, dict[int, bool]] = {}
+
+    @property
+    def folder(self) -> Path | None:
+        """The session's folder; ``None`` while nothing is kept."""
+        return None if self._store is None else self._store.folder
+
+    def begin(self, folder: Path, reports: Sequence[RoundReport]) -> None:
+        """Make a new session in a folder with everything that is decided so far, and keep it there from now on.
+
+        Raises InputError if the folder holds a session already.
+        """
+        store, before = Store.create(folder), (self._store, self._statuses, self._ticks)
+        self._store, self._statuses, self._ticks = store, {}, {}
+        try:
+            self.structures(self._session.structures)
+            self.frames(self._session.frames)
+            for report in reports:
+                self.round(report)
+            for frame in self._session.frames:
+                self.follow(frame.id)
+        except Exception:
+            store.close()
+            self._store, self._statuses, self._ticks = before
+            raise
+        if before[0] is not None:
+            before[0].close()
+
+    def resume(self, folder: Path) -> SessionRecord:
+        """Read a session's folder, and keep the session there from now on."""
+        store = Store.open(folder)
+        try:
+            record = store.load()
+        except Exception:
+            store.close()
+            raise
+        self._store = store
+        self._statuses = dict(record.statuses)
+        self._ticks = {frame_id: dict(ticks) for frame_id, ticks in record.ticks.items()}
+        return record
+
+    def frames(self, frames: Sequence[Frame]) -> None:
+        """Write new frames."""
+        if self._store is not None and frames:
+            self._store.save_frames(frames)
+
+    def structures(self, structures: Sequence[Structure]) -> None:
+        """Write the list of structures."""
+        if self._store is not None:
+            self._store.save_structures(structures)
+
+    def annotation(self, annotation: Annotation) -> bool:
+        """Write an accepted frame before its status says so; ``False`` while nothing is kept."""
+        if self._store is None:
+            return False
+        self._store.save_annotation(annotation)
+        self._statuses[annotation.frame_id] = FrameStatus.ACCEPTED
+        return True
+
+    def round(self, report: RoundReport) -> None:
+        """Write a round's report."""
+        if self._store is not None:
+            self._store.save_round(report)
+
+    def follow(self, frame_id: str) -> None:
+        """Write what has changed about a frame that a person decided: accepted, skipped, opened again, ticks."""
+        if self._store is None:
+            return
+        self._follow_ticks(self._store, frame_id)
+        status, written = self._session.status(frame_id), self._statuses.get(frame_id, FrameStatus.NEW)
+        if status is written or (status not in CLOSED and written not in CLOSED):
+            return
+        if status is FrameStatus.ACCEPTED:
+            self._store.save_annotation(self._session.annotations[frame_id])
+        else:
+            self._store.save_status(frame_id, status)
+        self._statuses[frame_id] = status
+
+    def _follow_ticks(self, store: Store, frame_id: str) -> None:
+        ticks, written = self._session.ticks(frame_id), self._ticks.setdefault(frame_id, {})
+        for structure in set(ticks) | set(written):
+            present = ticks.get(structure)
+            if present is not written.get(structure):
+                store.save_tick(frame_id, structure, present)
+                written.pop(structure, None)
+                if present is not None:
+                    written[structure] = present
+
+    def close(self) -> None:
+        """Close the folder."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None

@@ -1,0 +1,44 @@
+"""The predictor and the trainer, made on the lane's thread when they are first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from napari_adasam.services.ports import Predictor, Trainer
+from napari_adasam.services.torch_start import keep_triton_out
+
+MakePredictor = Callable[[], Predictor]
+MakeTrainer = Callable[[Predictor], Trainer]
+
+
+class Models:
+    """Owner of what computes. Every method runs on the lane's thread."""
+
+    def __init__(self, make_predictor: MakePredictor, make_trainer: MakeTrainer) -> None:
+        self._make_predictor = make_predictor
+        self._make_trainer = make_trainer
+        self._predictor: Predictor | None = None
+        self._trainer: Trainer | None = None
+
+    def predictor(self) -> Predictor:
+        """The predictor; made, and torch imported, at the first call."""
+        if self._predictor is None:
+            keep_triton_out()
+            self._predictor = self._make_predictor()
+        return self._predictor
+
+    def trainer(self) -> Trainer:
+        """The trainer, made from the predictor."""
+        if self._trainer is None:
+            self._trainer = self._make_trainer(self.predictor())
+        return self._trainer
+
+    def replace(
+        self, make_predictor: MakePredictor | None, make_trainer: MakeTrainer | None, keep_predictor: bool
+    ) -> None:
+        """Make the trainer anew when it is next needed, and the predictor too unless it is kept."""
+        self._make_predictor = make_predictor or self._make_predictor
+        self._make_trainer = make_trainer or self._make_trainer
+        self._trainer = None
+        if not keep_predictor:
+            self._predictor = None

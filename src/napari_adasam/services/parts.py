@@ -1,0 +1,50 @@
+"""Structures of several parts: which parts a prompt is about, and the rest, which its answer leaves alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_adasam.domain.prompts import Box, Point
+from napari_adasam.domain.records import Mask
+
+
+def starts_new_part(mask: Mask, point: Point) -> bool:
+    """Whether a click adds a part to a mask (height, width) bool: it is positive, and outside of what is there."""
+    return point.positive and bool(mask.any()) and not mask[_pixel(point, mask.shape)]
+
+
+def join_parts(mask: Mask, answer: Mask, points: Sequence[Point], box: Box | None) -> Mask:
+    """The decoder's answer together with the parts of the mask that neither a point nor the box touches.
+
+    All masks are (height, width) bool; parts are connected by edges or corners. A box touches every part that
+    has a pixel inside it.
+    """
+    parts: NDArray[np.int32]
+    parts, count = ndimage.label(mask, np.ones((3, 3)))
+    touched = {int(parts[_pixel(point, mask.shape)]) for point in points}
+    if box is not None:
+        y0, x0 = (max(0, int(np.floor(edge + 0.5))) for edge in box[:2])
+        y1, x1 = (int(np.floor(edge + 0.5)) + 1 for edge in box[2:])
+        touched |= {int(part) for part in np.unique(parts[y0:y1, x0:x1])}
+    stays = np.ones(count + 1, np.bool_)
+    stays[[0, *touched]] = False
+    joined: Mask = answer | stays[parts]
+    return joined
+
+
+def bounds(mask: Mask) -> Box | None:
+    """(y0, x0, y1, x1), both corners inside the mask's box; ``None`` for an empty mask."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not rows.size:
+        return None
+    return float(rows[0]), float(columns[0]), float(rows[-1]), float(columns[-1])
+
+
+def _pixel(point: Point, shape: tuple[int, ...]) -> tuple[int, int]:
+    """The pixel that a point lies in, at the border if it lies outside."""
+    y, x = int(np.floor(point.y + 0.5)), int(np.floor(point.x + 0.5))
+    return min(max(y, 0), shape[0] - 1), min(max(x, 0), shape[1] - 1)

@@ -1,0 +1,101 @@
+"""What the annotator and the lane expect of whoever computes: two protocols, numpy in and out.
+
+Every method runs on the lane's thread. ``services.predictor`` and ``services.trainer`` are the real ones; tests give
+fakes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_adasam.domain.prompts import Prompt
+from napari_adasam.domain.records import Mask, Suggestion
+from napari_adasam.domain.rounds import RoundProgress, RoundReport
+from napari_adasam.domain.settings import PromptSettings
+from napari_adasam.domain.structures import Structure
+
+Pixels = NDArray[Any]
+"""(height, width) or (height, width, 3), uint8 or uint16."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SegmentAnswer:
+    """The decoder's answer to one clinician's prompt.
+
+    Mask (height, width), predicted IoU, and its low-resolution logits, to be given back with the next click on the same
+    structure.
+    """
+
+    mask: Mask = field(repr=False)
+    score: float
+    logits: NDArray[np.float32] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What serves: name, fingerprint of the exact weights, device, licence, and the lineage from the first model on."""
+
+    name: str
+    fingerprint: str
+    device: str
+    licence: str
+    lineage: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledFrame:
+    """An accepted frame for training: its pixels and its label image, and the group it must not be split from."""
+
+    frame_id: str
+    pixels: Pixels = field(repr=False)
+    labels: NDArray[np.uint8] = field(repr=False)
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnlabelledFrame:
+    """A frame without a mask; ``present`` maps structure value to the clinician's tick, where there is one."""
+
+    frame_id: str
+    pixels: Pixels = field(repr=False)
+    present: Mapping[int, bool] = field(default_factory=dict)
+
+
+class Predictor(Protocol):
+    """Owner of the serving weights."""
+
+    def info(self) -> ModelInfo:
+        """Load if needed, and say what serves."""
+
+    def suggest(
+        self, frame_id: str, pixels: Pixels, structures: Sequence[Structure], settings: PromptSettings
+    ) -> list[Suggestion]:
+        """One suggestion a structure, self-prompted from the CAM; an empty mask and no prompts where nothing is."""
+
+    def segment(
+        self, frame_id: str, pixels: Pixels, prompt: Prompt, previous: NDArray[np.float32] | None
+    ) -> SegmentAnswer:
+        """Answer a clinician's prompt; ``previous`` is the logits of the answer that it corrects."""
+
+    def embed(self, frame_id: str, pixels: Pixels) -> None:
+        """Encode ahead of need, into the cache."""
+
+    def go_back(self) -> ModelInfo:
+        """Serve the model before the last accepted round again; raises ModelError where there is none."""
+
+
+class Trainer(Protocol):
+    """Maker of students. Never touches the serving weights before the gate has passed."""
+
+    def round(
+        self,
+        labelled: Sequence[LabelledFrame],
+        unlabelled: Sequence[UnlabelledFrame],
+        structures: Sequence[Structure],
+    ) -> Iterator[RoundProgress | RoundReport]:
+        """Yield progress after each short step, and last the report; closing it cancels, and serving is unchanged."""

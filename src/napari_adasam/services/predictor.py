@@ -1,0 +1,184 @@
+"""The owner of the serving weights: encodes a frame once, answers from the cached value. Lane's thread only.
+
+What is cached is the activation in front of the first unit that rounds adapt, so that a new adapter renews a frame's
+embedding at the price of the last units, and a round reads its unlabelled frames for free.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_adasam.domain.errors import ModelError
+from napari_adasam.domain.prompts import Prompt
+from napari_adasam.domain.records import Suggestion
+from napari_adasam.domain.settings import ModelSettings, PromptSettings
+from napari_adasam.domain.structures import Structure
+from napari_adasam.files.pixels import to_grey
+from napari_adasam.model import adasam, checkpoints, devices, registry
+from napari_adasam.model.adapters import lora
+from napari_adasam.model.adasam import AdaSam
+from napari_adasam.model.canvas import Canvas, grey_canvas, normalise
+from napari_adasam.services.gate import Past
+from napari_adasam.services.ports import ModelInfo, Pixels, SegmentAnswer
+
+CACHE_BYTES = 512 * 2**20
+EARLIER = 3
+"""How many earlier models are kept to go back to; each takes about 40 MB."""
+
+
+class Cache:
+    """Tensors by key, the least used dropped beyond a size in bytes."""
+
+    def __init__(self, limit: int = CACHE_BYTES) -> None:
+        self.limit, self.size = limit, 0
+        self._kept: OrderedDict[str, Tensor] = OrderedDict()
+
+    def get(self, key: str) -> Tensor | None:
+        """The tensor, now the most recently used, or ``None``."""
+        found = self._kept.get(key)
+        if found is not None:
+            self._kept.move_to_end(key)
+        return found
+
+    def put(self, key: str, value: Tensor) -> None:
+        """Keep a tensor, dropping the least recently used ones where the limit is passed."""
+        self.drop(key)
+        self._kept[key] = value
+        self.size += value.nbytes
+        while self.size > self.limit and len(self._kept) > 1:
+            self.size -= self._kept.popitem(last=False)[1].nbytes
+
+    def drop(self, key: str) -> None:
+        """Forget a key."""
+        if key in self._kept:
+            self.size -= self._kept.pop(key).nbytes
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._kept.clear()
+        self.size = 0
+
+
+class ModelPredictor:
+    """Serves one model; see :class:`services.ports.Predictor`.
+
+    Parameters
+    ----------
+    settings
+        Which weights, at which size, where. They are loaded at the first use.
+    """
+
+    def __init__(self, settings: ModelSettings) -> None:
+        self.settings = settings
+        self.activations = Cache()
+        self._embeddings = Cache(64 * 2**20)
+        self._net: AdaSam | None = None
+        self._fingerprint = ""
+        self._cut = 0
+        self._earlier: deque[AdaSam] = deque(maxlen=EARLIER)
+        self.rounds = 0
+        self.past = Past()
+
+    @property
+    def net(self) -> AdaSam:
+        """The serving model; loaded at the first call."""
+        if self._net is None:
+            device = devices.choose(self.settings.device)
+            return self._take(registry.load(self.settings).to(device).requires_grad_(False).eval())
+        return self._net
+
+    @property
+    def cut(self) -> int:
+        """The unit in front of which activations are cached: no round has adapted one before it."""
+        _ = self.net  # loads it
+        return self._cut
+
+    def info(self) -> ModelInfo:
+        """What serves."""
+        card = self.net.card
+        return ModelInfo(card.name, self._fingerprint, str(self.net.device), card.licence, card.lineage)
+
+    @torch.no_grad()
+    def activation(self, frame_id: str, pixels: Pixels) -> Tensor:
+        """The cached activation (1, …) of a frame as it is, half precision, on the CPU."""
+        found = self.activations.get(frame_id)
+        if found is None:
+            grey, valid, _ = grey_canvas(to_grey(pixels), self.net.sam.size)
+            image = normalise(grey[None].to(self.net.device), valid[None].to(self.net.device))
+            found = self.net.sam.encoder.front(image, self.cut).half().cpu()
+            self.activations.put(frame_id, found)
+        return found
+
+    @torch.no_grad()
+    def embedding(self, frame_id: str, pixels: Pixels) -> Tensor:
+        """The embedding (1, 256, h, w) of a frame with the serving weights."""
+        found = self._embeddings.get(frame_id)
+        if found is None:
+            front = self.activation(frame_id, pixels).to(self.net.device).float()
+            found = self.net.sam.encoder.back(front, self.cut)
+            if not bool(torch.isfinite(found).all()):
+                raise ModelError(
+                    "The model gave no usable embedding of this frame. Nothing was changed. Choose another model."
+                )
+            self._embeddings.put(frame_id, found)
+        return found
+
+    def embed(self, frame_id: str, pixels: Pixels) -> None:
+        """Encode ahead of need."""
+        self.embedding(frame_id, pixels)
+
+    def suggest(
+        self, frame_id: str, pixels: Pixels, structures: Sequence[Structure], settings: PromptSettings
+    ) -> list[Suggestion]:
+        """One suggestion a structure, self-prompted from its CAM."""
+        canvas = Canvas(pixels.shape[0], pixels.shape[1], self.net.sam.size)
+        answers = adasam.suggest(self.net, self.embedding(frame_id, pixels), canvas, structures, settings)
+        return [
+            Suggestion(frame_id, s.value, a.mask, a.score, a.presence, a.prompts, a.cam, self._fingerprint)
+            for s, a in zip(structures, answers, strict=True)
+        ]
+
+    def segment(
+        self, frame_id: str, pixels: Pixels, prompt: Prompt, previous: NDArray[np.float32] | None
+    ) -> SegmentAnswer:
+        """Answer a clinician's prompt."""
+        canvas = Canvas(pixels.shape[0], pixels.shape[1], self.net.sam.size)
+        before = None if previous is None else torch.from_numpy(previous)
+        mask, score, low = adasam.answer(self.net, self.embedding(frame_id, pixels), prompt, before, canvas)
+        return SegmentAnswer(mask, score, np.asarray(low.cpu().numpy(), dtype=np.float32))
+
+    def forget(self, frame_id: str) -> None:
+        """Drop what is cached of a frame that will not be asked for again."""
+        self.activations.drop(frame_id)
+        self._embeddings.drop(frame_id)
+
+    def serve(self, student: AdaSam) -> ModelInfo:
+        """Let a student that passed the gate serve; the model before it is kept for :meth:`go_back`."""
+        self._earlier.append(self.net)
+        return self._use(student.requires_grad_(False).eval())
+
+    def go_back(self) -> ModelInfo:
+        """Serve the model before the last accepted round again."""
+        if not self._earlier:
+            raise ModelError("There is no earlier model to go back to. The model in use is unchanged.")
+        return self._use(self._earlier.pop())
+
+    def _use(self, net: AdaSam) -> ModelInfo:
+        self._take(net)
+        return self.info()
+
+    def _take(self, net: AdaSam) -> AdaSam:
+        encoder = net.sam.encoder
+        cut = min(encoder.adapt_index(None), lora.first_adapted(encoder))
+        if cut != self._cut:
+            self.activations.clear()
+        self._net, self._cut = net, cut
+        self._fingerprint = checkpoints.fingerprint(net.state_dict())
+        self._embeddings.clear()
+        return net

@@ -1,0 +1,83 @@
+"""Why something is not possible now, in one sentence: buttons are greyed with it, and commands refuse with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from napari_adasam.domain.records import FrameStatus
+from napari_adasam.domain.session import Session
+from napari_adasam.services.ports import ModelInfo
+from napari_adasam.services.rounds import Learning
+from napari_adasam.services.walk import Walk
+
+NO_FRAME = "Open images first."
+
+
+class Reasons:
+    """Knows what each command needs. GUI thread."""
+
+    def __init__(self, session: Session, walk: Walk, learning: Learning, model: Callable[[], ModelInfo | None]) -> None:
+        self._session = session
+        self._walk = walk
+        self._learning = learning
+        self._model = model
+        self._checks: dict[str, Callable[[str], str]] = {
+            "accept": self._accept,
+            "next": self._next,
+            "back": self._back,
+            "click": self._draw,
+            "box": self._draw,
+            "stroke": self._draw,
+            "undo": self._undo,
+            "redo": self._redo,
+        }
+
+    def why_not(self, command: str, busy: bool) -> str:
+        """Why a command of the annotator is not possible; empty if it is."""
+        if command == "start_round":
+            return self._learning.why_not()
+        if command == "cancel":
+            return "" if busy else "Nothing is under way."
+        if command == "go_back_to_earlier_model":
+            return self._earlier_model()
+        if command == "save_as":
+            return "" if self._session.frames else NO_FRAME
+        if command == "export":
+            return "" if len(self._session.annotations) else "There is nothing to export yet; accept a frame first."
+        current = self._session.current
+        if current is None:
+            return NO_FRAME
+        check = self._checks.get(command)
+        return "" if check is None else check(current)
+
+    def _accept(self, current: str) -> str:
+        session = self._session
+        if session.unanswered(current):
+            return "The mask of your last click is on its way; look at it, then accept."
+        ticks = session.ticks(current)
+        nothing_there = all(ticks.get(one.value) is False for one in session.structures)
+        if session.status(current) is FrameStatus.NEW and not nothing_there:
+            return "Nothing is outlined here yet; wait for the suggestion, draw, skip, or mark what is not there."
+        return ""
+
+    def _next(self, _current: str) -> str:
+        return "" if self._walk.coming() else "No other frame is left to be done."
+
+    def _back(self, _current: str) -> str:
+        return "" if self._walk.earlier() is not None else "This is the first frame."
+
+    def _draw(self, _current: str) -> str:
+        return "" if self._session.structures else "Name a structure first."
+
+    def _undo(self, current: str) -> str:
+        possible = self._walk.just_closed is not None or self._session.can_undo(current)
+        return "" if possible else "There is nothing to take back on this frame."
+
+    def _redo(self, current: str) -> str:
+        return "" if self._session.can_redo(current) else "There is nothing to do again on this frame."
+
+    def _earlier_model(self) -> str:
+        if self._learning.running:
+            return "A round is under way; wait for it, or cancel it."
+        model = self._model()
+        return "" if model is not None and len(model.lineage) > 1 else "No round has changed the model yet."

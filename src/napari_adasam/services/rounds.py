@@ -1,0 +1,199 @@
+"""Fine-tuning rounds: when they start, what they are given, what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+import numpy as np
+from psygnal import Signal
+
+from napari_adasam.domain.errors import InputError, ModelError
+from napari_adasam.domain.packing import PackedLabels
+from napari_adasam.domain.records import FrameStatus
+from napari_adasam.domain.rounds import RoundProgress, RoundReport
+from napari_adasam.domain.structures import Structure
+from napari_adasam.services.lane import Job, JobKind, Outcome
+from napari_adasam.services.models import Models
+from napari_adasam.services.ports import LabelledFrame, ModelInfo, UnlabelledFrame
+from napari_adasam.services.sources import Sources
+from napari_adasam.services.workbench import Workbench
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An accepted frame, its pixels still to be read."""
+
+    frame_id: str
+    labels: PackedLabels
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remaining:
+    """A frame without a mask, its pixels still to be read."""
+
+    frame_id: str
+    present: dict[int, bool]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RoundOrder:
+    """Everything a round starts from, taken from the session at one instant."""
+
+    accepted: tuple[Accepted, ...]
+    remaining: tuple[Remaining, ...]
+    structures: tuple[Structure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The round is still reading its frames; ``problem`` names one that cannot be read."""
+
+    done: int
+    total: int
+    problem: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RoundResult:
+    """The report, and what serves after it."""
+
+    report: RoundReport
+    model: ModelInfo
+
+
+def run_round(
+    order: RoundOrder, models: Models, sources: Sources
+) -> Generator[Reading | RoundProgress, None, RoundResult]:
+    """The job of a round; lane's thread. Frames whose file cannot be read are left out."""
+    labelled, unlabelled = [], []
+    total = len(order.accepted) + len(order.remaining)
+    frames: list[Accepted | Remaining] = [*order.accepted, *order.remaining]
+    for done, one in enumerate(frames, start=1):
+        try:
+            pixels = sources.read(one.frame_id)
+        except InputError as error:
+            yield Reading(done, total, str(error))
+            continue
+        if isinstance(one, Accepted):
+            labelled.append(LabelledFrame(one.frame_id, pixels, one.labels.open(), one.group))
+        else:
+            unlabelled.append(UnlabelledFrame(one.frame_id, pixels, one.present))
+        yield Reading(done, total)
+    if not labelled:
+        raise InputError("No accepted frame can be read, so there is nothing to learn from; put the files back.")
+    report = None
+    steps = models.trainer().round(labelled, unlabelled, order.structures)
+    try:
+        for step in steps:
+            if isinstance(step, RoundReport):
+                report = step
+            else:
+                yield step
+    finally:
+        _close(steps)
+    if report is None:
+        raise ModelError("Learning ended without a result. The model is as it was; start again.")
+    return RoundResult(report, models.predictor().info())
+
+
+def _close(steps: Iterator[RoundProgress | RoundReport]) -> None:
+    close = getattr(steps, "close", None)
+    if close is not None:
+        close()
+
+
+class Learning:
+    """Starts rounds and tells of them. GUI thread."""
+
+    progressed = Signal(RoundProgress)
+    finished = Signal(RoundResult)
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+        self._running: int | None = None
+        self._since = 0
+        self.progress: RoundProgress | Reading | None = None
+        self.reports: tuple[RoundReport, ...] = ()
+        """Of all rounds that ran to their end, oldest first, numbered from 1, earlier sittings included."""
+
+    @property
+    def running(self) -> bool:
+        """Whether a round is under way."""
+        return self._running is not None
+
+    def why_not(self) -> str:
+        """Why no round can start now; empty if one can."""
+        if self.running:
+            return "A round is under way; wait for it, or cancel it."
+        if not len(self._bench.session.annotations):
+            return "There is nothing to learn from yet; accept a frame first."
+        return ""
+
+    def start(self) -> bool:
+        """Start a round; ``False``, with a sentence, if none can start."""
+        reason = self.why_not()
+        if reason:
+            self._bench.dispatch.problem.emit(reason)
+            return False
+        order, models, sources = self._order(), self._bench.models, self._bench.sources
+        self._since = 0
+        self.progress = None
+        job = Job(JobKind.TRAIN, lambda: run_round(order, models, sources), key="round")
+        self._running = self._bench.dispatch.send(job, "Learning", self._receive)
+        self._bench.dispatch.changed.emit()
+        return True
+
+    def count_accept(self) -> None:
+        """One more frame was accepted; a round starts by itself if it is time."""
+        self._since += 1
+        self._start_if_time()
+
+    def cancel(self) -> None:
+        """Stop the round; the model stays as it was."""
+        if self._running is not None:
+            self._bench.dispatch.cancel(self._running)
+
+    def _start_if_time(self) -> None:
+        every = self._bench.settings.learn.every
+        if every and self._since >= every and not self.why_not():
+            self.start()
+
+    def _receive(self, outcome: Outcome) -> None:
+        if not outcome.ended:
+            self._on_step(cast("RoundProgress | Reading", outcome.value))
+            return
+        self._running = None
+        self.progress = None
+        if outcome.state == "done":
+            found = cast(RoundResult, outcome.value)
+            result = replace(found, report=replace(found.report, number=len(self.reports) + 1))
+            self.reports = (*self.reports, result.report)
+            self.finished.emit(result)
+            self._start_if_time()
+
+    def _on_step(self, step: RoundProgress | Reading) -> None:
+        self.progress = step
+        if isinstance(step, RoundProgress):
+            self.progressed.emit(step)
+        elif step.problem:
+            self._bench.dispatch.problem.emit(step.problem)
+
+    def _order(self) -> RoundOrder:
+        session, train = self._bench.session, self._bench.settings.train
+        annotations = session.annotations
+        accepted = [Accepted(one, annotations.packed(one), session.frame(one).path) for one in annotations]
+        closed = (FrameStatus.ACCEPTED, FrameStatus.SKIPPED)
+        rest = [frame.id for frame in session.frames if session.status(frame.id) not in closed]
+        most = train.max_unlabelled if train.method == "adasam" else 0
+        remaining = [Remaining(one, dict(session.ticks(one))) for one in _spread(rest, most)]
+        return RoundOrder(tuple(accepted), tuple(remaining), session.structures)
+
+
+def _spread(ids: Sequence[str], most: int) -> list[str]:
+    """At most so many, evenly over all: neighbours in a clip are nearly the same picture."""
+    if len(ids) <= most:
+        return list(ids)
+    return [ids[int(place)] for place in np.linspace(0, len(ids) - 1, most)]

@@ -1,0 +1,96 @@
+"""Pixels by frame: read from their files when they are needed, a few kept for the screen."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.records import Frame
+from napari_adasam.files.readers import Clip, open_file
+from napari_adasam.services.ports import Pixels
+
+BUDGET = 256 * 1024 * 1024
+
+
+class Sources:
+    """Which file each frame comes from.
+
+    Parameters
+    ----------
+    budget
+        Bytes of pixels kept for the screen; the frame shown last is kept whatever its size.
+    """
+
+    def __init__(self, budget: int = BUDGET) -> None:
+        self._budget = budget
+        self._frames: dict[str, Frame] = {}
+        self._clips: dict[str, Clip] = {}
+        self._kept: OrderedDict[str, Pixels] = OrderedDict()
+
+    def add_clips(self, clips: Sequence[Clip]) -> tuple[Frame, ...]:
+        """Remember opened files, and return those of their frames that are new, with stems that are still free."""
+        fresh = [frame for clip in clips for frame in clip.frames if frame.id not in self._frames]
+        taken = {frame.stem.casefold() for frame in self._frames.values()}
+        named = []
+        for frame in {frame.id: frame for frame in fresh}.values():
+            frame = replace(frame, stem=_free_stem(frame.stem, taken))
+            taken.add(frame.stem.casefold())
+            named.append(frame)
+        self.add_frames(named)
+        self._clips.update({str(clip.path): clip for clip in clips})
+        return tuple(named)
+
+    def add_frames(self, frames: Iterable[Frame]) -> list[str]:
+        """Remember frames of a saved session; their files are opened when they are read.
+
+        Returns one sentence for each file that is not there.
+        """
+        new = {frame.id: frame for frame in frames}
+        self._frames.update(new)
+        missing = [path for path in dict.fromkeys(frame.path for frame in new.values()) if not Path(path).exists()]
+        return [
+            f"{path} is not there any more; put it back to see its frames. Their masks are safe." for path in missing
+        ]
+
+    def drop(self, frames: Iterable[Frame]) -> None:
+        """Forget frames that were not taken in after all."""
+        for frame in frames:
+            del self._frames[frame.id]
+
+    def read(self, frame_id: str) -> Pixels:
+        """(height, width) or (height, width, 3), uint8 or uint16, read from the file now. Any thread.
+
+        Raises InputError if the file is gone, changed or broken.
+        """
+        frame = self._frames[frame_id]
+        clip = self._clips.get(frame.path)
+        if clip is None:
+            clip = self._clips.setdefault(frame.path, open_file(Path(frame.path)))
+        if frame.index >= len(clip.frames) or clip.frames[frame.index].id != frame.id:
+            raise InputError(
+                f"{Path(frame.path).name} is another file than when the session was made; put the original back. "
+                "Its masks are safe."
+            )
+        return clip.read(frame.index)
+
+    def pixels(self, frame_id: str) -> Pixels:
+        """The same for the screen, read-only, from memory if it was shown lately. GUI thread."""
+        if frame_id not in self._kept:
+            pixels = self.read(frame_id).view()
+            pixels.flags.writeable = False
+            self._kept[frame_id] = pixels
+        self._kept.move_to_end(frame_id)
+        while len(self._kept) > 1 and sum(one.nbytes for one in self._kept.values()) > self._budget:
+            self._kept.popitem(last=False)
+        return self._kept[frame_id]
+
+
+def _free_stem(stem: str, taken: set[str]) -> str:
+    number, free = 1, stem
+    while free.casefold() in taken:
+        number += 1
+        free = f"{stem}_{number}"
+    return free

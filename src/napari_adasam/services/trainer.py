@@ -1,0 +1,264 @@
+"""One fine-tuning round: a student learns from every accepted frame and from unlabelled ones, and is gated.
+
+Reading order: hold frames out → copy the serving model → encode views up to the first adapted unit, once → supervised
+warm-up, then the teacher's pseudo-labels at a rising weight → measure on the held-out frames → serve, or not.
+Each ``yield`` is a point where a click may overtake.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from napari_adasam.domain.errors import ModelError
+from napari_adasam.domain.overlap import dice
+from napari_adasam.domain.rounds import RoundProgress, RoundReport
+from napari_adasam.domain.settings import LearnSettings, PromptSettings, TrainSettings
+from napari_adasam.domain.structures import Structure
+from napari_adasam.model import adaptation, adasam
+from napari_adasam.model.adapters.lora import LoraSettings
+from napari_adasam.model.adasam import AdaSam
+from napari_adasam.model.canvas import Canvas
+from napari_adasam.model.headstart import fit_class_maps
+from napari_adasam.model.pseudo import pseudo_labels, ramp, unlabelled_loss
+from napari_adasam.model.supervision import labelled_loss, masks_of
+from napari_adasam.services.gate import Held, Past, decide, hold_out, mean
+from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
+from napari_adasam.services.predictor import ModelPredictor
+from napari_adasam.services.views import Views
+
+SPEEDS = {"lora": 1.0, "head": 4.0, "decoder": 0.5}
+DROPPED_CHANNELS = 0.2
+MOST_PROMPTS = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Material:
+    """What a round works on."""
+
+    held: Held
+    unlabelled: tuple[UnlabelledFrame, ...]
+    structures: tuple[Structure, ...]
+
+
+class RoundTrainer:
+    """Makes students of the predictor's model; see :class:`services.ports.Trainer`.
+
+    Parameters
+    ----------
+    gated
+        Whether frames are held out and the student is measured; ``False`` learns from every frame, and always serves.
+    """
+
+    def __init__(
+        self,
+        predictor: ModelPredictor,
+        train: TrainSettings,
+        learn: LearnSettings = LearnSettings(),
+        prompts: PromptSettings = PromptSettings(),
+        gated: bool = True,
+    ) -> None:
+        self.predictor, self.gated = predictor, gated
+        self.train, self.learn, self.prompts = train, learn, prompts
+
+    def round(
+        self,
+        labelled: Sequence[LabelledFrame],
+        unlabelled: Sequence[UnlabelledFrame],
+        structures: Sequence[Structure],
+    ) -> Iterator[RoundProgress | RoundReport]:
+        """Run a round; the last value is its report. Raises ModelError where there is nothing to learn from."""
+        began = time.monotonic()
+        if not labelled:
+            raise ModelError("There is no accepted frame to learn from. Nothing was changed. Accept a frame first.")
+        use = self.train.method == "adasam"
+        chosen = tuple(unlabelled[: self.train.max_unlabelled]) if use else ()
+        held = hold_out(labelled, self.predictor.past) if self.gated else Held(tuple(labelled), ())
+        material = Material(held, chosen, tuple(structures))
+        student, since = self._student(material.structures)
+        views = Views(self.predictor, student, since)
+        yield from self._head_start(student, views, material)
+        teacher = copy.deepcopy(student).requires_grad_(False).eval()
+        losses: list[float] = []
+        for progress in self._steps(student, teacher, views, material):
+            if progress.step > len(losses):
+                losses.append(progress.loss)
+            yield progress
+        before = yield from self._measure(self.predictor.net, views, material, "measuring the serving model")
+        after = yield from self._measure(teacher, views, material, "measuring the new model")
+        accepted, verdict = decide(before, after, material.structures, self.learn)
+        self._conclude(teacher if accepted else None, material, after)
+        yield RoundReport(
+            number=self.predictor.rounds,
+            labelled=len(material.held.train),
+            unlabelled=len(chosen),
+            held_out=len(material.held.out),
+            before=before,
+            after=after,
+            accepted=accepted,
+            verdict=verdict,
+            seconds=time.monotonic() - began,
+            model=self.predictor.info().fingerprint,
+            losses=tuple(losses),
+        )
+
+    def _student(self, structures: tuple[Structure, ...]) -> tuple[AdaSam, int]:
+        student = copy.deepcopy(self.predictor.net)
+        torch.manual_seed(self.train.seed)
+        student.set_structures(structures)
+        lora = LoraSettings(self.train.rank, self.train.alpha, self.train.adapt_from)
+        return student, adaptation.prepare(student, self.train.method, lora)
+
+    def _steps(self, student: AdaSam, teacher: AdaSam, views: Views, material: Material) -> Iterator[RoundProgress]:
+        """Optimise; each step is ``batch`` labelled views, and an unlabelled one after the warm-up."""
+        settings = self.train
+        rng = np.random.default_rng(settings.seed)
+        learning = [p for p in student.parameters() if p.requires_grad]
+        start = [p.detach().clone() for p in learning]
+        optimiser = torch.optim.AdamW(_groups(student, settings.lr), weight_decay=0.0)
+        began = time.monotonic()
+        for step in range(settings.steps):
+            share = step / settings.steps
+            total = 0.0
+            for _ in range(settings.batch):
+                total += self._labelled(student, views, material, rng)
+                yield self._progress(step, total, began)
+            if material.unlabelled and share >= settings.warm_up:
+                weight = ramp((share - settings.warm_up) / (1 - settings.warm_up)) * settings.weights.unlabelled
+                total += self._unlabelled(student, teacher, views, material, rng, weight)
+                yield self._progress(step, total, began)
+            if not math.isfinite(total):
+                raise ModelError("Learning went astray and was stopped. The model in use is unchanged. Start it again.")
+            _pull(learning, start, settings.weights.anchor)
+            torch.nn.utils.clip_grad_norm_(learning, 1.0)
+            optimiser.step()
+            optimiser.zero_grad()
+            decay = settings.ema + (settings.ema_end - settings.ema) * share
+            _average(teacher, student, min(decay, (1 + step) / (6 + step)))
+            yield self._progress(step + 1, total, began)
+
+    def _head_start(self, student: AdaSam, views: Views, material: Material) -> Iterator[RoundProgress]:
+        """Fit the class maps of structures that the serving model does not know."""
+        rows = [i for i, s in enumerate(material.structures) if self.predictor.net.index_of(s) is None]
+        if not rows:
+            return
+        embeddings, shares = [], []
+        cells = student.sam.cells
+        for frame in material.held.train:
+            for view in range(self.train.views):
+                front, labels = views.labelled(frame, view)
+                with torch.no_grad():
+                    embeddings.append(views.embed(student.eval(), front))
+                masks = masks_of(labels, material.structures).to(student.device)
+                shares.append(F.adaptive_avg_pool2d(masks[None], cells))
+            yield RoundProgress(0, self.train.steps, float("nan"), "looking at the new structures", None)
+        fit_class_maps(student.head, rows, torch.cat(embeddings), torch.cat(shares))
+
+    def _labelled(self, student: AdaSam, views: Views, material: Material, rng: np.random.Generator) -> float:
+        frame = material.held.train[int(rng.integers(len(material.held.train)))]
+        front, labels = views.labelled(frame, int(rng.integers(self.train.views)))
+        student.train()
+        embedding = views.embed(student, front)
+        loss = labelled_loss(student, embedding, labels, rng, self.train.weights, MOST_PROMPTS) / self.train.batch
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.item()
+
+    def _unlabelled(
+        self,
+        student: AdaSam,
+        teacher: AdaSam,
+        views: Views,
+        material: Material,
+        rng: np.random.Generator,
+        weight: float,
+    ) -> float:
+        frame = material.unlabelled[int(rng.integers(len(material.unlabelled)))]
+        with torch.no_grad():
+            plain = views.embed(teacher, views.plain(frame))
+        labels = pseudo_labels(teacher, plain, self.prompts, self.train.confidence)
+        student.train()
+        embedding = F.dropout2d(views.embed(student, views.strong(frame)), DROPPED_CHANNELS)
+        loss = unlabelled_loss(student, embedding, labels, self.train.weights)
+        loss = weight * loss + self.train.weights.presence * _tick_loss(student, embedding, frame, material.structures)
+        if loss.requires_grad:
+            loss.backward()  # type: ignore[no-untyped-call]
+        return loss.item()
+
+    def _progress(self, step: int, loss: float, began: float) -> RoundProgress:
+        left = (time.monotonic() - began) / step * (self.train.steps - step) if step else None
+        return RoundProgress(step, self.train.steps, loss, "learning", left)
+
+    def _measure(
+        self, net: AdaSam, views: Views, material: Material, what: str
+    ) -> Generator[RoundProgress, None, dict[int, float]]:
+        """Prompt-free Dice by structure on the held-out frames; masks are looked at after the answers are there."""
+        found: dict[int, list[float]] = {s.value: [] for s in material.structures}
+        for frame in material.held.out:
+            with torch.no_grad():
+                embedding = views.embed(net.eval(), views.plain(frame))
+            canvas = Canvas(frame.pixels.shape[0], frame.pixels.shape[1], net.sam.size)
+            answers = adasam.suggest(net, embedding, canvas, material.structures, self.prompts)
+            for structure, answer in zip(material.structures, answers, strict=True):
+                found[structure.value].append(dice(answer.mask, frame.labels == structure.value))
+            yield RoundProgress(self.train.steps, self.train.steps, float("nan"), what, None)
+        return {value: sum(figures) / len(figures) for value, figures in found.items() if figures}
+
+    def _conclude(self, student: AdaSam | None, material: Material, after: dict[int, float]) -> None:
+        """Let a student that passed the gate serve, and note what the next round's gate must know."""
+        held, past = material.held, self.predictor.past
+        learned = past.learned
+        if student is not None:
+            figure = f", held-out Dice {mean(after):.3f}" if after else ""
+            line = f"round {self.predictor.rounds + 1}: {len(held.train) + len(held.out)} accepted frames{figure}"
+            seen = student.card.trained_on | {f.frame_id for f in (*held.train, *material.unlabelled)}
+            student.card = replace(student.card, lineage=(*student.card.lineage, line), trained_on=frozenset(seen))
+            self.predictor.serve(student)
+            learned |= {f.group for f in held.train}
+        self.predictor.past = Past((past.held | {f.group for f in held.out}) - learned, learned)
+        self.predictor.rounds += 1
+
+
+def _groups(student: AdaSam, lr: float) -> list[dict[str, object]]:
+    """LoRA, classifier and decoder learn at their own speeds."""
+    named = [(n, p) for n, p in student.named_parameters() if p.requires_grad]
+    heads = [p for n, p in named if n.startswith("head.")]
+    decoder = [p for n, p in named if n.startswith(("sam.prompt_encoder.", "sam.mask_decoder."))]
+    loras = [p for n, p in named if n.startswith("sam.encoder.")]
+    groups = [("head", heads), ("decoder", decoder), ("lora", loras)]
+    return [{"params": p, "lr": lr * SPEEDS[name]} for name, p in groups if p]
+
+
+def _tick_loss(student: AdaSam, embedding: Tensor, frame: UnlabelledFrame, structures: Sequence[Structure]) -> Tensor:
+    """Cross-entropy of the presence logits against the clinician's ticks; zero where there are none."""
+    ticked = [(i, frame.present[s.value]) for i, s in enumerate(structures) if s.value in frame.present]
+    if not ticked:
+        return embedding.new_zeros(())
+    logits = student.head(embedding).presence[0, [i for i, _ in ticked]]
+    truth = torch.tensor([float(t) for _, t in ticked], device=logits.device)
+    return F.binary_cross_entropy_with_logits(logits, truth)
+
+
+@torch.no_grad()
+def _pull(learning: Sequence[Tensor], start: Sequence[Tensor], weight: float) -> None:
+    """Add the gradient of weight/2·|p - start|² (the anchor)."""
+    for parameter, origin in zip(learning, start, strict=True):
+        if parameter.grad is not None:
+            parameter.grad.add_(parameter - origin, alpha=weight)
+
+
+@torch.no_grad()
+def _average(teacher: AdaSam, student: AdaSam, decay: float) -> None:
+    """Move the teacher's adapted weights towards the student's."""
+    adapted = adaptation.adapted_names(student)
+    fast = dict(student.named_parameters())
+    for name, slow in teacher.named_parameters():
+        if name in adapted:
+            slow.lerp_(fast[name], 1 - decay)

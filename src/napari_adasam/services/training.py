@@ -1,0 +1,150 @@
+"""Fine-tuning on a data set without a window: the command ``train``. The round is the one that the window runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scipy import ndimage
+
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.rounds import RoundProgress, RoundReport
+from napari_adasam.domain.settings import LearnSettings, ModelSettings, TrainSettings
+from napari_adasam.domain.splits import seeded_order
+from napari_adasam.domain.structures import Structure
+from napari_adasam.files.clips import content_id
+from napari_adasam.files.dataset import Dataset
+from napari_adasam.model import checkpoints, registry
+from napari_adasam.model.adapters.lora import LoraSettings
+from napari_adasam.services.bundled import names_by_folder
+from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
+from napari_adasam.services.predictor import ModelPredictor
+from napari_adasam.services.trainer import RoundTrainer
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """What ``train`` is asked for.
+
+    Parameters
+    ----------
+    labels
+        How many images are labelled, the first in seeded group-wise order; the rest are unlabelled. ``None`` for all
+        that have a label image.
+    names
+        Structure names by label value; a value without a name gets its number. A name that the base knows starts from
+        what the base learned.
+    """
+
+    labels: int | None = None
+    model: ModelSettings = field(default_factory=ModelSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+    names: tuple[tuple[int, str], ...] = ()
+
+
+def ordered_ids(dataset: Dataset, seed: int) -> tuple[str, ...]:
+    """A data set's IDs in seeded group-wise order: groups by seed, the IDs of a group together in natural order."""
+    place = {group: i for i, group in enumerate(seeded_order(dataset.groups.values(), seed))}
+    return tuple(sorted(dataset.ids, key=lambda key: place[dataset.groups[key]]))
+
+
+def structures_in(dataset: Dataset, ids: Sequence[str], names: Sequence[tuple[int, str]]) -> tuple[Structure, ...]:
+    """The structures of some label images; one in two or more large parts in most of them has several parts."""
+    named = dict(names)
+    seen: dict[int, list[bool]] = {}
+    for key in ids:
+        labels = dataset.labels(key)
+        for value in sorted(set(labels.flat) - {0}):
+            seen.setdefault(int(value), []).append(several_large_parts(labels == value))
+    return tuple(
+        Structure(value, named.get(value, f"structure {value}"), sum(parts) * 2 > len(parts))
+        for value, parts in sorted(seen.items())
+    )
+
+
+def several_large_parts(mask: Any) -> bool:
+    """Whether the second largest connected part has at least a fifth of the pixels of the largest."""
+    names, count = ndimage.label(mask)
+    if count < 2:
+        return False
+    sizes = sorted(ndimage.sum_labels(mask, names, range(1, count + 1)))
+    return bool(sizes[-2] >= 0.2 * sizes[-1])
+
+
+def labelled_frames(dataset: Dataset, ids: Sequence[str]) -> list[LabelledFrame]:
+    """Images with their label images, as the trainer takes them."""
+    return [
+        LabelledFrame(content_id(dataset.images[key]), dataset.image(key), dataset.labels(key), dataset.groups[key])
+        for key in ids
+    ]
+
+
+def unlabelled_frames(dataset: Dataset, ids: Sequence[str]) -> list[UnlabelledFrame]:
+    """Images without their label images."""
+    return [UnlabelledFrame(content_id(dataset.images[key]), dataset.image(key)) for key in ids]
+
+
+def run_round(
+    trainer: RoundTrainer,
+    labelled: Sequence[LabelledFrame],
+    unlabelled: Sequence[UnlabelledFrame],
+    structures: Sequence[Structure],
+    on_progress: Callable[[RoundProgress], None],
+) -> RoundReport:
+    """A whole round, step by step, to its report."""
+    for event in trainer.round(labelled, unlabelled, structures):
+        if isinstance(event, RoundReport):
+            return event
+        on_progress(event)
+    raise RuntimeError("expected a report at the end of a round")
+
+
+def train_dataset(
+    folder: Path, out: Path, options: TrainOptions, on_progress: Callable[[RoundProgress], None]
+) -> dict[str, Any]:
+    """Fine-tune on a data set and write the adapter; returns what the command prints as JSON.
+
+    The whole of the labelled images is learned from: no gate, since a script has its own test set.
+
+    Raises
+    ------
+    InputError
+        If the folder is no data set, or holds fewer labelled images than asked for.
+    """
+    began = time.monotonic()
+    dataset = Dataset.open(folder)
+    order = ordered_ids(dataset, options.train.seed)
+    usable = [key for key in order if key in dataset.labelled]
+    wanted = len(usable) if options.labels is None else options.labels
+    if not 1 <= wanted <= len(usable):
+        raise InputError(
+            f"{folder} has {len(usable)} labelled images, not {wanted}. Nothing was written. Choose fewer labels."
+        )
+    chosen = usable[:wanted]
+    rest = [key for key in order if key not in set(chosen)][: options.train.max_unlabelled]
+    rest = rest if options.train.method == "adasam" else []
+    predictor = ModelPredictor(options.model)
+    base = checkpoints.fingerprint(predictor.net.state_dict())
+    trainer = RoundTrainer(predictor, options.train, LearnSettings(), gated=False)
+    structures = structures_in(dataset, chosen, options.names or names_by_folder(folder.name))
+    labelled, unlabelled = labelled_frames(dataset, chosen), unlabelled_frames(dataset, rest)
+    report = run_round(trainer, labelled, unlabelled, structures, on_progress)
+    lora = LoraSettings(options.train.rank, options.train.alpha, options.train.adapt_from)
+    registry.save_adapter(
+        out, predictor.net, registry.AdapterOrigin(options.model.name, base, options.train.method, lora)
+    )
+    return {
+        "model": str(out),
+        "base": options.model.name,
+        "method": options.train.method,
+        "labels": len(labelled),
+        "unlabelled": len(unlabelled),
+        "seed": options.train.seed,
+        "structures": {str(s.value): s.name for s in structures},
+        "loss": report.losses[-1],
+        "seconds": time.monotonic() - began,
+        "device": predictor.info().device,
+    }

@@ -1,0 +1,39 @@
+"""What the parts of the annotator share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from napari_adasam.domain.session import Session
+from napari_adasam.domain.settings import Settings
+from napari_adasam.services.dispatch import Dispatch
+from napari_adasam.services.lane import Outcome
+from napari_adasam.services.models import MakePredictor, MakeTrainer, Models
+from napari_adasam.services.sources import Sources
+
+
+class Workbench:
+    """One session with the lane, the models and the files it is worked on with. GUI thread.
+
+    ``settings`` is replaced whole by the annotator, and read by its parts when they need it.
+    """
+
+    __slots__ = ("dispatch", "models", "session", "settings", "sources")
+
+    def __init__(
+        self,
+        session: Session,
+        make_predictor: MakePredictor,
+        make_trainer: MakeTrainer,
+        settings: Settings,
+        forward: Callable[[Outcome], None] | None,
+    ) -> None:
+        self.session = session
+        self.settings = settings
+        self.models = Models(make_predictor, make_trainer)
+        self.sources = Sources()
+        self.dispatch = Dispatch(forward)
+
+    def stem(self, frame_id: str) -> str:
+        """What a frame is called."""
+        return self.session.frame(frame_id).stem

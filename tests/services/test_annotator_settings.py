@@ -1,0 +1,73 @@
+"""Other models, settings, structures and ticks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from annotator_fakes import Desk, FakePredictor, model_of, run_round
+
+from napari_adasam.domain.prompts import Point
+from napari_adasam.domain.settings import LearnSettings, ModelSettings, PromptSettings
+from napari_adasam.domain.structures import Structure
+
+CLICK = Point(5.0, 5.0)
+
+
+def test_going_back_to_the_earlier_model_renews_the_suggestions(desk: Desk) -> None:
+    assert "No round has changed the model yet" in desk.annotator.why_not("go_back_to_earlier_model")
+    desk.accept()
+    desk.settle()
+    run_round(desk)
+    assert desk.annotator.why_not("go_back_to_earlier_model") == ""
+    desk.annotator.go_back_to_earlier_model()
+    desk.settle()
+    assert [one.fingerprint for one in desk.models] == ["v1", "v2", "v1"]
+    assert model_of(desk, 1) == "v1"
+
+
+def test_other_prompt_settings_renew_the_suggestions(desk: Desk) -> None:
+    settings = replace(desk.annotator.settings, prompts=PromptSettings(presence=0.2))
+    before = len(desk.predictor.asked)
+    desk.annotator.set_settings(settings)
+    desk.settle()
+    assert [one[2] for one in desk.predictor.asked[before:]] == [0.2] * 3
+
+
+def test_another_model_is_loaded_and_asked(desk: Desk) -> None:
+    other = FakePredictor(version=7)
+    settings = replace(desk.annotator.settings, model=ModelSettings(name="other"))
+    desk.annotator.set_settings(settings, predictor=lambda: other)
+    desk.settle()
+    assert [one.fingerprint for one in desk.models] == ["v1", "v7"]
+    assert model_of(desk, 0) == "v7"
+    assert len(other.asked) == 3
+
+
+def test_the_model_is_not_changed_under_a_round(desk: Desk) -> None:
+    desk.accept()
+    desk.settle()
+    desk.annotator.start_round()
+    before = desk.annotator.settings
+    desk.annotator.set_settings(replace(before, model=ModelSettings(name="other")))
+    assert desk.annotator.settings is before
+    assert desk.problems[0].startswith("A round is under way")
+    desk.annotator.set_settings(replace(before, learn=LearnSettings(every=9)))
+    assert desk.annotator.settings.learn.every == 9
+    desk.settle()
+    assert len(desk.reports) == 1
+
+
+def test_a_new_structure_gets_a_suggestion_too(desk: Desk) -> None:
+    desk.annotator.set_structures([*desk.session.structures, Structure(3, "bone")])
+    desk.settle()
+    assert desk.predictor.asked[3][1] == (1, 2, 3)
+    assert set(desk.session.suggestions(desk.current)) == {1, 2, 3}
+
+
+def test_a_structure_ticked_as_present_is_prompted_for_whatever_the_classifier_thinks(desk: Desk) -> None:
+    desk.annotator.tick(2, True)
+    desk.settle()
+    assert [one[1:] for one in desk.predictor.asked[3:5]] == [((1,), 0.5), ((2,), 0.0)]
+    desk.annotator.tick(2, False)
+    desk.settle()
+    assert not (desk.labels() == 2).any()

@@ -1,0 +1,92 @@
+"""Strokes, undo and redo, across frames."""
+
+from __future__ import annotations
+
+import numpy as np
+from annotator_fakes import FASCIA, INSIDE, OUTSIDE, Desk, disc, rectangle
+
+from napari_adasam.domain.records import FrameStatus
+
+
+def test_a_click_and_its_mask_are_undone_together(desk: Desk) -> None:
+    before = desk.labels().copy()
+    desk.annotator.click(OUTSIDE, 1)
+    desk.settle()
+    assert np.array_equal(desk.labels() == 1, disc(OUTSIDE))
+    assert desk.session.status(desk.current) is FrameStatus.CORRECTED
+    assert desk.annotator.undo()
+    assert np.array_equal(desk.labels(), before)
+    assert desk.session.prompts(desk.current, 1) == ((), None)
+    assert desk.session.status(desk.current) is FrameStatus.SUGGESTED
+
+
+def test_a_stroke_is_one_step_and_protects_the_other_structure(desk: Desk) -> None:
+    before = desk.labels().copy()
+    painted = before.copy()
+    painted[17:40] = 1
+    desk.annotator.stroke(painted)
+    assert np.array_equal(desk.labels() == 2, before == 2)
+    assert (desk.labels()[36:] == 1).all()
+    desk.annotator.undo()
+    assert np.array_equal(desk.labels(), before)
+
+
+def test_undo_goes_back_over_an_accept_to_its_frame(desk: Desk) -> None:
+    first = desk.current
+    desk.accept()
+    assert desk.annotator.undo()
+    assert desk.current == first
+    assert desk.session.status(first) is FrameStatus.SUGGESTED
+    assert desk.annotator.redo()
+    assert desk.session.status(first) is FrameStatus.ACCEPTED
+
+
+def test_undo_goes_back_over_a_skip_and_the_way_there_is_forgotten(desk: Desk) -> None:
+    first = desk.current
+    desk.annotator.skip()
+    assert desk.annotator.undo()
+    assert desk.current == first
+    assert desk.session.status(first) is FrameStatus.SUGGESTED
+    desk.annotator.back()
+    assert desk.problems == ["This is the first frame."]
+
+
+def test_undo_stays_on_the_frame_once_something_was_done_there(desk: Desk) -> None:
+    desk.annotator.skip()
+    second = desk.current
+    desk.annotator.click(INSIDE, 1)
+    desk.settle()
+    desk.annotator.undo()
+    desk.annotator.undo()
+    assert desk.current == second
+    assert desk.session.status(second) is FrameStatus.NEW
+    assert not desk.annotator.undo()
+    assert desk.problems == ["There is nothing to take back on this frame."]
+
+
+def test_an_undone_suggestion_does_not_come_back_by_itself(desk: Desk) -> None:
+    desk.annotator.undo()
+    desk.settle()
+    assert desk.session.status(desk.current) is FrameStatus.NEW
+
+
+def test_changing_an_accepted_frame_opens_it_again(desk: Desk) -> None:
+    first = desk.current
+    desk.accept()
+    desk.annotator.go_to(first)
+    desk.annotator.click(OUTSIDE, 1)
+    desk.settle()
+    assert desk.session.status(first) is FrameStatus.CORRECTED
+    assert np.array_equal(desk.labels() == 1, disc(OUTSIDE))
+    assert desk.annotator.accept()
+
+
+def test_clearing_a_structure_and_its_prompts(desk: Desk) -> None:
+    desk.annotator.click(INSIDE, 1)
+    desk.settle()
+    desk.annotator.clear_prompts(1)
+    assert desk.session.prompts(desk.current, 1) == ((), None)
+    assert (desk.labels() == 1).any()
+    desk.annotator.clear_structure(1)
+    assert not (desk.labels() == 1).any()
+    assert np.array_equal(desk.labels() == 2, rectangle(*FASCIA))

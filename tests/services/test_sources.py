@@ -1,0 +1,62 @@
+"""Pixels by frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from annotator_fakes import HEIGHT, WIDTH, write_images
+from PIL import Image
+
+from napari_adasam.domain.errors import InputError
+from napari_adasam.files.readers import open_paths
+from napari_adasam.services.sources import Sources
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_images(tmp_path / "scans", 3)
+
+
+def test_pixels_are_kept_up_to_a_budget_and_cannot_be_written(folder: Path) -> None:
+    sources = Sources(budget=2 * HEIGHT * WIDTH)
+    frames = sources.add_clips(open_paths([folder]).clips)
+    kept = [sources.pixels(frame.id) for frame in frames]
+    assert not kept[0].flags.writeable
+    assert sources.pixels(frames[2].id) is kept[2]
+    assert sources.pixels(frames[1].id) is kept[1]
+    assert sources.pixels(frames[0].id) is not kept[0]
+    assert np.array_equal(sources.pixels(frames[0].id), kept[0])
+
+
+def test_the_same_picture_is_taken_once_and_stems_stay_apart(folder: Path, tmp_path: Path) -> None:
+    sources = Sources()
+    sources.add_clips(open_paths([folder]).clips)
+    other = tmp_path / "other"
+    other.mkdir()
+    Image.fromarray(np.zeros((HEIGHT, WIDTH), np.uint8)).save(other / "scan1.png")
+    Image.open(folder / "scan2.png").save(other / "SCAN2.png")
+    added = sources.add_clips(open_paths([folder, other]).clips)
+    assert [frame.stem for frame in added] == ["scan1_2"]
+
+
+def test_frames_of_a_saved_session_are_opened_when_they_are_read(folder: Path) -> None:
+    frames = [frame for clip in open_paths([folder]).clips for frame in clip.frames]
+    (folder / "scan3.png").unlink()
+    sources = Sources()
+    problems = sources.add_frames(frames)
+    assert len(problems) == 1
+    assert "scan3.png is not there any more" in problems[0]
+    assert sources.read(frames[0].id).shape == (HEIGHT, WIDTH)
+    with pytest.raises(InputError, match="does not exist"):
+        sources.read(frames[2].id)
+
+
+def test_a_file_that_is_another_one_now_is_refused(folder: Path) -> None:
+    frames = [frame for clip in open_paths([folder]).clips for frame in clip.frames]
+    Image.fromarray(np.zeros((HEIGHT, WIDTH), np.uint8)).save(folder / "scan1.png")
+    sources = Sources()
+    sources.add_frames(frames)
+    with pytest.raises(InputError, match="another file than when the session was made"):
+        sources.read(frames[0].id)

@@ -1,0 +1,63 @@
+"""What is imported when: triton never, torch only on the lane."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from annotator_fakes import FakePredictor, FakeTrainer
+
+from napari_adasam.services.models import Models
+from napari_adasam.services.torch_start import keep_triton_out
+
+
+@pytest.fixture
+def no_triton(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "triton", sys)
+    monkeypatch.delitem(sys.modules, "triton")
+
+
+@pytest.mark.usefixtures("no_triton")
+def test_triton_cannot_be_imported_on_linux(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    keep_triton_out()
+    with pytest.raises(ImportError):
+        import triton  # type: ignore[import-not-found,unused-ignore]  # noqa: F401
+
+
+@pytest.mark.usefixtures("no_triton")
+def test_triton_is_left_alone_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    keep_triton_out()
+    assert "triton" not in sys.modules
+
+
+def test_triton_that_is_there_already_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "triton", sys)
+    keep_triton_out()
+    assert sys.modules["triton"] is sys
+
+
+@pytest.mark.usefixtures("no_triton")
+def test_the_predictor_is_made_after_triton_is_kept_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    seen: list[object] = []
+
+    def make() -> FakePredictor:
+        seen.append(sys.modules.get("triton", "not there"))
+        return FakePredictor()
+
+    models = Models(make, FakeTrainer)  # type: ignore[arg-type]
+    models.predictor()
+    models.predictor()
+    assert seen == [None]
+
+
+def test_the_annotator_imports_neither_torch_nor_qt() -> None:
+    code = (
+        "import sys; import napari_adasam.services.annotator; "
+        "print([name for name in ('torch', 'qtpy', 'napari', 'PySide6') if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert found.stdout.strip() == "[]"
