@@ -1,0 +1,1 @@
+"""Figures: metrics, a simulated annotator, and the studies behind the command ``evaluate``."""

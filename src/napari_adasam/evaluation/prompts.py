@@ -1,0 +1,161 @@
+"""The study ``prompts``: masks from a box, from one point, and from no prompt at all; and clicks to IoU 0.90.
+
+Box and points are simulated from the true mask, as the study means them to be. The prompt-free rows are computed by
+:func:`prompt_free`, which gets pixels only.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_adasam.domain.overlap import dice, iou
+from napari_adasam.domain.prompts import Prompt
+from napari_adasam.domain.records import Suggestion
+from napari_adasam.domain.settings import PromptSettings
+from napari_adasam.domain.simulated import next_click, parts, tight_box
+from napari_adasam.domain.structures import Structure
+from napari_adasam.evaluation.metrics import hd95, interval
+from napari_adasam.evaluation.subjects import Subject
+from napari_adasam.services.predictor import ModelPredictor
+
+Mask = NDArray[np.bool_]
+MOST_CLICKS = 20
+CLICKS_TO = 0.90
+
+
+@dataclass(slots=True)
+class Tally:
+    """Figures of one row while they come in; one entry an image."""
+
+    dice: list[float] = field(default_factory=list)
+    hd95: list[float] = field(default_factory=list)
+    off: list[float] = field(default_factory=list)
+    clicks: list[int] = field(default_factory=list)
+    decode: list[float] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
+
+    def add(self, found: Mask, truth: Mask, score: float, group: str) -> None:
+        """Take in one image."""
+        self.dice.append(dice(found, truth))
+        self.hd95.append(hd95(found, truth))
+        self.off.append(score - iou(found, truth))
+        self.groups.append(group)
+
+    def by_group(self) -> NDArray[np.float64]:
+        """Mean Dice of each group."""
+        grouped: dict[str, list[float]] = defaultdict(list)
+        for group, value in zip(self.groups, self.dice, strict=True):
+            grouped[group].append(value)
+        return np.array([np.mean(values) for values in grouped.values()])
+
+
+def prompt_free(
+    predictor: ModelPredictor, frame_id: str, pixels: NDArray[np.uint8], structures: Sequence[Structure]
+) -> list[Suggestion]:
+    """What the model says of an image by itself; no mask can reach this function."""
+    return predictor.suggest(frame_id, pixels, structures, PromptSettings())
+
+
+def boxed(predictor: ModelPredictor, subject: Subject, truth: Mask, structure: Structure) -> tuple[Mask, float]:
+    """The answer to a tight box around each part: union of the masks, mean of the scores."""
+    prompts = [Prompt(box=tight_box(part)) for part in parts(truth, structure)]
+    answers = [predictor.segment(subject.frame_id, subject.pixels, prompt, None) for prompt in prompts]
+    return np.any([a.mask for a in answers], axis=0), float(np.mean([a.score for a in answers]))
+
+
+def pointed(predictor: ModelPredictor, subject: Subject, truth: Mask, structure: Structure) -> tuple[Mask, float]:
+    """The answer to one click at the innermost pixel of each part."""
+    masks, scores = [], []
+    for part in parts(truth, structure):
+        click = next_click(np.zeros_like(part), part)
+        assert click is not None
+        answer = predictor.segment(subject.frame_id, subject.pixels, Prompt(points=(click,)), None)
+        masks.append(answer.mask)
+        scores.append(answer.score)
+    return np.any(masks, axis=0), float(np.mean(scores))
+
+
+def clicks_needed(predictor: ModelPredictor, subject: Subject, truth: Mask) -> int:
+    """Clicks until IoU 0.90, each at the centre of the largest error region, masks fed back; capped at 20."""
+    found, points, previous = np.zeros_like(truth), [], None
+    for count in range(1, MOST_CLICKS + 1):
+        click = next_click(found, truth)
+        if click is None:
+            return count - 1
+        points.append(click)
+        answer = predictor.segment(subject.frame_id, subject.pixels, Prompt(points=tuple(points)), previous)
+        found, previous = answer.mask, answer.logits
+        if iou(found, truth) >= CLICKS_TO:
+            return count
+    return MOST_CLICKS
+
+
+def study(
+    predictor: ModelPredictor,
+    subjects: Sequence[Subject],
+    structures: Sequence[Structure],
+    clicks: bool,
+    on_progress: Callable[[int, int, str], None],
+) -> list[dict[str, Any]]:
+    """Rows of the study, as ``evaluate`` writes them; ``dice_ci95`` is a bootstrap over groups."""
+    tallies: dict[tuple[str, Structure], Tally] = {
+        (p, s): Tally() for p in ("box", "point", "auto") for s in structures
+    }
+    encode: list[float] = []
+    for number, subject in enumerate(subjects, start=1):
+        began = time.perf_counter()
+        predictor.embed(subject.frame_id, subject.pixels)
+        encode.append(time.perf_counter() - began)
+        began = time.perf_counter()
+        own = prompt_free(predictor, subject.frame_id, subject.pixels, structures)
+        seconds = (time.perf_counter() - began) / len(structures)
+        for structure, suggestion in zip(structures, own, strict=True):
+            truth = subject.labels == structure.value
+            auto = tallies["auto", structure]
+            auto.add(suggestion.mask, truth, suggestion.score, subject.group)
+            auto.decode.append(seconds)
+            if parts(truth, structure) and truth.any():
+                _prompted(predictor, subject, structure, tallies, clicks)
+        predictor.forget(subject.frame_id)
+        on_progress(number, len(subjects), subject.key)
+    return [_row(prompt, s, tally, encode) for (prompt, s), tally in tallies.items() if tally.dice]
+
+
+def _prompted(
+    predictor: ModelPredictor,
+    subject: Subject,
+    structure: Structure,
+    tallies: dict[tuple[str, Structure], Tally],
+    clicks: bool,
+) -> None:
+    truth = subject.labels == structure.value
+    for prompt, ask in (("box", boxed), ("point", pointed)):
+        began = time.perf_counter()
+        mask, score = ask(predictor, subject, truth, structure)
+        tallies[prompt, structure].decode.append(time.perf_counter() - began)
+        tallies[prompt, structure].add(mask, truth, score, subject.group)
+    if clicks:
+        tallies["point", structure].clicks.append(clicks_needed(predictor, subject, truth))
+
+
+def _row(prompt: str, structure: Structure, tally: Tally, encode: list[float]) -> dict[str, Any]:
+    return {
+        "prompt": prompt,
+        "structure": str(structure.value),
+        "name": structure.name,
+        "dice": float(np.mean(tally.dice)),
+        "dice_ci95": interval(tally.by_group()),
+        "hd95": float(np.mean(tally.hd95)),
+        "noc90": float(np.mean(tally.clicks)) if tally.clicks else None,
+        "iou_error": float(np.mean(np.abs(tally.off))),
+        "encode_ms": 1000 * float(np.median(encode)),
+        "decode_ms": 1000 * float(np.median(tally.decode)),
+        "n": len(tally.dice),
+    }

@@ -1,0 +1,1 @@
+"""The window: a napari dock, its layers and its keys. Talks to the annotator only, and never computes."""

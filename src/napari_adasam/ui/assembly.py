@@ -1,0 +1,46 @@
+"""The real annotator for a window, and the sample images. The model is made on the lane's thread, in its first job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import platformdirs
+
+from napari_adasam.domain.session import Session
+from napari_adasam.domain.settings import Settings
+from napari_adasam.domain.structures import MUSCLE_PRESET
+from napari_adasam.files import phantom
+from napari_adasam.services.annotator import Annotator
+from napari_adasam.services.lane import Outcome
+from napari_adasam.services.ports import Predictor, Trainer
+
+SAMPLES = 8
+
+
+def make_annotator(forward: Callable[[Outcome], None], settings: Settings = Settings()) -> Annotator:
+    """A new session with the muscle preset and the model of the settings; torch stays out until the first job."""
+
+    def load_predictor() -> Predictor:
+        from napari_adasam.services.predictor import ModelPredictor
+
+        return ModelPredictor(annotator.settings.model)
+
+    def load_trainer(predictor: Predictor) -> Trainer:
+        from napari_adasam.services.predictor import ModelPredictor
+        from napari_adasam.services.trainer import RoundTrainer
+
+        now = annotator.settings
+        return RoundTrainer(cast(ModelPredictor, predictor), now.train, now.learn, now.prompts)
+
+    annotator = Annotator(Session(MUSCLE_PRESET), load_predictor, load_trainer, settings, forward=forward)
+    return annotator
+
+
+def sample_paths() -> list[Path]:
+    """The folder of drawn sample images, in the user's cache; drawn on first use."""
+    folder = Path(platformdirs.user_cache_dir("napari-adasam")) / f"samples-{SAMPLES}"
+    if len(list((folder / "images").glob("*.png"))) < SAMPLES:
+        phantom.write_samples(folder, SAMPLES, seed=1)
+    return [folder / "images"]

@@ -1,0 +1,227 @@
+"""The frame on the screen: image, maps, outlines and prompts as napari layers, a projection of the session.
+
+Layers are held by reference: a new name does no harm, and a layer that is deleted comes back with a message. All lie in
+the same place, so that a pixel of one is the pixel of every other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from napari.layers import Image, Layer
+from napari.viewer import Viewer
+from psygnal import Signal
+from qtpy.QtCore import QTimer
+
+from napari_adasam.domain.prompts import Box
+from napari_adasam.domain.records import Frame
+from napari_adasam.domain.structures import Structure
+from napari_adasam.services.annotator import Annotator
+from napari_adasam.ui.image_layer import fits, image_layer, show_pixels
+from napari_adasam.ui.map_layers import MapLayers
+from napari_adasam.ui.mask_layer import MaskLayer
+from napari_adasam.ui.placement import Placement
+from napari_adasam.ui.prompt_layers import DrawnPrompt, PromptLayers
+
+RESTORE_MS = 50
+
+
+class Canvas:
+    """One session's layers in one viewer. GUI thread."""
+
+    message = Signal(str)
+    frame_shown = Signal(str)
+    layer_made = Signal(object)
+
+    def __init__(self, viewer: Viewer, annotator: Annotator, restore: QTimer) -> None:
+        self.viewer = viewer
+        self.masks = MaskLayer()
+        self.maps = MapLayers()
+        self.prompts = PromptLayers()
+        self.image: Image | None = None
+        self._annotator = annotator
+        self._session = annotator.session
+        self._shown: Frame | None = None
+        self._drawing: DrawnPrompt | None = None
+        self._own_change = False
+        self._restore = restore
+        self._restore.setSingleShot(True)
+        self._restore.timeout.connect(self._bring_back)
+        self._connect()
+        self.masks.set_structures(self._session.structures)
+        if self._session.current is not None:
+            self._on_current(self._session.current)
+
+    @property
+    def frame(self) -> Frame | None:
+        """The frame on the screen."""
+        return self._shown
+
+    def layers(self) -> list[Layer]:
+        """Our layers, from the bottom up."""
+        own = [self.image, *self.maps.layers.values(), self.masks.layer, self.prompts.boxes, self.prompts.points]
+        return [layer for layer in own if layer is not None]
+
+    def close(self) -> None:
+        """Let go of the viewer and the session; the layers stay."""
+        self._restore.stop()
+        self.viewer.layers.events.removed.disconnect(self._on_removed)
+        session = self._session
+        session.current_changed.disconnect(self._on_current)
+        session.labels_changed.disconnect(self._on_labels)
+        session.suggestions_changed.disconnect(self._on_suggestions)
+        session.structures_changed.disconnect(self._on_structures)
+
+    def activate(self) -> None:
+        """Make the outlines the active layer, so that brush, eraser and keys work."""
+        if self.masks.layer is not None and self.masks.layer in self.viewer.layers:
+            self.viewer.layers.selection.active = self.masks.layer
+
+    def set_maps_visible(self, visible: bool) -> None:
+        """Show or hide the maps and the prompts drawn from them."""
+        self.maps.set_visible(visible)
+        self._draw_prompts()
+
+    def set_masks_visible(self, visible: bool) -> None:
+        """Show or hide the outlines."""
+        if self.masks.layer is not None:
+            self.masks.layer.visible = visible
+
+    def draw_pending(self, structure: Structure, box: Box | None) -> None:
+        """Show a box that is being drawn."""
+        self._drawing = None if box is None else DrawnPrompt((), box, structure.color, by_clinician=True)
+        self._draw_prompts()
+
+    def _connect(self) -> None:
+        self.viewer.layers.events.removed.connect(self._on_removed)
+        session = self._session
+        session.current_changed.connect(self._on_current)
+        session.labels_changed.connect(self._on_labels)
+        session.suggestions_changed.connect(self._on_suggestions)
+        session.structures_changed.connect(self._on_structures)
+
+    def _on_current(self, frame_id: str) -> None:
+        frame = self._session.frame(frame_id)
+        before = self._shown
+        self._shown = frame
+        self._drawing = None
+        self._show_image(frame)
+        placement = Placement.of(frame)
+        self.masks.replace(self._session.labels(frame_id), placement)
+        self._make_missing()
+        self._on_suggestions(frame_id)
+        self._show_scale_bar(placement)
+        if before is None or _extent(before) != _extent(frame):
+            self.viewer.reset_view()
+        self.activate()
+        self.frame_shown.emit(frame_id)
+
+    def _on_labels(self, frame_id: str) -> None:
+        if self._shown is None or frame_id != self._shown.id:
+            return
+        self._drawing = None
+        self.masks.write(self._session.labels(frame_id))
+        self._draw_prompts()
+
+    def _on_suggestions(self, frame_id: str) -> None:
+        frame = self._shown
+        if frame is None or frame_id != frame.id:
+            return
+        shape = (frame.height, frame.width)
+        self.maps.show(self._session.suggestions(frame_id), shape, Placement.of(frame))
+        self._draw_prompts()
+
+    def _on_structures(self) -> None:
+        structures = self._session.structures
+        self.masks.set_structures(structures)
+        with self._changing():
+            for value in set(self.maps.layers):
+                layer = self.maps.layers.pop(value)
+                if layer in self.viewer.layers:
+                    self.viewer.layers.remove(layer)
+        self._make_missing()
+        if self._shown is not None:
+            self._on_suggestions(self._shown.id)
+
+    def _on_removed(self, event: object = None) -> None:
+        """The clinician deleted a layer: bring ours back a moment later, when napari has done with the deletion."""
+        if not self._own_change and any(layer not in self.viewer.layers for layer in self.layers()):
+            self._restore.start(RESTORE_MS)
+
+    def _show_image(self, frame: Frame) -> None:
+        pixels = self._annotator.pixels(frame.id)
+        if self.image is not None and not fits(self.image, pixels):
+            with self._changing():
+                if self.image in self.viewer.layers:
+                    self.viewer.layers.remove(self.image)
+            self.image = None
+        if self.image is None:
+            self.image = image_layer(pixels, Placement.of(frame))
+        show_pixels(self.image, pixels, Placement.of(frame))
+
+    def _make_missing(self) -> None:
+        """Put into the viewer whichever of our layers is not there."""
+        frame = self._shown
+        if frame is None:
+            return
+        placement, shape = Placement.of(frame), (frame.height, frame.width)
+        with self._changing():
+            self._put(self.image)
+            for structure in self._session.structures:
+                known = self.maps.layers.get(structure.value)
+                self._put(known or self.maps.make(structure, shape, placement))
+            self._put(self.masks.layer or self.masks.make(self._session.labels(frame.id), placement))
+            self._put(self.prompts.boxes or self.prompts.make_boxes(placement))
+            self._put(self.prompts.points or self.prompts.make_points(placement))
+        self.activate()
+
+    def _bring_back(self) -> None:
+        lost = [layer.name for layer in self.layers() if layer not in self.viewer.layers]
+        self._make_missing()
+        if lost:
+            self.message.emit(f"“{lost[0]}” was deleted and is back: the program needs it. Your outlines are safe.")
+
+    def _put(self, layer: Layer | None) -> None:
+        if layer is None or layer in self.viewer.layers:
+            return
+        ours = self.layers()
+        above = [one for one in ours[ours.index(layer) + 1 :] if one in self.viewer.layers]
+        index = min((self.viewer.layers.index(one) for one in above), default=len(self.viewer.layers))
+        self.viewer.layers.insert(index, layer)
+        self.layer_made.emit(layer)
+
+    def _draw_prompts(self) -> None:
+        frame = self._shown
+        if frame is None:
+            return
+        self.prompts.show(self._prompts_of(frame), (frame.height, frame.width), Placement.of(frame), self._drawing)
+        self.activate()
+
+    def _prompts_of(self, frame: Frame) -> Iterator[DrawnPrompt]:
+        """The clinician's prompts; and the model's, for structures she has not prompted, while the maps are shown."""
+        suggestions = self._session.suggestions(frame.id)
+        for structure in self._session.structures:
+            points, box = self._session.prompts(frame.id, structure.value)
+            if points or box is not None:
+                yield DrawnPrompt(tuple(points), box, structure.color, by_clinician=True)
+            elif self.maps.visible and structure.value in suggestions:
+                for prompt in suggestions[structure.value].prompts:
+                    yield DrawnPrompt(prompt.points, prompt.box, structure.color, by_clinician=False)
+
+    def _show_scale_bar(self, placement: Placement) -> None:
+        """A bar in mm where the scale is known; where it is not, the dock's badge says so and no bar misleads."""
+        self.viewer.canvas.overlays.scale_bar.visible = placement.unit == "mm"
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        before, self._own_change = self._own_change, True
+        try:
+            yield
+        finally:
+            self._own_change = before
+
+
+def _extent(frame: Frame) -> tuple[int, int, Placement]:
+    """What decides whether the view of one frame fits another."""
+    return frame.height, frame.width, Placement.of(frame)

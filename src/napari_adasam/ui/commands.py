@@ -1,0 +1,136 @@
+"""What the clinician can ask for, one named command each: buttons, keys and the help sheet share this list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from psygnal import Signal
+
+from napari_adasam.domain.errors import AdasamError
+from napari_adasam.services.annotator import Annotator
+from napari_adasam.ui.canvas import Canvas
+from napari_adasam.ui.tools import Tool, Tools
+
+SHOWN_PROBLEMS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command's name in code, its key, what a button says and what the help sheet says."""
+
+    name: str
+    keys: tuple[str, ...]
+    label: str
+    explanation: str
+
+    @property
+    def key(self) -> str:
+        """The key shown on the button."""
+        return self.keys[0]
+
+
+# The first key of each lies under the left hand; the second is the letter of the English word.
+COMMANDS = (
+    Command("accept", ("A",), "Accept and next", "The outlines are right: keep them and go to the next image"),
+    Command("back", ("Z",), "Back", "Go to the image before"),
+    Command("skip", ("S",), "Skip", "Leave this image out (it can be reopened)"),
+    Command("point", ("F", "P"), "+ Belongs", "Click what belongs to the structure (hold Shift for the opposite)"),
+    Command("not_point", ("R", "N"), "− Does not", "Click what does not belong to the structure"),
+    Command("box", ("B",), "Box", "Draw a box around the structure"),
+    Command("brush", ("D",), "Brush", "Draw by hand;  [  and  ]  change the size"),
+    Command("eraser", ("E",), "Eraser", "Erase by hand; other structures are protected"),
+    Command("move", ("Q",), "Move", "Move the image with the mouse; the wheel zooms (or hold Space)"),
+    Command("next_structure", ("T",), "Structure", "Go to the next structure"),
+    Command("maps", ("C", "M"), "Map", "Show or hide where the program looks (map and its prompt)"),
+    Command("masks", ("V",), "Outline", "Show or hide the outlines"),
+    Command("clear", ("G",), "Clear", "Remove the points and the box of this structure"),
+    Command("undo", ("Control-Z",), "Undo", "Take the last step back: suggestion, click, stroke, accept or skip"),
+    Command("redo", ("Control-Y", "Control-Shift-Z"), "Redo", "Do it again"),
+    Command("help", ("H", "F1"), "Help", "This sheet (also ?)"),
+)
+BY_NAME = {command.name: command for command in COMMANDS}
+
+
+def key_words(key: str) -> str:
+    """A key as people write it."""
+    return key.replace("Control", "Ctrl").replace("-", "+")
+
+
+class Commander:
+    """Runs commands by name. A refusal becomes a sentence in ``problem``. GUI thread."""
+
+    problem = Signal(str)
+    help_wanted = Signal()
+    views_changed = Signal()
+
+    def __init__(self, annotator: Annotator, canvas: Canvas, tools: Tools) -> None:
+        self._annotator = annotator
+        self._canvas = canvas
+        self._tools = tools
+        self.maps_shown = True
+        self.masks_shown = True
+        self._needs_frame: dict[str, Callable[[], object]] = {
+            "accept": annotator.accept,
+            "back": annotator.back,
+            "skip": annotator.skip,
+            "undo": annotator.undo,
+            "redo": annotator.redo,
+            "next_structure": tools.next_structure,
+            "maps": self._toggle_maps,
+            "masks": self._toggle_masks,
+            "clear": self._clear_prompts,
+        }
+        self._tools_by_name = {
+            "point": Tool.POINT,
+            "not_point": Tool.NOT_POINT,
+            "box": Tool.BOX,
+            "brush": Tool.BRUSH,
+            "eraser": Tool.ERASER,
+            "move": Tool.MOVE,
+        }
+
+    def tool_of(self, name: str) -> Tool | None:
+        """The tool that a command takes in hand, if it is such a command."""
+        return self._tools_by_name.get(name)
+
+    def run(self, name: str) -> None:
+        """Run the command, or say in ``problem`` why not."""
+        if name == "help":
+            self.help_wanted.emit()
+        elif self._canvas.frame is None:
+            self.problem.emit("Open an image first: step 1, at the top of the panel.")
+        elif name in self._tools_by_name:
+            self._tools.choose(self._tools_by_name[name])
+        else:
+            self.attempt(self._needs_frame[name])
+
+    def attempt(self, command: Callable[[], object]) -> bool:
+        """Call a command of the annotator; False if it was refused, with the reason in ``problem``."""
+        try:
+            command()
+        except AdasamError as error:
+            self.problem.emit(str(error))
+            return False
+        return True
+
+    def open(self, paths: Sequence[Path]) -> None:
+        """Take files, folders or a session's folder in; what could not be read is named in ``problem``."""
+        problems: list[str] = []
+        if paths and self.attempt(lambda: problems.extend(self._annotator.open(paths))) and problems:
+            more = f" And {len(problems) - SHOWN_PROBLEMS} more." if len(problems) > SHOWN_PROBLEMS else ""
+            self.problem.emit(" ".join(problems[:SHOWN_PROBLEMS]) + more)
+
+    def _toggle_maps(self) -> None:
+        self.maps_shown = not self.maps_shown
+        self._canvas.set_maps_visible(self.maps_shown)
+        self.views_changed.emit()
+
+    def _toggle_masks(self) -> None:
+        self.masks_shown = not self.masks_shown
+        self._canvas.set_masks_visible(self.masks_shown)
+        self.views_changed.emit()
+
+    def _clear_prompts(self) -> None:
+        self._annotator.clear_prompts(self._tools.structure)

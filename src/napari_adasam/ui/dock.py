@@ -1,0 +1,268 @@
+"""The dock: Open · Structures · Annotate · Learn · Export from top to bottom, and the status line below them.
+
+One dock is one session. It is made with an annotator, or makes its own; when the dock goes, the annotator is closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from napari.layers import Image
+from napari.viewer import Viewer
+from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+
+from napari_adasam.services.activity import Activity
+from napari_adasam.services.annotator import Annotator
+from napari_adasam.services.lane import Outcome
+from napari_adasam.ui.assembly import make_annotator, sample_paths
+from napari_adasam.ui.bridge import Bridge
+from napari_adasam.ui.canvas import Canvas
+from napari_adasam.ui.commands import Commander
+from napari_adasam.ui.guide import next_step
+from napari_adasam.ui.panels.annotate import AnnotatePanel
+from napari_adasam.ui.panels.export import ExportPanel
+from napari_adasam.ui.panels.learn import LearnPanel
+from napari_adasam.ui.panels.open_files import OpenPanel
+from napari_adasam.ui.panels.structures import StructuresPanel
+from napari_adasam.ui.section import Section
+from napari_adasam.ui.shortcuts import HelpSheet, Keys
+from napari_adasam.ui.status_line import StatusLine
+from napari_adasam.ui.theme import colors_of, dock_style
+from napari_adasam.ui.tools import Tools
+
+WIDTH = 350
+
+MakeAnnotator = Callable[[Callable[[Outcome], None]], Annotator]
+
+
+class AdasamDock(QWidget):
+    """The whole user interface of one session.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer to work in.
+    make
+        Makes the annotator, given where its outcomes go; for tests and scripts. ``None`` makes the real one.
+    samples
+        Gives the paths of the sample images.
+    """
+
+    def __init__(
+        self,
+        viewer: Viewer,
+        make: MakeAnnotator | None = None,
+        samples: Callable[[], Sequence[Path]] = sample_paths,
+    ) -> None:
+        super().__init__()
+        self.viewer = viewer
+        self._sheet: HelpSheet | None = None
+        self._closing = ExitStack()
+        bridge = Bridge()
+        self.annotator = (make or make_annotator)(bridge.forward)
+        bridge.connect_to(self.annotator.deliver)
+        self.canvas = Canvas(viewer, self.annotator, QTimer(self))
+        self.tools = Tools(viewer, self.canvas, self.annotator)
+        self.commander = Commander(self.annotator, self.canvas, self.tools)
+        self.keys = Keys(viewer, self.commander, self)
+        self.status_line = StatusLine()
+        self.hint = QLabel()
+        self.help = QPushButton()
+        self._make_panels(samples)
+        self._arrange()
+        for close in (bridge.close, self.annotator.close, self.keys.close, self.tools.close, self.canvas.close):
+            self._closing.callback(close)
+        self._connect()
+        self.destroyed.connect(self._closing.close)
+        self._show_theme()
+        self._on_layers()
+        self._refresh()
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Wide enough for three buttons side by side, narrow enough to leave the canvas large on 1366 × 768."""
+        return QSize(WIDTH, 640)
+
+    def shut_down(self) -> None:
+        """Stop the lane and let go of the viewer; nothing accepted is lost. May be called twice."""
+        self._closing.close()
+
+    def open(self, paths: Sequence[Path]) -> None:
+        """Take files, folders or a session's folder in."""
+        self.status_line.text.setText("Opening…")
+        self.status_line.text.repaint()
+        self.commander.open(list(paths))
+        self._refresh()
+
+    def show_help(self) -> None:
+        """Show the sheet of keys."""
+        if self._sheet is None:
+            self._sheet = HelpSheet(self)
+        self._sheet.show()
+        self._sheet.raise_()
+
+    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Accept files and folders."""
+        if event is not None and event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Open what was dropped."""
+        if event is not None:
+            self.open([Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()])
+
+    def _make_panels(self, samples: Callable[[], Sequence[Path]]) -> None:
+        annotator, commander = self.annotator, self.commander
+        self.open_panel = OpenPanel(annotator, commander, samples)
+        self.structures_panel = StructuresPanel(annotator, commander)
+        self.annotate_panel = AnnotatePanel(annotator, commander, self.canvas, self.tools)
+        self.learn_panel = LearnPanel(annotator, commander)
+        self.export_panel = ExportPanel(annotator, commander)
+        self.sections = {
+            "open": Section("1  Open", self.open_panel),
+            "structures": Section("2  Structures", self.structures_panel),
+            "annotate": Section("3  Annotate", self.annotate_panel),
+            "learn": Section("4  Learn", self.learn_panel),
+            "export": Section("5  Export", self.export_panel),
+        }
+        for name in ("annotate", "learn", "export"):
+            self.sections[name].set_open(False)
+
+    def _arrange(self) -> None:
+        steps = QWidget()
+        column = QVBoxLayout(steps)
+        column.setContentsMargins(0, 0, 4, 0)
+        column.setSpacing(4)
+        for section in self.sections.values():
+            column.addWidget(section)
+        column.addStretch()
+        scroll = QScrollArea()
+        scroll.setWidget(steps)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.hint.setObjectName("hint")
+        self.hint.setWordWrap(True)
+        self.help.setText("?")
+        self.help.setToolTip("All keys on one sheet")
+        self.help.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.help.setFixedWidth(26)
+        top = QHBoxLayout()
+        top.addWidget(self.hint, stretch=1)
+        top.addWidget(self.help)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 2, 2, 2)
+        layout.setSpacing(4)
+        layout.addLayout(top)
+        layout.addWidget(scroll, stretch=1)
+        layout.addWidget(self.status_line)
+        self.setMinimumWidth(WIDTH - 20)
+        self.setAcceptDrops(True)
+
+    def _connect(self) -> None:
+        annotator, session = self.annotator, self.annotator.session
+        for signal, slot in (
+            (session.frames_changed, self._on_frames),
+            (session.current_changed, self._on_frame),
+            (session.labels_changed, self._on_frame),
+            (session.suggestions_changed, self._on_frame),
+            (session.status_changed, self._on_status),
+            (session.ticks_changed, self._on_frame),
+            (session.structures_changed, self._on_structures),
+            (annotator.activity_changed, self._on_activity),
+            (annotator.problem, self.status_line.show_notice),
+            (annotator.round_progress, self.learn_panel.show_progress),
+            (annotator.round_finished, self._on_round),
+            (annotator.model_changed, self._on_model),
+            (annotator.saved, self._on_frame),
+            (annotator.queue_changed, self._refresh),
+            (self.commander.problem, self.status_line.show_notice),
+            (self.commander.help_wanted, self.show_help),
+            (self.canvas.message, self.status_line.show_notice),
+            (self.canvas.layer_made, self.keys.bind),
+        ):
+            signal.connect(slot)
+            self._closing.callback(signal.disconnect, slot)
+        self._closing.callback(self.annotate_panel.structures.close_rows)
+        for emitter, slot in (
+            (self.viewer.layers.events.inserted, self._on_layers),
+            (self.viewer.layers.events.removed, self._on_layers),
+            (self.viewer.events.theme, self._show_theme),
+        ):
+            emitter.connect(slot)
+            self._closing.callback(emitter.disconnect, slot)
+        self.status_line.stop.clicked.connect(self._stop)
+        self.help.clicked.connect(self.show_help)
+        for layer in self.canvas.layers():
+            self.keys.bind(layer)
+
+    def _refresh(self) -> None:
+        self.open_panel.refresh()
+        self.annotate_panel.refresh()
+        self.learn_panel.refresh()
+        self.export_panel.refresh()
+        self._on_activity(self.annotator.activity)
+        self.hint.setText(next_step(self.annotator, self.tools.current_structure()))
+
+    def _show_summaries(self) -> None:
+        session = self.annotator.session
+        frames, done = len(session.frames), len(session.annotations)
+        names = ", ".join(one.name for one in session.structures)
+        self.sections["open"].set_summary(f"{frames} image{'s' if frames != 1 else ''}" if frames else "")
+        self.sections["structures"].set_summary(names if len(names) < 34 else f"{len(session.structures)} structures")
+        self.sections["annotate"].set_summary(f"{done} of {frames} done" if frames else "open images first")
+        rounds = len(self.annotator.reports)
+        waiting = "" if done else "accept an image first"
+        learned = f"{rounds} round{'s' if rounds != 1 else ''}" if rounds else waiting
+        self.sections["learn"].set_summary("learning now" if self.annotator.training else learned)
+        self.sections["export"].set_summary(waiting)
+
+    def _on_frames(self) -> None:
+        self.annotate_panel.frame_card.fill()
+        if self.annotator.session.frames and not self.sections["annotate"].is_open:
+            for name, wanted in (("open", False), ("structures", False), ("annotate", True)):
+                self.sections[name].set_open(wanted)
+        self._refresh()
+
+    def _on_frame(self, _frame_id: str) -> None:
+        self._refresh()
+
+    def _on_status(self, frame_id: str) -> None:
+        self.annotate_panel.frame_card.update_line(frame_id)
+        self._refresh()
+
+    def _on_structures(self) -> None:
+        self.structures_panel.refresh()
+        self.annotate_panel.structures.fill()
+        self._refresh()
+
+    def _on_activity(self, activity: Activity) -> None:
+        self.status_line.show_activity(activity, self.annotator.busy)
+        self.learn_panel.refresh()
+        self._show_summaries()
+
+    def _on_round(self, _report: object) -> None:
+        self.learn_panel.show_reports()
+        self.sections["learn"].set_open(True)
+        self._refresh()
+
+    def _on_model(self, _model: object) -> None:
+        self._refresh()
+
+    def _on_layers(self, event: Any = None) -> None:
+        """Images that were opened or dropped in napari are offered to the session."""
+        own = {id(layer) for layer in self.canvas.layers()}
+        known = {frame.path for frame in self.annotator.session.frames}
+        others = [layer for layer in self.viewer.layers if isinstance(layer, Image) and id(layer) not in own]
+        paths = dict.fromkeys(Path(layer.source.path) for layer in others if layer.source.path)
+        self.open_panel.offer([path for path in paths if str(path) not in known and path.exists()])
+
+    def _show_theme(self, event: Any = None) -> None:
+        self.setStyleSheet(dock_style(colors_of(self.viewer.theme)))
+
+    def _stop(self) -> None:
+        self.commander.attempt(self.annotator.cancel)

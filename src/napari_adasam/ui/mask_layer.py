@@ -1,0 +1,119 @@
+"""The label image on the screen: suggestions are written into it, the clinician's strokes are read out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from napari.layers import Labels as LabelsLayer
+from napari.utils.colormaps import DirectLabelColormap
+from numpy.typing import NDArray
+from psygnal import Signal
+from qtpy.QtCore import QTimer
+
+from napari_adasam.domain.records import Labels
+from napari_adasam.domain.structures import Structure
+from napari_adasam.ui.placement import Placement
+
+OPACITY = 0.45
+
+
+def label_colors(structures: Sequence[Structure]) -> DirectLabelColormap:
+    """napari's colour table for the structures; background and unknown values are clear."""
+    clear = (0.0, 0.0, 0.0, 0.0)
+    return DirectLabelColormap(color_dict={None: clear, 0: clear} | {one.value: one.color for one in structures})
+
+
+class MaskLayer:
+    """A projection of the session's labels in one napari Labels layer, which it makes and owns."""
+
+    stroke = Signal(object)
+    """The whole label image (height, width) uint8 after a stroke of the clinician has ended."""
+    structure_picked = Signal(int)
+    """Another structure's value was chosen in napari's own controls."""
+
+    def __init__(self) -> None:
+        self.layer: LabelsLayer | None = None
+        self._writing = False
+        self._structures: tuple[Structure, ...] = ()
+        self._current = 1
+        self._told: Labels | None = None
+
+    def make(self, labels: Labels, placement: Placement) -> LabelsLayer:
+        """Make a new layer for a frame; the caller puts it into the viewer."""
+        layer = LabelsLayer(
+            np.array(labels, dtype=np.uint8),
+            name="Outlines",
+            opacity=OPACITY,
+            colormap=label_colors(self._structures),
+            **placement.layer_arguments(),
+        )
+        # Protect: a stroke never takes pixels of another structure, and the eraser erases the chosen one only.
+        layer.preserve_labels = True
+        layer.brush_size = max(5, round(max(labels.shape) / 40))
+        layer.selected_label = self._current
+        layer.events.paint.connect(self._on_paint)
+        layer.events.selected_label.connect(self._on_selected_label)
+        self.layer = layer
+        return layer
+
+    def set_structures(self, structures: Sequence[Structure]) -> None:
+        """Colour the values of these structures."""
+        self._structures = tuple(structures)
+        if self.layer is not None:
+            self.layer.colormap = label_colors(self._structures)
+
+    def choose(self, value: int) -> None:
+        """Make the brush and the eraser work on this structure."""
+        self._current = value
+        if self.layer is not None and self.layer.selected_label != value:
+            self.layer.selected_label = value
+
+    def replace(self, labels: Labels, placement: Placement) -> None:
+        """Show another frame's labels."""
+        if self.layer is None:
+            return
+        self._told = None
+        self.layer.data = np.array(labels, dtype=np.uint8)
+        placement.apply(self.layer)
+
+    def write(self, labels: Labels) -> None:
+        """Show newer labels of the same frame, as one step of napari's own history."""
+        layer = self.layer
+        if layer is None:
+            return
+        shown: NDArray[np.uint8] = layer.data
+        changed = np.nonzero(shown != labels)
+        if changed[0].size == 0:
+            return
+        self._writing, self._told = True, None
+        try:
+            with layer.block_history():
+                layer.data_setitem(changed, np.asarray(labels)[changed])
+        finally:
+            self._writing = False
+
+    def _on_paint(self, event: object = None) -> None:
+        """Tell of a stroke; and look again a moment later, for napari tells of a polygon before it has filled it."""
+        if not self._writing and self.layer is not None:
+            self._tell_stroke()
+            QTimer.singleShot(0, self._tell_if_changed)
+
+    def _tell_stroke(self) -> None:
+        if self.layer is not None:
+            self._told = np.array(self.layer.data, dtype=np.uint8)
+            self.stroke.emit(self._told)
+
+    def _tell_if_changed(self) -> None:
+        if self.layer is not None and self._told is not None and not np.array_equal(self.layer.data, self._told):
+            self._tell_stroke()
+
+    def _on_selected_label(self, event: object = None) -> None:
+        """napari's label box, picker and `-` `=` `x` keys may leave the structures: then go back to the chosen one."""
+        if self.layer is None or self.layer.selected_label == self._current:
+            return
+        picked = int(self.layer.selected_label)
+        if picked in {one.value for one in self._structures}:
+            self.structure_picked.emit(picked)
+        else:
+            self.layer.selected_label = self._current

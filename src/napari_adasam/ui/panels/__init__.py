@@ -1,0 +1,1 @@
+"""The steps of the work, one panel a module, in the order of the dock."""

@@ -1,0 +1,131 @@
+"""Step 3: look, correct, accept."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QButtonGroup, QGridLayout, QLabel, QPushButton, QSizePolicy, QSlider, QVBoxLayout, QWidget
+
+from napari_adasam.services.annotator import Annotator
+from napari_adasam.ui.canvas import Canvas
+from napari_adasam.ui.commands import BY_NAME, Commander, key_words
+from napari_adasam.ui.panels.frame_card import FrameCard
+from napari_adasam.ui.panels.structure_rows import StructureRows
+from napari_adasam.ui.section import allow, reason_label
+from napari_adasam.ui.tools import Tool, Tools
+
+TOOL_ROWS = (("point", "not_point", "box"), ("brush", "eraser", "move"))
+VIEW_ROWS = (("maps", "masks", "next_structure"), ("undo", "redo", "clear"))
+LARGEST_BRUSH = 100
+# A button's command to the annotator's, where that one may say why not.
+ASKED = {"accept": "accept", "back": "back", "skip": "skip", "undo": "undo", "redo": "redo", "point": "click",
+         "not_point": "click", "box": "box", "brush": "stroke", "eraser": "stroke"}  # fmt: skip
+
+
+class AnnotatePanel(QWidget):
+    """The frame, its structures, the tools, and the three ways on: accept, skip, back."""
+
+    def __init__(self, annotator: Annotator, commander: Commander, canvas: Canvas, tools: Tools) -> None:
+        super().__init__()
+        self._annotator = annotator
+        self._commander = commander
+        self._canvas = canvas
+        self.frame_card = FrameCard(annotator, commander)
+        self.structures = StructureRows(annotator, commander, tools)
+        self.buttons = {name: self._button(name) for name in BY_NAME if name != "help"}
+        self.buttons["accept"].setObjectName("primary")
+        for name in ("maps", "masks"):
+            self.buttons[name].setCheckable(True)
+        self._tool_group = QButtonGroup(self)
+        for name in (*TOOL_ROWS[0], *TOOL_ROWS[1]):
+            self.buttons[name].setCheckable(True)
+            self._tool_group.addButton(self.buttons[name])
+        self.brush_size = QSlider(Qt.Orientation.Horizontal)
+        self.brush_size.setRange(1, LARGEST_BRUSH)
+        self.brush_size.setToolTip("Size of brush and eraser, in pixels; keys [ and ]")
+        self.brush_size.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.brush_size.valueChanged.connect(self._set_brush)
+        self.brush_words = QLabel("Brush size")
+        self.reason = reason_label()
+        self._arrange()
+        canvas.layer_made.connect(self._on_layer_made)
+        tools.tool_changed.connect(self.show_tool)
+        commander.views_changed.connect(self.refresh)
+        self.show_tool(tools.tool)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Allow what is possible now, and say of the rest why it is not."""
+        self.frame_card.refresh()
+        self.structures.refresh()
+        shown = self._canvas.frame is not None
+        reason = "" if shown else "Open an image first (step 1)."
+        for name, button in self.buttons.items():
+            refusal = self._annotator.why_not(ASKED[name]) if shown and name in ASKED else reason
+            allow(button, refusal)
+        allow(self.brush_size, reason)
+        allow(self.buttons["accept"], self._annotator.why_not("accept") if shown else reason, self.reason)
+        self.buttons["maps"].setChecked(self._commander.maps_shown)
+        self.buttons["masks"].setChecked(self._commander.masks_shown)
+
+    def show_tool(self, tool: Tool) -> None:
+        """Press the button of the tool in hand."""
+        for name, button in self.buttons.items():
+            if self._commander.tool_of(name) is tool:
+                button.setChecked(True)
+
+    def _button(self, name: str) -> QPushButton:
+        command = BY_NAME[name]
+        button = QPushButton(f"{command.label} ({key_words(command.key)})")
+        # Columns of one width, whatever the words: the dock is narrow.
+        button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        button.setToolTip(f"{command.explanation}. Key: {key_words(command.key)}")
+        button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        button.clicked.connect(partial(self._run, name))
+        return button
+
+    def _arrange(self) -> None:
+        grid = QGridLayout()
+        grid.setSpacing(3)
+        for row, names in enumerate((*TOOL_ROWS, *VIEW_ROWS)):
+            for column, name in enumerate(names):
+                grid.addWidget(self.buttons[name], row if row < 2 else row + 1, column)
+        grid.addWidget(self.brush_words, 2, 0)
+        grid.addWidget(self.brush_size, 2, 1, 1, 2)
+        for column in range(3):
+            grid.setColumnStretch(column, 1)
+        onward = QGridLayout()
+        onward.setSpacing(3)
+        for column, (name, width) in enumerate((("back", 3), ("skip", 3), ("accept", 6))):
+            onward.addWidget(self.buttons[name], 0, column)
+            onward.setColumnStretch(column, width)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 0, 4, 4)
+        layout.setSpacing(4)
+        layout.addWidget(self.frame_card)
+        layout.addWidget(self.structures)
+        layout.addLayout(grid)
+        layout.addLayout(onward)
+        layout.addWidget(self.reason)
+
+    def _run(self, name: str, *_: object) -> None:
+        self._commander.run(name)
+        self.refresh()
+
+    def _set_brush(self, size: int) -> None:
+        self.brush_words.setText(f"Brush size {size}")
+        layer = self._canvas.masks.layer
+        if layer is not None and layer.brush_size != size:
+            layer.brush_size = size
+
+    def _on_layer_made(self, layer: Any) -> None:
+        masks = self._canvas.masks.layer
+        if masks is not None and layer is masks:
+            masks.events.brush_size.connect(self._on_brush)
+            self._on_brush()
+
+    def _on_brush(self, event: object = None) -> None:
+        if self._canvas.masks.layer is not None:
+            self.brush_size.setValue(round(self._canvas.masks.layer.brush_size))

@@ -1,0 +1,112 @@
+"""Part of step 3: which image is on the screen, how it stands, why it was offered."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QWidget
+
+from napari_adasam.domain.records import Frame, FrameStatus
+from napari_adasam.services.annotator import Annotator
+from napari_adasam.ui.commands import Commander
+from napari_adasam.ui.theme import AMBER, STATUS_COLORS, chip
+
+ORDERS = (("file", "in the order of the files"), ("active", "least sure first"), ("random", "at random"))
+MARKS = {FrameStatus.NEW: "○", FrameStatus.SUGGESTED: "◔", FrameStatus.CORRECTED: "◑", FrameStatus.ACCEPTED: "●",
+         FrameStatus.SKIPPED: "⊘"}  # fmt: skip
+
+
+def scale_words(frame: Frame) -> str:
+    """How large a pixel is and who says so, or that nobody does."""
+    if frame.spacing is None:
+        return "pixels only"
+    return f"1 px = {frame.spacing.y_mm:.3f} mm"
+
+
+class FrameCard(QWidget):
+    """The frame's name, status, scale, place in the queue; a list to jump to another."""
+
+    def __init__(self, annotator: Annotator, commander: Commander) -> None:
+        super().__init__()
+        self._annotator = annotator
+        self._commander = commander
+        self.chosen = QComboBox()
+        self.chosen.setToolTip("Jump to another image")
+        self.chosen.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.chosen.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.chosen.setMinimumContentsLength(10)
+        self.chosen.activated.connect(self._jump)
+        self.status = QLabel()
+        self.place = QLabel()
+        self.scale = QLabel()
+        self.why = QLabel()
+        self.why.setWordWrap(True)
+        self.order = QComboBox()
+        self.order.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.order.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.order.setToolTip("Which image is offered next")
+        for how, words in ORDERS:
+            self.order.addItem(words, how)
+        self.order.activated.connect(self._set_order)
+        layout = QGridLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(3)
+        layout.addWidget(self.chosen, 0, 0, 1, 3)
+        layout.addWidget(self.status, 1, 0)
+        layout.addWidget(self.scale, 1, 2, Qt.AlignmentFlag.AlignRight)
+        layout.addWidget(self.place, 2, 0, 1, 3)
+        layout.addWidget(self.why, 3, 0, 1, 3)
+        layout.addWidget(QLabel("Next image:"), 4, 0)
+        layout.addWidget(self.order, 4, 1, 1, 2)
+        layout.setColumnStretch(1, 1)
+
+    def fill(self) -> None:
+        """List the session's frames."""
+        with QSignalBlocker(self.chosen):
+            self.chosen.clear()
+            for frame in self._annotator.session.frames:
+                self.chosen.addItem(self._line(frame), frame.id)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show how the current frame stands."""
+        session = self._annotator.session
+        current = session.current
+        self.setVisible(current is not None)
+        if current is None:
+            return
+        frame, status = session.frame(current), session.status(current)
+        self.chosen.setCurrentIndex(self.chosen.findData(current))
+        self.status.setText(status.value)
+        self.status.setStyleSheet(chip(*STATUS_COLORS[status]))
+        self._show_place(current)
+        self.scale.setText(scale_words(frame))
+        known = frame.spacing is not None
+        self.scale.setStyleSheet("" if known else chip(*AMBER))
+        source = f"Scale from: {frame.spacing.source}" if frame.spacing else "The scale of this image is not known."
+        self.scale.setToolTip(" ".join((source, frame.note)).strip())
+        self.why.setText(f"Why this one: {self._annotator.why(current)}")
+
+    def update_line(self, frame_id: str) -> None:
+        """Renew one line of the list."""
+        at = self.chosen.findData(frame_id)
+        if at >= 0:
+            self.chosen.setItemText(at, self._line(self._annotator.session.frame(frame_id)))
+
+    def _show_place(self, current: str) -> None:
+        queue, frames = self._annotator.queue, self._annotator.session.frames
+        done = len(self._annotator.session.annotations)
+        place = f"No. {queue.index(current) + 1} of {len(queue)} to do" if current in queue else f"{len(queue)} to do"
+        self.place.setText(f"{place} · {done} of {len(frames)} done")
+        self.place.setToolTip(f"{done} of {len(frames)} images accepted")
+
+    def _line(self, frame: Frame) -> str:
+        status = self._annotator.session.status(frame.id)
+        return f"{MARKS[status]} {frame.stem} · {status.value}"
+
+    def _jump(self, index: int) -> None:
+        frame_id = str(self.chosen.itemData(index))
+        self._commander.attempt(lambda: self._annotator.go_to(frame_id))
+
+    def _set_order(self, index: int) -> None:
+        self._annotator.set_order(str(self.order.itemData(index)))
+        self.refresh()

@@ -1,0 +1,165 @@
+"""Step 4: the program learns from what was accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtWidgets import QGridLayout, QLabel, QProgressBar, QPushButton, QSpinBox, QWidget
+
+from napari_adasam.domain.rounds import RoundProgress, RoundReport
+from napari_adasam.domain.structures import Structure
+from napari_adasam.services.annotator import Annotator
+from napari_adasam.services.ports import ModelInfo
+from napari_adasam.ui.commands import Commander
+from napari_adasam.ui.panels.round_plot import LinePlot
+from napari_adasam.ui.section import allow, reason_label
+from napari_adasam.ui.status_line import duration_words
+
+MOST_EVERY = 99
+
+
+def dice_words(report: RoundReport, structures: Sequence[Structure]) -> str:
+    """Dice on held-out images before and after, per structure, as a small HTML table."""
+    names = {one.value: one for one in structures}
+    rows = []
+    for value, after in report.after.items():
+        known = names.get(value)
+        name, color = (known.name, known.color) if known else (f"structure {value}", "gray")
+        before = report.before.get(value)
+        was = "–" if before is None else f"{before:.2f}"
+        rows.append(
+            f"<tr><td><span style='color:{color}'>■</span> {name}&nbsp;&nbsp;</td>"
+            f"<td>{was} → <b>{after:.2f}</b></td></tr>"
+        )
+    if not rows:
+        return ""
+    images = f"{report.held_out} image{'s' if report.held_out != 1 else ''}"
+    return f"Agreement (Dice) on {images} not learned from:<table>{''.join(rows)}</table>"
+
+
+class LearnPanel(QWidget):
+    """Start and stop a round, see how it goes, read the verdict, go back."""
+
+    def __init__(self, annotator: Annotator, commander: Commander) -> None:
+        super().__init__()
+        self._annotator = annotator
+        self._commander = commander
+        self._losses: list[float] = []
+        self._running = False
+        self._step = -1
+        self.start = QPushButton("Learn now")
+        self.start.setToolTip("Learn from the accepted images; you can go on working meanwhile")
+        self.cancel = QPushButton("Stop learning")
+        self.earlier = QPushButton("Go back to the earlier model")
+        for button, command in (
+            (self.start, annotator.start_round),
+            (self.cancel, annotator.cancel),
+            (self.earlier, annotator.go_back_to_earlier_model),
+        ):
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            button.clicked.connect(partial(self._run, command))
+        self.every = QSpinBox()
+        self.every.setRange(0, MOST_EVERY)
+        self.every.setSpecialValueText("never")
+        self.every.setToolTip("After so many accepted images a round of learning starts by itself")
+        self.every.valueChanged.connect(self._set_every)
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setFixedHeight(6)
+        self.progress, self.verdict, self.table, self.model = (QLabel() for _ in range(4))
+        for label in (self.progress, self.verdict, self.table, self.model):
+            label.setWordWrap(True)
+        self.loss_plot = LinePlot("Loss in this round (lower is better)")
+        self.dice_plot = LinePlot("Agreement by round (higher is better)")
+        self.reason = reason_label()
+        self._arrange()
+        self.show_reports()
+
+    def refresh(self) -> None:
+        """Allow what is possible now; show which model serves."""
+        allow(self.start, self._annotator.why_not("start_round"), self.reason)
+        allow(self.cancel, "" if self._annotator.training else "No learning is under way.")
+        allow(self.earlier, self._annotator.why_not("go_back_to_earlier_model"))
+        with QSignalBlocker(self.every):
+            self.every.setValue(self._annotator.settings.learn.every)
+        training = self._annotator.training
+        self._running = self._running and training
+        for widget in (self.bar, self.progress):
+            widget.setVisible(training)
+        self.cancel.setVisible(training)
+        self.loss_plot.setVisible(bool(self._losses))
+        self.show_model(self._annotator.model)
+
+    def show_model(self, model: ModelInfo | None) -> None:
+        """Say which model serves, and where it runs."""
+        if model is None:
+            self.model.setText("Model: loaded with the first suggestion.")
+            return
+        self.model.setText(f"Model: {model.name} · on {model.device}")
+        lineage = " → ".join(model.lineage)
+        self.model.setToolTip(f"Fingerprint {model.fingerprint}\nLicence: {model.licence}\n{lineage}")
+
+    def show_progress(self, progress: RoundProgress) -> None:
+        """One step further."""
+        if not self._running:
+            self._running, self._step, self._losses = True, -1, []
+        if progress.step != self._step:  # a step may report more than once
+            self._step = progress.step
+            self._losses.append(progress.loss)
+        self.bar.setRange(0, progress.steps)
+        self.bar.setValue(progress.step)
+        left = "" if progress.seconds_left is None else f" · about {duration_words(progress.seconds_left)} left"
+        self.progress.setText(f"{progress.what}: step {progress.step} of {progress.steps}{left}")
+        self.loss_plot.show_lines({"#56b4e9": self._losses})
+        self.refresh()
+
+    def show_reports(self) -> None:
+        """The last round's verdict and figures, and the line over all rounds."""
+        reports = self._annotator.reports
+        for widget in (self.verdict, self.table):
+            widget.setVisible(bool(reports))
+        self.dice_plot.setVisible(bool(reports))
+        if reports:
+            last = reports[-1]
+            self.verdict.setText(f"Round {last.number}: {last.verdict}")
+            self.table.setText(dice_words(last, self._annotator.session.structures))
+            if last.losses:
+                self._losses = list(last.losses)
+                self.loss_plot.show_lines({"#56b4e9": self._losses})
+            self._show_dice(reports)
+        self.refresh()
+
+    def _show_dice(self, reports: Sequence[RoundReport]) -> None:
+        """Dice of the model that served: at first, then after each round."""
+        lines = {}
+        for structure in self._annotator.session.structures:
+            served = [one.after if one.accepted else one.before for one in reports]
+            values = [reports[0].before.get(structure.value), *(one.get(structure.value) for one in served)]
+            lines[structure.color] = [value for value in values if value is not None]
+        self.dice_plot.show_lines({color: values for color, values in lines.items() if values}, limits=(0.0, 1.0))
+
+    def _arrange(self) -> None:
+        layout = QGridLayout(self)
+        layout.setContentsMargins(4, 0, 4, 4)
+        layout.setSpacing(4)
+        layout.addWidget(self.start, 0, 0)
+        layout.addWidget(self.cancel, 0, 1)
+        layout.addWidget(self.reason, 1, 0, 1, 2)
+        layout.addWidget(QLabel("By itself after so many accepted:"), 2, 0)
+        layout.addWidget(self.every, 2, 1)
+        running = (self.progress, self.bar, self.loss_plot)
+        finished = (self.verdict, self.table, self.dice_plot, self.earlier, self.model)
+        for row, widget in enumerate((*running, *finished), start=3):
+            layout.addWidget(widget, row, 0, 1, 2)
+
+    def _run(self, command: object, *_: object) -> None:
+        if callable(command):
+            self._commander.attempt(command)
+        self.refresh()
+
+    def _set_every(self, every: int) -> None:
+        settings = self._annotator.settings
+        self._annotator.set_settings(replace(settings, learn=replace(settings.learn, every=every)))

@@ -1,0 +1,93 @@
+"""Step 1: take images in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog, QGridLayout, QLabel, QPushButton, QWidget
+
+from napari_adasam.services.annotator import Annotator
+from napari_adasam.ui.commands import Commander
+from napari_adasam.ui.section import allow, reason_label
+
+FILE_FILTER = "Ultrasound images (*.png *.jpg *.jpeg *.tif *.tiff *.dcm *.dicom);;All files (*)"
+
+
+class OpenPanel(QWidget):
+    """Files, folders, samples, images already open in napari, and where the session is kept."""
+
+    def __init__(self, annotator: Annotator, commander: Commander, sample_paths: Callable[[], Sequence[Path]]) -> None:
+        super().__init__()
+        self._annotator = annotator
+        self._commander = commander
+        self._sample_paths = sample_paths
+        self._napari_paths: tuple[Path, ...] = ()
+        self.files = _button("Open files…", "PNG, JPEG, TIFF or DICOM", self._ask_files)
+        self.folder = _button("Open folder…", "All images of a folder, or a session saved before", self._ask_folder)
+        self.samples = _button("Sample images", "Drawn phantom images, to try the program", self._open_samples)
+        self.take = _button("Take the images open in napari", "Use them in this session", self._take_napari)
+        self.save = _button("Keep session in…", "Choose the folder that keeps your work", self._ask_session_folder)
+        self.kept = QLabel()
+        self.kept.setWordWrap(True)
+        self.reason = reason_label()
+        layout = QGridLayout(self)
+        layout.setContentsMargins(4, 0, 4, 4)
+        layout.setSpacing(4)
+        layout.addWidget(self.files, 0, 0)
+        layout.addWidget(self.folder, 0, 1)
+        layout.addWidget(self.samples, 1, 0)
+        layout.addWidget(self.save, 1, 1)
+        layout.addWidget(self.take, 2, 0, 1, 2)
+        layout.addWidget(self.kept, 3, 0, 1, 2)
+        self.take.hide()
+        self.refresh()
+
+    def offer(self, paths: Sequence[Path]) -> None:
+        """Offer to take in the files behind images that are open in napari."""
+        self._napari_paths = tuple(paths)
+        self.take.setVisible(bool(paths))
+        what = f"{len(paths)} images" if len(paths) > 1 else "image"
+        self.take.setText(f"Take in the {what} open in napari")
+
+    def refresh(self) -> None:
+        """Say where the session is kept, or that it is not."""
+        allow(self.save, self._annotator.why_not("save_as"))
+        folder = self._annotator.folder
+        if folder is not None:
+            self.kept.setText(f"Kept in {folder.name}")
+            self.kept.setToolTip(str(folder))
+        elif self._annotator.session.frames:
+            self.kept.setText("Not kept on disk yet: choose a folder with “Keep session in…”.")
+        else:
+            self.kept.setText("You can also drop files or folders onto this panel.")
+
+    def _ask_files(self) -> None:
+        names, _ = QFileDialog.getOpenFileNames(self, "Open ultrasound images", "", FILE_FILTER)
+        self._commander.open([Path(name) for name in names])
+
+    def _ask_folder(self) -> None:
+        name = QFileDialog.getExistingDirectory(self, "Open a folder of images, or a session")
+        self._commander.open([Path(name)] if name else [])
+
+    def _open_samples(self) -> None:
+        self._commander.attempt(lambda: self._commander.open(self._sample_paths()))
+
+    def _take_napari(self) -> None:
+        self._commander.open(self._napari_paths)
+        self.offer(())
+
+    def _ask_session_folder(self) -> None:
+        name = QFileDialog.getExistingDirectory(self, "Choose a folder for this session")
+        if name:
+            self._commander.attempt(lambda: self._annotator.save_as(Path(name)))
+            self.refresh()
+
+
+def _button(text: str, tip: str, clicked: Callable[[], None]) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    button.clicked.connect(clicked)
+    return button

@@ -1,0 +1,113 @@
+"""Step 2: name what is outlined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QLineEdit, QPushButton, QToolButton, QVBoxLayout, QWidget
+
+from napari_adasam.domain.structures import MAX_STRUCTURES, MUSCLE_PRESET, Structure
+from napari_adasam.services.annotator import Annotator
+from napari_adasam.ui.commands import Commander
+from napari_adasam.ui.section import allow
+
+
+class StructuresPanel(QWidget):
+    """A row a structure: colour, name, whether an image may show several parts of it; add and remove."""
+
+    def __init__(self, annotator: Annotator, commander: Commander) -> None:
+        super().__init__()
+        self._annotator = annotator
+        self._commander = commander
+        self._rows = QWidget()
+        self._grid = QGridLayout(self._rows)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(4)
+        self.add = QPushButton("Add structure")
+        self.add.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.add.clicked.connect(self._add)
+        self.preset = QPushButton("Muscle")
+        self.preset.setToolTip("Muscle belly and aponeurosis")
+        self.preset.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.preset.clicked.connect(partial(self._set, MUSCLE_PRESET))
+        buttons = QGridLayout()
+        buttons.addWidget(self.add, 0, 0)
+        buttons.addWidget(self.preset, 0, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 0, 4, 4)
+        layout.setSpacing(4)
+        layout.addWidget(self._rows)
+        layout.addLayout(buttons)
+        self.names: dict[int, QLineEdit] = {}
+        self.several: dict[int, QCheckBox] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the session's structures."""
+        while item := self._grid.takeAt(0):
+            if (widget := item.widget()) is not None:
+                widget.hide()
+                widget.deleteLater()
+        self.names, self.several = {}, {}
+        structures = self._annotator.session.structures
+        for row, structure in enumerate(structures):
+            self._add_row(row, structure)
+        reason = "255 structures are the most a label image holds." if len(structures) >= MAX_STRUCTURES else ""
+        allow(self.add, reason)
+        self.preset.setVisible(not structures)
+
+    def _add_row(self, row: int, structure: Structure) -> None:
+        swatch = QLabel()
+        swatch.setFixedSize(14, 14)
+        swatch.setStyleSheet(f"background-color: {structure.color}; border-radius: 3px;")
+        name = QLineEdit(structure.name)
+        name.setToolTip("Name, as it will stand in the table")
+        name.editingFinished.connect(partial(self._rename, structure.value))
+        several = QCheckBox("several parts")
+        several.setChecked(structure.several_parts)
+        several.setToolTip("Tick if one image may show more than one separate piece of it")
+        several.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        several.toggled.connect(partial(self._set_several, structure.value))
+        remove = QToolButton()
+        remove.setText("✕")
+        remove.setToolTip(f"Remove {structure.name} from the list")
+        remove.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        remove.clicked.connect(partial(self._remove, structure.value))
+        for column, widget in enumerate((swatch, name, several, remove)):
+            self._grid.addWidget(widget, row, column)
+        self.names[structure.value] = name
+        self.several[structure.value] = several
+
+    def _set(self, structures: Sequence[Structure], *_: object) -> None:
+        if not self._commander.attempt(partial(self._annotator.set_structures, tuple(structures))):
+            self.refresh()
+
+    def _add(self) -> None:
+        known = self._annotator.session.structures
+        value = next(v for v in range(1, MAX_STRUCTURES + 1) if v not in {one.value for one in known})
+        self._set((*known, Structure(value, f"structure {value}")))
+        if value in self.names:
+            self.names[value].setFocus()
+            self.names[value].selectAll()
+
+    def _rename(self, value: int) -> None:
+        text = self.names[value].text().strip()
+        known = self._annotator.session.structures
+        before = next((one for one in known if one.value == value), None)
+        if before is None or before.name == text:
+            return
+        if not text:
+            self.names[value].setText(before.name)
+            return
+        self._set([replace(one, name=text) if one.value == value else one for one in known])
+
+    def _set_several(self, value: int, *_: object) -> None:
+        several = self.several[value].isChecked()
+        known = self._annotator.session.structures
+        self._set([replace(one, several_parts=several) if one.value == value else one for one in known])
+
+    def _remove(self, value: int, *_: object) -> None:
+        self._set([one for one in self._annotator.session.structures if one.value != value])

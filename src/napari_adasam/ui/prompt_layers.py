@@ -1,0 +1,91 @@
+"""The prompts on the screen: boxes in a Shapes layer, clicks in a Points layer.
+
+A thin box and a ring are what the model drew from its map; a thick box, a disc (belongs) and an ``x`` (does not belong)
+are the clinician's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from napari.layers import Points, Shapes
+
+from napari_adasam.domain.prompts import Box, Point
+from napari_adasam.ui.placement import Placement, box_corners
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnPrompt:
+    """The points and box of one prompt, in the colour of its structure."""
+
+    points: tuple[Point, ...]
+    box: Box | None
+    color: str
+    by_clinician: bool
+
+
+class PromptLayers:
+    """Owns one Shapes and one Points layer; the clinician draws through the tools, not in these layers."""
+
+    def __init__(self) -> None:
+        self.boxes: Shapes | None = None
+        self.points: Points | None = None
+
+    def make_boxes(self, placement: Placement) -> Shapes:
+        """Make the layer of boxes; the caller puts it into the viewer."""
+        self.boxes = Shapes(ndim=2, name="Prompt boxes", opacity=0.9, **placement.layer_arguments())
+        return self.boxes
+
+    def make_points(self, placement: Placement) -> Points:
+        """Make the layer of clicks; the caller puts it into the viewer."""
+        self.points = Points(
+            ndim=2, name="Prompt points", opacity=1.0, canvas_size_limits=(9, 16), **placement.layer_arguments()
+        )
+        return self.points
+
+    def show(
+        self, prompts: Iterable[DrawnPrompt], shape: tuple[int, int], placement: Placement, drawing: DrawnPrompt | None
+    ) -> None:
+        """Draw the prompts of a frame of (height, width), and the box that is being drawn."""
+        drawn = [*prompts, drawing] if drawing is not None else list(prompts)
+        self._show_boxes([one for one in drawn if one.box is not None], shape, placement)
+        self._show_points(drawn, shape, placement)
+
+    def _show_boxes(self, drawn: list[DrawnPrompt], shape: tuple[int, int], placement: Placement) -> None:
+        layer = self.boxes
+        if layer is None:
+            return
+        placement.apply(layer)
+        layer.data = []
+        unit = max(shape) / 500
+        if drawn:
+            layer.add_rectangles(
+                [np.array(box_corners(one.box)) for one in drawn if one.box is not None],
+                edge_width=[unit * (2.0 if one.by_clinician else 1.0) for one in drawn],
+                edge_color=[one.color for one in drawn],
+                face_color="transparent",
+            )
+        layer.selected_data = set()
+
+    def _show_points(self, drawn: list[DrawnPrompt], shape: tuple[int, int], placement: Placement) -> None:
+        layer = self.points
+        if layer is None:
+            return
+        placement.apply(layer)
+        rows = [(point, one) for one in drawn for point in one.points]
+        layer.data = np.array([(point.y, point.x) for point, _ in rows], dtype=float).reshape(-1, 2)
+        if rows:
+            layer.symbol = [_symbol(point, one.by_clinician) for point, one in rows]
+            layer.face_color = [one.color for _, one in rows]
+            layer.border_color = ["white" if one.by_clinician else one.color for _, one in rows]
+            layer.border_width = 0.15
+            layer.size = max(shape) / 45
+        layer.selected_data = set()
+
+
+def _symbol(point: Point, by_clinician: bool) -> str:
+    if not by_clinician:
+        return "ring"
+    return "disc" if point.positive else "x"

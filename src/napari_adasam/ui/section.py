@@ -1,0 +1,66 @@
+"""A step of the work in the dock: a title that folds, a summary beside it, and the panel below."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+
+class Section(QWidget):
+    """A titled panel that folds away. ``summary`` stays readable while it is folded."""
+
+    def __init__(self, title: str, body: QWidget) -> None:
+        super().__init__()
+        self._title = title
+        self.body = body
+        self.header = QToolButton()
+        self.header.setObjectName("sectionTitle")
+        self.header.setCheckable(True)
+        self.header.setChecked(True)
+        self.header.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.header.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.header.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.header.toggled.connect(self.set_open)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(3)
+        layout.addWidget(self.header)
+        layout.addWidget(body)
+        self.set_summary("")
+        self.set_open(True)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the panel is shown."""
+        return self.header.isChecked()
+
+    def set_open(self, open_: bool) -> None:
+        """Show or fold the panel."""
+        self.header.setChecked(open_)
+        self.header.setArrowType(Qt.ArrowType.DownArrow if open_ else Qt.ArrowType.RightArrow)
+        self.header.setToolTip("Click to fold this step away" if open_ else "Click to open this step")
+        self.body.setVisible(open_)
+
+    def set_summary(self, summary: str) -> None:
+        """Put a few words behind the title."""
+        self.header.setText(f"{self._title} · {summary}" if summary else self._title)
+
+
+def reason_label() -> QLabel:
+    """A line that says why something is not possible yet; hidden while it has nothing to say."""
+    label = QLabel()
+    label.setObjectName("reason")
+    label.setWordWrap(True)
+    label.hide()
+    return label
+
+
+def allow(button: QWidget, reason: str, label: QLabel | None = None) -> None:
+    """Enable a button if ``reason`` is empty; else grey it, with the reason as tooltip and on the label."""
+    if "tip" not in button.dynamicPropertyNames() and button.property("tip") is None:
+        button.setProperty("tip", button.toolTip())
+    button.setEnabled(not reason)
+    button.setToolTip(reason or str(button.property("tip") or ""))
+    if label is not None:
+        label.setText(reason)
+        label.setVisible(bool(reason))

@@ -1,0 +1,76 @@
+"""The keys, bound in Python: on the viewer, and on our layers, whose own keys in napari would come first.
+
+napari looks a key up in the active layer, then in its class (Labels has Z, E, P, M, B and Ctrl+Z of its own),
+then in the viewer. Binding on the layer objects leaves every other viewer and layer as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from napari.layers import Layer
+from napari.viewer import Viewer
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QLabel, QWidget
+
+from napari_adasam.ui.commands import COMMANDS, Commander, key_words
+
+
+class Keys:
+    """Binds every command's keys, and frees them again."""
+
+    def __init__(self, viewer: Viewer, commander: Commander, window: QWidget) -> None:
+        self._commander = commander
+        self._bound: list[Viewer | Layer] = []
+        self.bind(viewer)
+        # "?" is no key of its own to napari, so Qt listens for it; text fields keep theirs.
+        self._question = QShortcut(QKeySequence("?"), window)
+        self._question.setContext(Qt.ShortcutContext.WindowShortcut)
+        self._question.activated.connect(partial(commander.run, "help"))
+
+    def bind(self, target: Viewer | Layer) -> None:
+        """Bind all keys on the viewer or on one of our layers."""
+        for command in COMMANDS:
+            for key in command.keys:
+                target.bind_key(key, _binding(self._commander.run, command.name), overwrite=True)
+        if not any(one is target for one in self._bound):
+            self._bound.append(target)
+
+    def close(self) -> None:
+        """Give the keys back to napari."""
+        for target in self._bound:
+            for command in COMMANDS:
+                for key in command.keys:
+                    target.bind_key(key, None)
+        self._bound.clear()
+
+
+def _binding(run: Callable[[str], None], name: str) -> Callable[[Any], None]:
+    def pressed(_target: Any) -> None:
+        run(name)
+
+    return pressed
+
+
+class HelpSheet(QDialog):
+    """All keys on one page."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Keys")
+        grid = QGridLayout(self)
+        grid.setHorizontalSpacing(14)
+        grid.setVerticalSpacing(5)
+        intro = QLabel("Left hand on these keys, right hand on the mouse:")
+        grid.addWidget(intro, 0, 0, 1, 3)
+        for row, command in enumerate(COMMANDS, start=1):
+            keys = QLabel("<b>" + " or ".join(key_words(key) for key in command.keys) + "</b>")
+            grid.addWidget(keys, row, 0)
+            grid.addWidget(QLabel(command.label), row, 1)
+            grid.addWidget(QLabel(command.explanation), row, 2)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons.rejected.connect(self.reject)
+        grid.addWidget(buttons, len(COMMANDS) + 1, 0, 1, 3)

@@ -1,0 +1,84 @@
+"""The one line that always says what is going on, how far, how long still, and how to stop it."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QGridLayout, QLabel, QProgressBar, QPushButton, QToolButton, QWidget
+
+from napari_adasam.services.activity import Activity
+
+
+def duration_words(seconds: float) -> str:
+    """Seconds as people say them, rounded."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min"
+
+
+def activity_words(activity: Activity, busy: bool) -> str:
+    """Text in one line; with the step and the time left while something is going on."""
+    words = activity.text or "Ready"
+    steps = f"{activity.done} of {activity.total}"
+    if activity.total and busy and steps not in words:
+        words += f" · {steps}"
+    if activity.seconds_left is not None:
+        words += f" · about {duration_words(activity.seconds_left)} left"
+    return words
+
+
+class StatusLine(QWidget):
+    """Status text, bar and Stop button; above them a notice for what needs reading."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notice = QLabel()
+        self.notice.setObjectName("notice")
+        self.notice.setWordWrap(True)
+        self.notice.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.dismiss = QToolButton()
+        self.dismiss.setText("✕")
+        self.dismiss.setToolTip("Close this message")
+        self.dismiss.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.dismiss.clicked.connect(self.clear_notice)
+        self.text = QLabel("Ready")
+        self.text.setWordWrap(True)
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setFixedHeight(5)
+        policy = self.bar.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.bar.setSizePolicy(policy)
+        self.stop = QPushButton("Stop")
+        self.stop.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        layout = QGridLayout(self)
+        layout.setContentsMargins(2, 2, 2, 2)
+        layout.setVerticalSpacing(2)
+        layout.addWidget(self.notice, 0, 0)
+        layout.addWidget(self.dismiss, 0, 1, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignRight)
+        layout.addWidget(self.text, 1, 0)
+        layout.addWidget(self.stop, 1, 1, 2, 1)
+        layout.addWidget(self.bar, 2, 0)
+        layout.setColumnStretch(0, 1)
+        self.clear_notice()
+        self.show_activity(Activity("Ready"), busy=False)
+
+    def show_activity(self, activity: Activity, busy: bool) -> None:
+        """Say what is going on; ``busy`` moves the bar where the length is not known."""
+        self.text.setText(activity_words(activity, busy))
+        self.bar.setVisible(busy)
+        # A total of 0 is Qt's moving bar.
+        self.bar.setRange(0, activity.total if busy else 1)
+        self.bar.setValue(activity.done if busy else 0)
+        self.stop.setEnabled(activity.cancellable)
+        self.stop.setToolTip("Stop it; nothing accepted is lost" if activity.cancellable else "Nothing to stop now")
+
+    def show_notice(self, sentence: str) -> None:
+        """Show a sentence until it is closed or replaced."""
+        self.notice.setText(sentence)
+        self.notice.show()
+        self.dismiss.show()
+
+    def clear_notice(self) -> None:
+        """Take the notice away."""
+        self.notice.hide()
+        self.dismiss.hide()

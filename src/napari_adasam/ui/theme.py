@@ -1,0 +1,72 @@
+"""Colours and words of the dock, taken from napari's own theme so that the two fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from napari.utils.theme import get_theme
+
+from napari_adasam.domain.records import FrameStatus
+
+# Okabe and Ito's colours, each with black or white text that reads on it; the word stands beside the colour, always.
+STATUS_COLORS: dict[FrameStatus, tuple[str, str]] = {
+    FrameStatus.NEW: ("#9aa0a6", "#000000"),
+    FrameStatus.SUGGESTED: ("#56b4e9", "#000000"),
+    FrameStatus.CORRECTED: ("#e69f00", "#000000"),
+    FrameStatus.ACCEPTED: ("#009e73", "#000000"),
+    FrameStatus.SKIPPED: ("#cc79a7", "#000000"),
+}
+AMBER = ("#f0e442", "#000000")
+
+
+@dataclass(frozen=True, slots=True)
+class Colors:
+    """The theme's colours as CSS words, and its font size in points."""
+
+    background: str
+    foreground: str
+    primary: str
+    text: str
+    icon: str
+    current: str
+    font_pt: int
+
+
+def colors_of(theme_name: str) -> Colors:
+    """The colours of napari's theme of that name."""
+    theme = get_theme(theme_name)
+    rgb = theme.to_rgb_dict()
+    return Colors(
+        background=rgb["background"],
+        foreground=rgb["foreground"],
+        primary=rgb["primary"],
+        text=rgb["text"],
+        icon=rgb["icon"],
+        current=rgb["current"],
+        font_pt=int(theme.font_size.removesuffix("pt")),
+    )
+
+
+def chip(background: str, text: str) -> str:
+    """Style sheet of a small coloured label."""
+    return f"background-color: {background}; color: {text}; border-radius: 3px; padding: 1px 6px; font-weight: bold;"
+
+
+def dock_style(colors: Colors) -> str:
+    """Style sheet of the whole dock, on top of napari's own."""
+    size = colors.font_pt
+    return f"""
+    QLabel, QCheckBox, QRadioButton {{ font-size: {size}pt; background: transparent; }}
+    QPushButton {{ font-size: {size}pt; padding: 4px 4px; min-height: 16px; }}
+    QPushButton:checked {{ background-color: {colors.current}; color: white; }}
+    QPushButton#primary:enabled {{ background-color: {colors.current}; color: white; font-weight: bold; }}
+    QPushButton:disabled, QCheckBox:disabled {{ color: rgba(150, 150, 150, 160); }}
+    QToolButton#sectionTitle {{ font-size: {size + 1}pt; font-weight: bold; text-align: left; border: 0px;
+        background-color: {colors.foreground}; padding: 3px; border-radius: 2px; }}
+    QLabel#reason {{ color: {colors.icon}; font-style: italic; }}
+    QLabel#hint {{ background-color: {colors.foreground}; border-left: 3px solid {colors.current}; padding: 5px; }}
+    QLabel#notice {{ background-color: {AMBER[0]}; color: {AMBER[1]}; padding: 4px; border-radius: 2px; }}
+    QProgressBar {{ border: 0px; border-radius: 2px; background-color: {colors.primary};
+        min-height: 5px; max-height: 5px; }}
+    QProgressBar::chunk {{ background-color: {colors.current}; }}
+    """

@@ -1,0 +1,158 @@
+"""The clinician's tools on the canvas: points, box, brush, eraser, and the hand that moves the image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any
+
+from napari.viewer import Viewer
+from psygnal import Signal
+
+from napari_adasam.domain.structures import Structure
+from napari_adasam.services.annotator import Annotator
+from napari_adasam.ui.canvas import Canvas
+from napari_adasam.ui.placement import box_between, inside, pixel_at, point_at
+
+CLICK_REACH = 5.0
+"""A press that moves less than this many screen pixels is a click; more is a drag, which moves the image."""
+
+
+class Tool(StrEnum):
+    """What the mouse does on the image."""
+
+    MOVE = "move"
+    POINT = "point"
+    NOT_POINT = "not point"
+    BOX = "box"
+    BRUSH = "brush"
+    ERASER = "eraser"
+
+
+LAYER_MODES = {Tool.BRUSH: "paint", Tool.ERASER: "erase"}
+MODE_TOOLS = {mode: tool for tool, mode in LAYER_MODES.items()}
+
+
+class Tools:
+    """Which tool and which structure are in hand, and what a press on the canvas means. GUI thread."""
+
+    tool_changed = Signal(object)
+    structure_changed = Signal(int)
+
+    def __init__(self, viewer: Viewer, canvas: Canvas, annotator: Annotator) -> None:
+        self.tool = Tool.MOVE
+        self.structure = 1
+        self._viewer = viewer
+        self._canvas = canvas
+        self._annotator = annotator
+        viewer.mouse_drag_callbacks.append(self._on_press)
+        canvas.layer_made.connect(self._on_layer_made)
+        canvas.masks.structure_picked.connect(self.choose_structure)
+        canvas.masks.stroke.connect(self._on_stroke)
+        annotator.session.structures_changed.connect(self._on_structures)
+        self._on_structures()
+
+    def close(self) -> None:
+        """Let go of the viewer."""
+        if self._on_press in self._viewer.mouse_drag_callbacks:
+            self._viewer.mouse_drag_callbacks.remove(self._on_press)
+        self._annotator.session.structures_changed.disconnect(self._on_structures)
+
+    def choose(self, tool: Tool) -> None:
+        """Take a tool in hand."""
+        self.tool = tool
+        layer = self._canvas.masks.layer
+        if layer is not None:
+            self._canvas.activate()
+            layer.mode = LAYER_MODES.get(tool, "pan_zoom")
+            if tool in (Tool.POINT, Tool.NOT_POINT, Tool.BOX):
+                layer.cursor = "crosshair"
+            if tool not in LAYER_MODES:
+                layer.mouse_pan = tool is not Tool.BOX
+        self.tool_changed.emit(tool)
+
+    def choose_structure(self, value: int) -> None:
+        """Make prompts and strokes mean this structure."""
+        self.structure = value
+        self._canvas.masks.choose(value)
+        self.structure_changed.emit(value)
+
+    def next_structure(self) -> None:
+        """Go to the next structure of the list, and round again."""
+        values = [one.value for one in self._annotator.session.structures]
+        if values:
+            at = values.index(self.structure) if self.structure in values else -1
+            self.choose_structure(values[(at + 1) % len(values)])
+
+    def current_structure(self) -> Structure | None:
+        """The structure in hand; ``None`` where there are none."""
+        return next((one for one in self._annotator.session.structures if one.value == self.structure), None)
+
+    def _on_structures(self) -> None:
+        values = [one.value for one in self._annotator.session.structures]
+        if values and self.structure not in values:
+            self.choose_structure(values[0])
+
+    def _on_layer_made(self, layer: Any) -> None:
+        masks = self._canvas.masks.layer
+        if masks is not None and layer is masks:
+            masks.events.mode.connect(self._on_mode)
+            self.choose(self.tool)
+
+    def _on_mode(self, event: object = None) -> None:
+        """Follow napari's own tool buttons, and the held Space bar."""
+        layer = self._canvas.masks.layer
+        if layer is None:
+            return
+        tool = MODE_TOOLS.get(str(layer.mode))
+        if tool is None and self.tool in LAYER_MODES:
+            tool = Tool.MOVE
+        if tool is not None and tool is not self.tool:
+            self.tool = tool
+            self.tool_changed.emit(tool)
+
+    def _on_stroke(self, labels: Any) -> None:
+        self._annotator.stroke(labels)
+
+    def _on_press(self, viewer: Viewer, event: Any) -> Iterator[None]:
+        """A press of the left button, up to its release (napari calls this as a generator)."""
+        frame, image, structure = self._canvas.frame, self._canvas.image, self.current_structure()
+        if frame is None or image is None or structure is None or event.button != 1:
+            return
+        if self.tool in (Tool.POINT, Tool.NOT_POINT):
+            yield from self._click(event, structure)
+        elif self.tool is Tool.BOX:
+            yield from self._draw_box(event, structure)
+
+    def _click(self, event: Any, structure: Structure) -> Iterator[None]:
+        frame, image = self._canvas.frame, self._canvas.image
+        if frame is None or image is None:
+            return
+        pressed, start = pixel_at(image, event.position), tuple(event.pos)
+        other_kind = "Shift" in event.modifiers
+        moved = 0.0
+        yield
+        while event.type == "mouse_move":
+            moved = max(moved, abs(event.pos[0] - start[0]), abs(event.pos[1] - start[1]))
+            yield
+        if moved > CLICK_REACH or not inside(pressed, (frame.height, frame.width)):
+            return
+        point = point_at(pressed, positive=(self.tool is Tool.POINT) is not other_kind)
+        self._annotator.click(point, structure.value)
+
+    def _draw_box(self, event: Any, structure: Structure) -> Iterator[None]:
+        frame, image = self._canvas.frame, self._canvas.image
+        if frame is None or image is None:
+            return
+        shape = (frame.height, frame.width)
+        first = pixel_at(image, event.position)
+        box = None
+        yield
+        while event.type == "mouse_move":
+            box = box_between(first, pixel_at(image, event.position), shape)
+            self._canvas.draw_pending(structure, box)
+            yield
+        box = box_between(first, pixel_at(image, event.position), shape)
+        self._canvas.draw_pending(structure, box)
+        if box is not None:
+            self._annotator.box(box, structure.value)

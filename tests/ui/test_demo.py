@@ -1,0 +1,117 @@
+"""The demo's script in a real window, on fakes: every step of the main job, its pictures and its figures."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_adasam.domain.errors import AdasamError
+from napari_adasam.domain.records import FrameStatus, Labels
+from napari_adasam.domain.structures import MUSCLE_PRESET
+from napari_adasam.ui.demo import DemoPlan, DemoScript, Director, Wait, run_demo
+from napari_adasam.ui.dock import AdasamDock
+
+from window_fakes import BRIGHT, picture  # isort: skip
+
+
+def play(script: Iterator[Wait], qtbot: Any) -> Director:
+    """Run a script to its end."""
+    director = Director(script, lambda: None)
+    director.timer.start()
+    qtbot.wait_until(lambda: director.ended, timeout=300_000)
+    return director
+
+
+def draw_small(folder: Path, plan: DemoPlan) -> dict[str, Labels]:
+    """Small pictures whose true outlines lie six pixels beside what the fake predictor finds."""
+    folder.mkdir()
+    truth = {}
+    for number in range(plan.images):
+        pixels = picture(shift=number)
+        bright, middle = pixels >= BRIGHT, (pixels >= 90) & (pixels < BRIGHT)
+        exact = np.where(bright, 1, np.where(middle, 2, 0)).astype(np.uint8)
+        truth[f"sample_{number}"] = np.roll(exact, 6, axis=1)
+        tifffile.imwrite(
+            folder / f"sample_{number}.tif", pixels, imagej=True, resolution=(4.0, 4.0), metadata={"unit": "mm"}
+        )
+    return truth
+
+
+@pytest.fixture
+def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DemoPlan:
+    monkeypatch.setattr("napari_adasam.ui.demo.draw_samples", draw_small)
+    (tmp_path / "demo").mkdir()
+    return DemoPlan(tmp_path / "demo", headless=True, accepted=2, waiting=1, unseen=2)
+
+
+def test_the_whole_job_is_done_and_told(make_dock: Callable[..., AdasamDock], plan: DemoPlan, qtbot: Any) -> None:
+    dock = make_dock(show=True)
+    dock.annotator.set_structures(MUSCLE_PRESET)
+    told: list[tuple[int, int, str]] = []
+    script = DemoScript(plan, dock, lambda *event: told.append(event))
+    assert play(script.steps(), qtbot).error is None
+    report = json.loads(json.dumps(script.log.report(plan)))
+    assert [what for _, _, what in told][:2] == ["open", "suggest, unseen images"]
+    assert (report["round"]["labelled"], report["round"]["unlabelled"]) == (2, 1)
+    for key in ("dice_unseen_before", "dice_unseen_after"):
+        assert set(report[key]) == {"muscle belly", "aponeurosis", "mean"}
+    assert [row["part"] for row in report["frames"]] == ["learned from", "learned from", "after learning"]
+    for row in report["frames"]:
+        assert row["dice_suggested"]["muscle belly"] < 0.85
+        assert row["dice_accepted"]["muscle belly"] > 0.9
+        assert row["clicks"] + row["strokes"] > 0
+    assert report["problems"] == []
+    with (plan.out / "measurements.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    areas = [row for row in rows if "area" in row.values()]
+    assert areas
+    assert {row["unit"] for row in areas} == {"mm²"}
+    assert len(list((plan.out / "masks").glob("*.png"))) == 3
+    for name in report["screenshots"]:
+        with Image.open(plan.out / name) as picture:
+            assert min(picture.size) > 300
+    assert len(report["screenshots"]) == 7
+    session = dock.annotator.session
+    statuses = [session.status(frame.id) for frame in session.frames]
+    assert statuses == [FrameStatus.ACCEPTED] * 3 + [FrameStatus.SKIPPED] * 2  # unseen: never accepted
+
+
+def test_a_script_that_fails_ends_with_its_error(qtbot: Any) -> None:
+    def failing() -> Iterator[Wait]:
+        yield Wait(lambda: True, "nothing")
+        raise AdasamError("The model could not be loaded.")
+
+    director = play(failing(), qtbot)
+    assert isinstance(director.error, AdasamError)
+    assert not director.timer.isActive()
+
+
+def test_a_script_waits(qtbot: Any) -> None:
+    there: list[int] = []
+    order: list[str] = []
+
+    def waiting() -> Iterator[Wait]:
+        yield Wait(lambda: bool(there), "something")
+        order.append("after")
+
+    director = Director(waiting(), lambda: order.append("end"))
+    director.timer.start()
+    qtbot.wait(100)
+    assert order == []
+    there.append(1)
+    qtbot.wait_until(lambda: director.ended)
+    assert order == ["after", "end"]
+
+
+def test_a_folder_that_cannot_be_made_is_said_before_a_window_opens(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(AdasamError):
+        run_demo(DemoPlan(tmp_path / "file" / "out", headless=True), lambda *event: None)

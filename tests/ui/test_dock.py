@@ -1,0 +1,242 @@
+"""The dock as a whole: what it shows, what it refuses, what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from npe2 import PluginManifest
+from qtpy.QtWidgets import QPushButton
+
+import napari_adasam
+from napari_adasam.domain.prompts import Point
+from napari_adasam.domain.records import FrameStatus
+from napari_adasam.ui.dock import AdasamDock
+from napari_adasam.ui.reader import LazyClip, get_reader
+
+from window_fakes import BrightnessPredictor, CountingTrainer, brush, wait_idle  # isort: skip
+
+
+def test_the_whole_job_in_a_window(
+    make_dock: Callable[..., AdasamDock], images: Path, tmp_path: Path, qtbot: Any, predictor: BrightnessPredictor
+) -> None:
+    dock = make_dock(show=True)
+    session = dock.annotator.session
+    dock.open([images])
+    wait_idle(dock, qtbot)
+    first = session.current
+    assert session.status(first) is FrameStatus.SUGGESTED
+    dock.annotator.click(Point(50.0, 20.0), 1)
+    wait_idle(dock, qtbot)
+    dock.annotate_panel.buttons["brush"].click()
+    brush(dock.canvas.masks.layer, (52, 60))
+    labels = session.labels(first).copy()
+    dock.annotate_panel.buttons["accept"].click()
+    wait_idle(dock, qtbot)
+    assert session.status(first) is FrameStatus.ACCEPTED
+    np.testing.assert_array_equal(session.annotations[first].labels, labels)
+    assert session.current != first
+    dock.learn_panel.start.click()
+    wait_idle(dock, qtbot)
+    assert predictor.version == 1
+    assert "serves now" in dock.learn_panel.verdict.text()
+    assert "0.50 → <b>0.75</b>" in dock.learn_panel.table.text()
+    assert len(dock.learn_panel.loss_plot.values()[0]) == 10
+    out = tmp_path / "out"
+    dock.export_panel.folder.setText(str(out))
+    dock.export_panel.export.click()
+    assert (out / "measurements.csv").exists()
+    assert str(len([path for path in out.rglob("*") if path.is_file()])) in dock.export_panel.done.text()
+
+
+def test_what_is_not_possible_yet_is_greyed_with_a_visible_reason(dock: AdasamDock) -> None:
+    buttons = (*dock.annotate_panel.buttons.values(), dock.learn_panel.start, dock.export_panel.export)
+    for button in buttons:
+        assert not button.isEnabled()
+        assert button.toolTip().endswith(".")
+    for label in (dock.annotate_panel.reason, dock.learn_panel.reason, dock.export_panel.reason):
+        assert not label.isHidden()
+        assert label.text()
+
+
+def test_reasons_go_when_things_become_possible(opened: AdasamDock, qtbot: Any) -> None:
+    assert opened.annotate_panel.buttons["accept"].isEnabled()
+    assert opened.annotate_panel.reason.isHidden()
+    opened.commander.run("accept")
+    wait_idle(opened, qtbot)
+    assert opened.learn_panel.start.isEnabled()
+    assert opened.learn_panel.reason.isHidden()
+    assert opened.export_panel.export.isEnabled()
+
+
+def test_the_frames_state_is_in_words(opened: AdasamDock, qtbot: Any) -> None:
+    card = opened.annotate_panel.frame_card
+    assert card.status.text() == "suggested"
+    assert "of 4 done" in card.place.text()
+    assert card.why.text().startswith("Why this one: ")
+    first = opened.annotator.session.current
+    opened.commander.run("accept")
+    wait_idle(opened, qtbot)
+    assert "1 of 4 done" in card.place.text()
+    assert "accepted" in card.chosen.itemText(card.chosen.findData(first))
+
+
+def test_presence_is_shown_and_overruled_by_a_tick(opened: AdasamDock) -> None:
+    rows, session = opened.annotate_panel.structures, opened.annotator.session
+    assert rows.presence[1].text() == "present: 94 %"
+    assert rows.ticks[1].isChecked()
+    rows.ticks[1].click()
+    assert session.ticks(session.current)[1] is False
+    assert rows.presence[1].text() == "not there (you)"
+    opened.commander.run("undo")
+    assert rows.presence[1].text() == "present: 94 %"
+
+
+def test_structures_are_named_added_and_removed(opened: AdasamDock, qtbot: Any) -> None:
+    panel, session = opened.structures_panel, opened.annotator.session
+    panel.names[1].setText("rectus femoris")
+    panel.names[1].editingFinished.emit()
+    assert session.structures[0].name == "rectus femoris"
+    assert opened.annotate_panel.structures.choices[1].text() == "rectus femoris"
+    panel.names[1].setText("   ")
+    panel.names[1].editingFinished.emit()
+    assert panel.names[1].text() == "rectus femoris"
+    panel.several[1].click()
+    assert session.structures[0].several_parts
+    panel.add.click()
+    assert [one.value for one in session.structures] == [1, 2, 3]
+    panel._remove(2)
+    assert [one.value for one in session.structures] == [1, 3]
+
+
+def test_a_broken_file_is_a_sentence_and_the_rest_is_read(dock: AdasamDock, images: Path, qtbot: Any) -> None:
+    (images / "broken.png").write_bytes(b"\x89PNG no more")
+    dock.open([images])
+    wait_idle(dock, qtbot)
+    assert len(dock.annotator.session.frames) == 4
+    assert "broken.png" in dock.status_line.notice.text()
+    assert not dock.status_line.notice.isHidden()
+
+
+def test_the_status_line_tells_of_a_round_and_stops_it(
+    opened: AdasamDock, trainer: CountingTrainer, predictor: BrightnessPredictor, qtbot: Any
+) -> None:
+    opened.commander.run("accept")
+    wait_idle(opened, qtbot)
+    trainer.hold = threading.Event()
+    opened.learn_panel.start.click()
+    qtbot.wait_until(lambda: bool(opened.learn_panel.loss_plot.values()))
+    assert opened.status_line.stop.isEnabled()
+    assert opened.learn_panel.progress.text().startswith("learning: step 1 of 10")
+    opened.status_line.stop.click()
+    trainer.hold.set()
+    wait_idle(opened, qtbot)
+    assert predictor.version == 0
+    assert not opened.status_line.stop.isEnabled()
+
+
+def test_going_back_to_the_earlier_model(opened: AdasamDock, predictor: BrightnessPredictor, qtbot: Any) -> None:
+    opened.commander.run("accept")
+    wait_idle(opened, qtbot)
+    assert not opened.learn_panel.earlier.isEnabled()
+    opened.learn_panel.start.click()
+    wait_idle(opened, qtbot)
+    assert opened.learn_panel.earlier.isEnabled()
+    opened.learn_panel.earlier.click()
+    wait_idle(opened, qtbot)
+    assert predictor.version == 0
+
+
+def test_two_viewers_are_two_sessions(make_dock: Callable[..., AdasamDock], images: Path, qtbot: Any) -> None:
+    one, other = make_dock(), make_dock()
+    one.open([images])
+    wait_idle(one, qtbot)
+    assert len(one.viewer.layers) == 6
+    assert len(other.viewer.layers) == 0
+    assert other.annotator.session.frames == ()
+
+
+def test_the_dock_fits_a_small_laptop(make_dock: Callable[..., AdasamDock], images: Path, qtbot: Any) -> None:
+    dock = make_dock(show=True)
+    dock.viewer.window.set_geometry(0, 0, 1366, 768)
+    dock.open([images])
+    wait_idle(dock, qtbot)
+    qtbot.wait(100)
+    assert dock.width() <= 360
+    assert dock.height() <= 740
+    panel = dock.annotate_panel
+    for button in panel.findChildren(QPushButton):
+        assert button.fontMetrics().horizontalAdvance(button.text()) <= button.width(), button.text()
+        assert button.mapTo(dock, button.rect().topRight()).x() < dock.width()
+
+
+def test_destroying_the_dock_closes_the_annotator(opened: AdasamDock, qtbot: Any) -> None:
+    closed = []
+    opened._closing.callback(closed.append, True)
+    opened.setParent(None)
+    opened.deleteLater()
+    qtbot.wait_until(lambda: closed == [True])
+
+
+def test_images_opened_in_napari_are_offered(dock: AdasamDock, images: Path, qtbot: Any) -> None:
+    dock.viewer.open(str(images / "scan_0.png"), plugin="napari")
+    assert not dock.open_panel.take.isHidden()
+    dock.open_panel.take.click()
+    wait_idle(dock, qtbot)
+    assert [frame.stem for frame in dock.annotator.session.frames] == ["scan_0"]
+    assert dock.open_panel.take.isHidden()
+
+
+def test_the_reader_is_lazy_and_in_millimetres(scaled_image: Path, tmp_path: Path) -> None:
+    read = get_reader(str(scaled_image))
+    assert read is not None
+    [(data, arguments, kind)] = read(str(scaled_image))
+    assert kind == "image"
+    assert data.shape == (60, 80)
+    assert arguments["scale"] == pytest.approx((0.25, 0.25))
+    stack = tmp_path / "clip.tif"
+    tifffile.imwrite(stack, np.arange(5 * 20 * 30, dtype=np.uint16).reshape(5, 20, 30))
+    [(clip, _, _)] = get_reader(str(stack))(str(stack))  # type: ignore[misc]
+    assert isinstance(clip, LazyClip)
+    assert clip.shape == (5, 20, 30)
+    np.testing.assert_array_equal(clip[3], np.arange(1800, 2400).reshape(20, 30))
+    np.testing.assert_array_equal(np.asarray(clip)[:, 0, 0], np.arange(5) * 600)
+    np.testing.assert_array_equal(clip[1:3, 2, 3], [600 + 63, 1200 + 63])
+    assert get_reader(str(tmp_path / "not there.png")) is None
+
+
+def test_the_manifest_names_things_that_exist() -> None:
+    manifest = PluginManifest.from_file(Path(napari_adasam.__file__).with_name("napari.yaml"))
+    manifest.validate_imports()
+    assert manifest.contributions.widgets
+    assert manifest.contributions.readers
+    assert manifest.contributions.sample_data
+
+
+NO_TORCH = """
+import sys
+import napari
+from napari_adasam.ui.dock import AdasamDock
+viewer = napari.Viewer(show=False)
+dock = AdasamDock(viewer)
+viewer.window.add_dock_widget(dock)
+assert not [name for name in sys.modules if name.split('.')[0] in ('torch', 'torchvision', 'timm')]
+dock.shut_down()
+viewer.close()
+print('no torch')
+"""
+
+
+def test_opening_the_dock_imports_no_torch() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", NO_TORCH], capture_output=True, text=True, timeout=120, env=dict(os.environ), check=False
+    )
+    assert done.stdout.strip() == "no torch", done.stderr[-2000:]
