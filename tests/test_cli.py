@@ -1,0 +1,250 @@
+"""The command line: what opens the window, exit codes, JSON on stdout, sentences on stderr, a light --help."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from napari_adasam import cli
+from napari_adasam.domain.errors import InputError, StorageError
+from napari_adasam.ui import screen
+
+HEAVY = ("torch", "torchvision", "timm", "segment_anything", "napari", "qtpy", "PySide6", "PyQt6", "scipy", "pydicom")
+COMMANDS = ("demo", "predict", "train", "evaluate", "doctor")
+
+
+@dataclass
+class Ended:
+    """How a run ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """Run the command line in this process."""
+
+    def run_it(*arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["napari-adasam", *arguments])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        printed = capsys.readouterr()
+        code = end.value.code
+        assert code is None or isinstance(code, int)
+        return Ended(code or 0, printed.out, printed.err)
+
+    return run_it
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[list[Path]]:
+    """What the window was opened on, instead of opening one."""
+    calls: list[list[Path]] = []
+    window = types.ModuleType("napari_adasam.ui.app")
+    window.launch = calls.append  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "napari_adasam.ui.app", window)
+    monkeypatch.setattr(cli, "need_window", lambda: None)
+    return calls
+
+
+@pytest.fixture
+def put_in_place_of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Replace a module that the command line imports when it needs it."""
+
+    def put(name: str, **contents: Any) -> None:
+        module = types.ModuleType(name)
+        vars(module).update(contents)
+        monkeypatch.setitem(sys.modules, name, module)
+        monkeypatch.setattr("napari_adasam.services.torch_start.keep_triton_out", lambda: None)
+
+    return put
+
+
+@pytest.mark.parametrize("arguments", [["--help"], *([command, "--help"] for command in COMMANDS)])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys; from napari_adasam.cli import main\n"
+        f"sys.argv = ['napari-adasam', *{arguments!r}]\n"
+        "try:\n    main()\n"
+        "except SystemExit as end:\n    assert not end.code, end.code\n"
+        f"sys.stderr.write(' '.join(name for name in {HEAVY!r} if name in sys.modules))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Usage" in ended.stdout
+    assert ended.stderr == ""
+
+
+def test_no_arguments_open_an_empty_window(run: Callable[..., Ended], opened: list[list[Path]]) -> None:
+    assert run().code == 0
+    assert opened == [[]]
+
+
+def test_paths_open_the_window(run: Callable[..., Ended], opened: list[list[Path]], tmp_path: Path) -> None:
+    picture = tmp_path / "a.png"
+    picture.touch()
+    assert run(str(tmp_path), str(picture)).code == 0
+    assert opened == [[tmp_path, picture]]
+
+
+def test_a_folder_with_the_name_of_a_command_can_be_opened(
+    run: Callable[..., Ended], opened: list[list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "predict").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert run("./predict").code == 0
+    assert opened == [[Path("predict")]]
+
+
+def test_a_mistyped_command_is_not_taken_for_a_path(run: Callable[..., Ended], opened: list[list[Path]]) -> None:
+    ended = run("predcit", "images")
+    assert ended.code == 2
+    assert 'Did you mean "napari-adasam predict"?' in ended.err
+    assert opened == []
+
+
+def test_without_a_screen_there_is_a_sentence(
+    run: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(screen, "find_spec", lambda name: name)
+    for name in screen.DISPLAYS:
+        monkeypatch.delenv(name, raising=False)
+    ended = run(str(tmp_path))
+    assert ended.code == 1
+    assert ended.err.startswith("There is no screen here")
+
+
+def test_without_qt_there_is_a_sentence_that_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screen, "find_spec", lambda name: None)
+    assert 'pip install "napari-adasam[all]"' in screen.no_window_because()
+
+
+@dataclass
+class Report:
+    """As ``predict_paths`` gives it."""
+
+    frames: int = 2
+    seconds_per_frame: float = 0.25
+    device: str = "cpu"
+    problems: tuple[str, ...] = ("broken.png cannot be read.",)
+
+
+def test_predict_prints_json_and_names_broken_files(
+    run: Callable[..., Ended], put_in_place_of: Callable[..., None], tmp_path: Path
+) -> None:
+    asked: list[Any] = []
+
+    def predict_paths(inputs: Any, out: Path, settings: Any, advance: Callable[[int, int, str], None]) -> Report:
+        asked.append((inputs, out, settings.model.name))
+        advance(1, 2, "a")
+        return Report()
+
+    put_in_place_of("napari_adasam.services.batch", predict_paths=predict_paths)
+    ended = run("predict", "a.png", "more", "--out", str(tmp_path), "--model", "mobile_sam")
+    assert ended.code == 0
+    assert json.loads(ended.out) == {"frames": 2, "seconds_per_frame": 0.25, "device": "cpu"}
+    assert "broken.png cannot be read." in ended.err
+    assert asked == [([Path("a.png"), Path("more")], tmp_path, "mobile_sam")]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (InputError("This is no image."), 2),
+        (StorageError("The disk is full."), 1),
+        (OSError(28, "No space left on device"), 1),
+    ],
+)
+def test_errors_are_one_sentence_and_an_exit_code(
+    error: Exception, code: int, run: Callable[..., Ended], put_in_place_of: Callable[..., None], tmp_path: Path
+) -> None:
+    def predict_paths(*_: object) -> Report:
+        raise error
+
+    put_in_place_of("napari_adasam.services.batch", predict_paths=predict_paths)
+    ended = run("predict", "a.png", "--out", str(tmp_path))
+    assert ended.code == code
+    assert str(error) in ended.err
+    assert "Traceback" not in ended.err
+    assert ended.out == ""
+
+
+def test_a_missing_option_is_bad_input(run: Callable[..., Ended]) -> None:
+    ended = run("predict", "a.png")
+    assert ended.code == 2
+    assert "--out" in ended.err
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """As in ``services.training``."""
+
+    labels: int | None
+    model: Any
+    train: Any
+    names: tuple[tuple[int, str], ...]
+
+
+def test_train_passes_its_options_on(
+    run: Callable[..., Ended], put_in_place_of: Callable[..., None], tmp_path: Path
+) -> None:
+    asked: list[Any] = []
+
+    def train_dataset(folder: Path, out: Path, options: TrainOptions, on_progress: Any) -> dict[str, Any]:
+        asked.append((folder, out, options))
+        return {"model": str(out), "labels": options.labels}
+
+    put_in_place_of("napari_adasam.services.training", train_dataset=train_dataset, TrainOptions=TrainOptions)
+    arguments = ("--out", "m.safetensors", "--labels", "5", "--method", "decoder", "--base", "vit_b", "--seed", "3")
+    ended = run("train", str(tmp_path), *arguments)
+    assert ended.code == 0
+    assert json.loads(ended.out) == {"model": "m.safetensors", "labels": 5}
+    folder, out, options = asked[0]
+    assert (folder, out) == (tmp_path, Path("m.safetensors"))
+    assert (options.labels, options.model.name) == (5, "vit_b")
+    assert (options.train.method, options.train.seed) == ("decoder", 3)
+
+
+def test_an_unknown_method_is_refused_with_the_known_ones(run: Callable[..., Ended]) -> None:
+    ended = run("train", "data", "--out", "m.safetensors", "--method", "magic")
+    assert ended.code == 2
+    assert "adasam, lora" in ended.err
+
+
+@pytest.mark.parametrize("text", ["1", "a=b", "1=", "=x"])
+def test_names_that_cannot_be_read_are_refused(text: str) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        cli.names_of(text)
+
+
+def test_names_of_label_values() -> None:
+    assert cli.names_of("1=muscle belly, 2=aponeurosis") == ((1, "muscle belly"), (2, "aponeurosis"))
+
+
+def test_a_file_that_is_no_image_is_one_sentence_in_a_real_run(tmp_path: Path) -> None:
+    text = tmp_path / "notes.png"
+    text.write_text("not an image")
+    command = [sys.executable, "-m", "napari_adasam", "predict", str(text), "--out", str(tmp_path / "out")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "notes.png" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("sound", "code"), [(True, 0), (False, 1)])
+def test_doctor_fails_where_something_is_not_sound(
+    sound: bool, code: int, run: Callable[..., Ended], put_in_place_of: Callable[..., None]
+) -> None:
+    put_in_place_of("napari_adasam.ui.doctor", examine=lambda: sound)
+    assert run("doctor").code == code
