@@ -113,17 +113,17 @@ def train(
     method: Annotated[str, typer.Option(help=f"One of: {', '.join(get_args(Method))}.")] = TrainSettings().method,
     base: Annotated[str, typer.Option(help="The model to start from: a name or a path.")] = BUNDLED,
     seed: Seed = 0,
-    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = TrainSettings().steps,
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps; by the number of labels, if not given.")] = None,
     structures: Annotated[str, typer.Option(help='Names of the label values: "1=muscle belly,2=aponeurosis".')] = "",
 ) -> None:
     """Fine-tune on a data set, without a window."""
-    settings = TrainSettings(method=method_of(method), seed=seed, steps=steps)
+    settings = TrainSettings(method=method_of(method), seed=seed, steps=steps or TrainSettings().steps)
     from napari_adasam.services.torch_start import keep_triton_out
 
     keep_triton_out()
     from napari_adasam.services.training import TrainOptions, train_dataset
 
-    options = TrainOptions(labels, ModelSettings(name=base), settings, names_of(structures))
+    options = TrainOptions(labels, ModelSettings(name=base), settings, names_of(structures), steps is None)
     with progress("steps") as advance:
         show(train_dataset(dataset, out, options, _on_round(advance)))
 

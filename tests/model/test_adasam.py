@@ -55,7 +55,9 @@ def test_a_structure_that_is_absent_gets_no_prompt_but_keeps_its_map(net: AdaSam
 
 
 def test_a_dark_picture_gets_no_prompt_even_where_the_classifier_says_present(net: AdaSam) -> None:
-    (answer,) = adasam.suggest(net, embed(net, np.zeros((48, 64), np.uint8)), CANVAS, (BELLY,), PromptSettings(presence=0))
+    (answer,) = adasam.suggest(
+        net, embed(net, np.zeros((48, 64), np.uint8)), CANVAS, (BELLY,), PromptSettings(presence=0)
+    )
     assert answer.prompts == ()
     assert not answer.mask.any()
 

@@ -195,9 +195,7 @@ def test_the_input_size_is_a_setting(full: Callable[[int], Path], tmp_path: Path
     assert larger.sam.size == larger.card.input_size == 128
 
 
-def test_a_published_model_is_looked_for_and_its_hash_checked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_published_model_is_looked_for_and_its_hash_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "models_folder", lambda: tmp_path)
     with pytest.raises(InputError, match=r"vit_b is not on this computer.*sam_vit_b_01ec64\.pth"):
         registry.find("vit_b")

@@ -23,7 +23,7 @@ def test_versions_name_this_program() -> None:
 def test_a_published_model_that_is_not_here_is_no_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(registry, "models_folder", lambda: tmp_path)
     assert found("vit_b").sound
-    assert found("vit_b").found == "not on this computer"
+    assert found("vit_b").found == f"not in {tmp_path}"
 
 
 def test_a_published_model_with_another_hash_is_a_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

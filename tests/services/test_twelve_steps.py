@@ -1,6 +1,6 @@
 """One image from file to exported mask, in the twelve steps of the architecture, without a window.
 
-The models are a parameter: fakes here, and whoever else fulfils the ports. What is asserted holds for any model.
+The models are a parameter: fakes, and the bundled model with its real round. What is asserted holds for any model.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from napari_adasam.domain.prompts import Point
 from napari_adasam.domain.records import FrameStatus, Labels, MaskOrigin
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.session import Session
-from napari_adasam.domain.settings import LearnSettings, Settings
+from napari_adasam.domain.settings import LearnSettings, ModelSettings, Settings, TrainSettings
 from napari_adasam.domain.structures import MUSCLE_PRESET
 from napari_adasam.files.phantom import write_samples
 from napari_adasam.files.readers import open_paths
@@ -45,7 +45,18 @@ def fakes() -> Makers:
     return Makers(lambda: predictor, lambda _: FakeTrainer(predictor), Settings(learn=LearnSettings(every=3)))
 
 
-@pytest.fixture(params=[fakes], ids=["fakes"])
+def bundled() -> Makers:
+    """The bundled model and the real round, as short as a round can be."""
+    from napari_adasam.services.predictor import ModelPredictor
+    from napari_adasam.services.trainer import RoundTrainer
+
+    train = TrainSettings(steps=2, batch=1, views=1, warm_up=0.5, max_unlabelled=1)
+    settings = Settings(ModelSettings(device="cpu"), train=train, learn=LearnSettings(every=3))
+    predictor = ModelPredictor(settings.model)
+    return Makers(lambda: predictor, lambda _: RoundTrainer(predictor, train, settings.learn), settings)
+
+
+@pytest.fixture(params=[fakes, bundled], ids=["fakes", "bundled model"])
 def makers(request: pytest.FixtureRequest) -> Makers:
     """Models to walk the steps with."""
     made: Makers = request.param()

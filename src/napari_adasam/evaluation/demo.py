@@ -203,7 +203,7 @@ class DemoLog:
     after: list[dict[int, float]] = field(default_factory=list)
     frames: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     screenshots: list[str] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
     round: RoundReport | None = None
@@ -237,7 +237,7 @@ class DemoLog:
             "frames": self.frames,
             "seconds": {phase: round(seconds, 2) for phase, seconds in self.seconds.items()},
             "versions": software_versions(),
-            "problems": self.problems,
+            "messages": self.messages,
             "written": self.written,
             "screenshots": self.screenshots,
         }

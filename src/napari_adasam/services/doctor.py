@@ -59,7 +59,7 @@ def weights() -> Iterator[Finding]:
             yield Finding("weights", name, _weights_file(name))
         except InputError as error:
             missing = name != BUNDLED and not _lies_in(models_folder(), name)
-            yield Finding("weights", name, "not on this computer" if missing else str(error), sound=missing)
+            yield Finding("weights", name, f"not in {models_folder()}" if missing else str(error), sound=missing)
 
 
 def findings() -> Iterator[Finding]:

@@ -218,7 +218,8 @@ class RoundTrainer:
         if student is not None:
             figure = f", held-out Dice {mean(after):.3f}" if after else ""
             line = f"round {self.predictor.rounds + 1}: {len(held.train) + len(held.out)} accepted frames{figure}"
-            seen = student.card.trained_on | {f.frame_id for f in (*held.train, *material.unlabelled)}
+            seen = student.card.trained_on | {f.frame_id for f in held.train}
+            seen |= {f.frame_id for f in material.unlabelled}
             student.card = replace(student.card, lineage=(*student.card.lineage, line), trained_on=frozenset(seen))
             self.predictor.serve(student)
             learned |= {f.group for f in held.train}

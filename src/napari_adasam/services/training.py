@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +37,15 @@ class TrainOptions:
     names
         Structure names by label value; a value without a name gets its number. A name that the base knows starts from
         what the base learned.
+    more_steps
+        Take :func:`steps_for` so many labels in place of the settings' steps.
     """
 
     labels: int | None = None
     model: ModelSettings = field(default_factory=ModelSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     names: tuple[tuple[int, str], ...] = ()
+    more_steps: bool = False
 
 
 def ordered_ids(dataset: Dataset, seed: int) -> tuple[str, ...]:
@@ -116,35 +119,46 @@ def train_dataset(
     """
     began = time.monotonic()
     dataset = Dataset.open(folder)
-    order = ordered_ids(dataset, options.train.seed)
-    usable = [key for key in order if key in dataset.labelled]
-    wanted = len(usable) if options.labels is None else options.labels
-    if not 1 <= wanted <= len(usable):
-        raise InputError(
-            f"{folder} has {len(usable)} labelled images, not {wanted}. Nothing was written. Choose fewer labels."
-        )
-    chosen = usable[:wanted]
-    rest = [key for key in order if key not in set(chosen)][: options.train.max_unlabelled]
-    rest = rest if options.train.method == "adasam" else []
+    chosen, rest = choose(dataset, options)
+    train = replace(options.train, steps=steps_for(len(chosen))) if options.more_steps else options.train
     predictor = ModelPredictor(options.model)
     base = checkpoints.fingerprint(predictor.net.state_dict())
-    trainer = RoundTrainer(predictor, options.train, LearnSettings(), gated=False)
     structures = structures_in(dataset, chosen, options.names or names_by_folder(folder.name))
+    trainer = RoundTrainer(predictor, train, LearnSettings(), gated=False)
     labelled, unlabelled = labelled_frames(dataset, chosen), unlabelled_frames(dataset, rest)
     report = run_round(trainer, labelled, unlabelled, structures, on_progress)
-    lora = LoraSettings(options.train.rank, options.train.alpha, options.train.adapt_from)
-    registry.save_adapter(
-        out, predictor.net, registry.AdapterOrigin(options.model.name, base, options.train.method, lora)
-    )
+    lora = LoraSettings(train.rank, train.alpha, train.adapt_from)
+    registry.save_adapter(out, predictor.net, registry.AdapterOrigin(options.model.name, base, train.method, lora))
     return {
         "model": str(out),
         "base": options.model.name,
-        "method": options.train.method,
+        "method": train.method,
         "labels": len(labelled),
         "unlabelled": len(unlabelled),
-        "seed": options.train.seed,
+        "steps": train.steps,
+        "seed": train.seed,
         "structures": {str(s.value): s.name for s in structures},
         "loss": report.losses[-1],
         "seconds": time.monotonic() - began,
         "device": predictor.info().device,
     }
+
+
+def steps_for(labels: int) -> int:
+    """Optimiser steps where nobody said how many: four an image, and never fewer than a round in the window takes."""
+    return max(TrainSettings().steps, 4 * labels)
+
+
+def choose(dataset: Dataset, options: TrainOptions) -> tuple[list[str], list[str]]:
+    """IDs of the labelled and of the unlabelled images; InputError if there are fewer labels than asked for."""
+    order = ordered_ids(dataset, options.train.seed)
+    usable = [key for key in order if key in dataset.labelled]
+    wanted = len(usable) if options.labels is None else options.labels
+    if not 1 <= wanted <= len(usable):
+        raise InputError(
+            f"{dataset.folder} has {len(usable)} labelled images, not {wanted}. Nothing was written. "
+            "Choose fewer labels."
+        )
+    chosen = usable[:wanted]
+    rest = [key for key in order if key not in set(chosen)][: options.train.max_unlabelled]
+    return chosen, rest if options.train.method == "adasam" else []

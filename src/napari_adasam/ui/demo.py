@@ -32,8 +32,9 @@ __all__ = ["DemoPlan", "run_demo"]
 TICK_MS = 15
 PAUSE_S = 0.8
 SETTLE_S = 0.25
-PATIENCE_S = 900.0
+PATIENCE_S = 300.0
 PHASES = 6
+WINDOW = (1366, 768)
 
 OnProgress = Callable[[int, int, str], None]
 
@@ -60,7 +61,10 @@ class DemoScript:
         self._session = dock.annotator.session
         self._on_progress = on_progress
         self._truth: dict[str, Labels] = {}
-        self._annotator.problem.connect(self.log.problems.append)
+        self.last_sign = time.monotonic()
+        self._annotator.problem.connect(self.log.messages.append)
+        self._annotator.activity_changed.connect(self._note_sign)
+        self._annotator.round_progress.connect(self._note_sign)
 
     def steps(self) -> Script:
         """The whole main job."""
@@ -145,7 +149,7 @@ class DemoScript:
         yield Wait(lambda: not self._annotator.training, "the round")
         yield from self._idle("renewed suggestions")
         if len(self._annotator.reports) == reports:
-            raise AdasamError(f"The round did not end well: {' '.join(self.log.problems) or 'it was cancelled'}.")
+            raise AdasamError(f"The round did not end well: {' '.join(self.log.messages) or 'it was cancelled'}.")
         self.log.round = self._annotator.reports[-1]
         yield from self._picture("5_learned")
         self._show_only("annotate")
@@ -159,7 +163,7 @@ class DemoScript:
             own = [path for path in written if path.parent.name not in ("images", "screenshots")]
             self.log.written = sorted(str(path.relative_to(self._plan.out)) for path in own)
             if "measurements.csv" not in self.log.written:
-                raise AdasamError(f"Nothing was exported: {' '.join(self.log.problems)}")
+                raise AdasamError(f"Nothing was exported: {' '.join(self.log.messages)}")
         yield from self._picture("7_export")
 
     def _picture_of_maps(self) -> Script:
@@ -178,9 +182,12 @@ class DemoScript:
         """Until nothing is under way; a failure of the model ends the demo."""
         yield Wait(lambda: not self._annotator.busy, what)
         if self._annotator.model is None:
-            raise AdasamError(" ".join(self.log.problems) or "The model could not be loaded. Run napari-adasam doctor.")
+            raise AdasamError(" ".join(self.log.messages) or "The model could not be loaded. Run napari-adasam doctor.")
         if not self._plan.headless:
             yield _pause(PAUSE_S)
+
+    def _note_sign(self, _event: object) -> None:
+        self.last_sign = time.monotonic()
 
     def _show_only(self, name: str) -> None:
         for own, section in self._dock.sections.items():
@@ -201,13 +208,22 @@ class DemoScript:
 
 
 class Director:
-    """Takes a script further from the event loop's timer, until it ends or fails."""
+    """Takes a script further from the event loop's timer, until it ends or fails.
 
-    def __init__(self, script: Script, on_end: Callable[[], None]) -> None:
+    Parameters
+    ----------
+    last_sign
+        When (monotonic seconds) there was last a sign that work goes on; long silence ends the demo.
+    """
+
+    def __init__(
+        self, script: Script, on_end: Callable[[], None], last_sign: Callable[[], float] = lambda: 0.0
+    ) -> None:
         self.error: BaseException | None = None
         self.ended = False
         self._script = script
         self._on_end = on_end
+        self._last_sign = last_sign
         self._wait = Wait(lambda: True, "")
         self._since = time.monotonic()
         self.timer = QTimer()
@@ -218,8 +234,10 @@ class Director:
         try:
             if self._wait.ready():
                 self._wait, self._since = next(self._script), time.monotonic()
-            elif time.monotonic() - self._since > PATIENCE_S:
-                raise AdasamError(f"The demo waited {PATIENCE_S:.0f} s for {self._wait.what}, and gave up.")
+            elif time.monotonic() - max(self._since, self._last_sign()) > PATIENCE_S:
+                raise AdasamError(
+                    f"Nothing has happened for {PATIENCE_S:.0f} s while the demo waited for {self._wait.what}. It ends."
+                )
         except StopIteration:
             self._end()
         except Exception as error:  # noqa: BLE001 - Qt would swallow it; run_demo raises it again
@@ -242,6 +260,8 @@ def run_demo(plan: DemoPlan, on_progress: OnProgress) -> dict[str, Any] | None:
     """
     make_folder(plan.out)
     viewer, dock = open_window()
+    if plan.headless:  # as large as a small laptop's screen, whatever was used last
+        viewer.window.set_geometry(0, 0, *WINDOW)
     before = Settings()
     dock.annotator.set_settings(
         replace(
@@ -252,7 +272,7 @@ def run_demo(plan: DemoPlan, on_progress: OnProgress) -> dict[str, Any] | None:
         )
     )
     script = DemoScript(plan, dock, on_progress)
-    director = Director(script.steps(), lambda: _finish(plan, viewer, director))
+    director = Director(script.steps(), lambda: _finish(plan, viewer, director), lambda: script.last_sign)
     director.timer.start()
     napari.run()
     director.timer.stop()

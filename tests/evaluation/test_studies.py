@@ -1,0 +1,201 @@
+"""The studies ``prompts`` and ``labels``, on discs and a tiny model."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from studied import discs
+from tiny import BELLY, BrightnessEncoder, see_brightness, tiny_net
+
+from napari_adasam.domain.prompts import Box, Prompt
+from napari_adasam.domain.settings import ModelSettings, TrainSettings
+from napari_adasam.domain.simulated import next_click, parts, tight_box
+from napari_adasam.domain.structures import Structure
+from napari_adasam.evaluation import prompts
+from napari_adasam.evaluation.prompts import boxed, clicks_needed, pointed, prompt_free
+from napari_adasam.evaluation.run import StudyOptions, run_labels, run_prompts
+from napari_adasam.evaluation.subjects import Subject
+from napari_adasam.files.dataset import Dataset
+from napari_adasam.model import registry
+from napari_adasam.services.ports import SegmentAnswer
+
+CPU = ModelSettings("tiny", device="cpu")
+
+
+class Oracle:
+    """Answers a box by filling it, and points by the disc of 5 px around each; remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Prompt] = []
+        self.given: list[bool] = []
+
+    def segment(self, frame_id: str, pixels: np.ndarray, prompt: Prompt, previous: np.ndarray | None) -> SegmentAnswer:
+        self.asked.append(prompt)
+        self.given.append(previous is not None)
+        mask = np.zeros(pixels.shape, bool)
+        if prompt.box is not None:
+            fill(mask, prompt.box)
+        rows, columns = np.ogrid[: mask.shape[0], : mask.shape[1]]
+        for point in prompt.points:
+            mask |= ((rows - point.y) ** 2 + (columns - point.x) ** 2 <= 25) & point.positive
+        return SegmentAnswer(mask, 0.5, np.zeros((4, 4), np.float32))
+
+
+def fill(mask: np.ndarray, box: Box) -> None:
+    y0, x0, y1, x1 = (int(edge) for edge in box)
+    mask[y0 : y1 + 1, x0 : x1 + 1] = True
+
+
+@pytest.fixture
+def squares() -> Subject:
+    """Two squares of 11 px."""
+    labels = np.zeros((60, 80), np.uint8)
+    labels[5:16, 5:16] = labels[40:51, 60:71] = 2
+    return Subject("k", "f", "g", np.zeros((60, 80), np.uint8), labels)
+
+
+def test_no_mask_can_reach_what_is_prompt_free() -> None:
+    taken = inspect.signature(prompt_free).parameters
+    assert list(taken) == ["predictor", "frame_id", "pixels", "structures"]
+    assert "Subject" not in str([p.annotation for p in taken.values()])
+
+
+def test_boxes_are_drawn_tightly_around_each_part(squares: Subject) -> None:
+    oracle, structure = Oracle(), Structure(2, "two", several_parts=True)
+    mask, score = boxed(oracle, squares, squares.labels == 2, structure)  # type: ignore[arg-type]
+    assert [p.box for p in oracle.asked] == [(5, 5, 15, 15), (40, 60, 50, 70)]
+    assert np.array_equal(mask, squares.labels == 2)
+    assert score == 0.5
+    one = Oracle()
+    mask, _ = boxed(one, squares, squares.labels == 2, Structure(2, "one"))  # type: ignore[arg-type]
+    assert [p.box for p in one.asked] == [(5, 5, 50, 70)]
+
+
+def test_points_are_the_innermost_pixels(squares: Subject) -> None:
+    oracle = Oracle()
+    pointed(oracle, squares, squares.labels == 2, Structure(2, "two", several_parts=True))  # type: ignore[arg-type]
+    assert [(p.points[0].y, p.points[0].x) for p in oracle.asked] == [(10, 10), (45, 65)]
+    assert all(p.box is None and p.dense is None for p in oracle.asked)
+
+
+def test_clicks_are_counted_until_nine_tenths(squares: Subject) -> None:
+    truth = squares.labels == 2
+    rows, columns = np.ogrid[:60, :80]
+    discs_truth = ((rows - 10) ** 2 + (columns - 10) ** 2 <= 25) | ((rows - 45) ** 2 + (columns - 65) ** 2 <= 25)
+    oracle = Oracle()
+    assert clicks_needed(oracle, squares, discs_truth) == 2  # type: ignore[arg-type]
+    assert oracle.given == [False, True]
+    assert len(oracle.asked[1].points) == 2
+    assert clicks_needed(Oracle(), squares, np.zeros_like(truth)) == 0  # type: ignore[arg-type]
+    stubborn = Oracle()
+    assert clicks_needed(stubborn, squares, np.ones_like(truth)) == 20  # type: ignore[arg-type]
+    assert len(stubborn.asked) == 20
+
+
+def test_simulated_prompts() -> None:
+    mask = np.zeros((20, 30), bool)
+    mask[4:9, 10:21] = True
+    assert tight_box(mask) == (4, 10, 8, 20)
+    click = next_click(np.zeros_like(mask), mask)
+    assert click is not None
+    assert (click.y, click.positive) == (6, True)
+    wrong = mask.copy()
+    wrong[12:19, 2:9] = True
+    click = next_click(wrong, mask)
+    assert click is not None
+    assert (click.y, click.x, click.positive) == (15, 5, False)
+    assert next_click(mask, mask) is None
+    speck = mask.copy()
+    speck[0, 0] = True
+    assert len(parts(speck, Structure(1, "x", several_parts=True))) == 1
+    assert parts(speck, Structure(1, "x"))[0].sum() == speck.sum()
+
+
+@pytest.fixture
+def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
+    net = see_brightness(tiny_net(encoder=BrightnessEncoder()))
+    monkeypatch.setattr(registry, "load", lambda settings: net)
+    return discs(tmp_path / "discs", 5)
+
+
+def test_the_study_of_prompts_writes_a_row_a_prompt(dataset: Dataset) -> None:
+    heard: list[str] = []
+    options = StudyOptions(model=CPU, names=((1, BELLY.name),), limit=3)
+    said = run_prompts(dataset.folder, options, lambda done, total, what: heard.append(f"{done}/{total} {what}"))
+    assert heard == ["1/3 0_0", "2/3 1_0", "3/3 2_0"]
+    assert (said["study"], said["model"], said["device"], said["input_size"]) == ("prompts", "tiny", "cpu", 64)
+    assert [(row["prompt"], row["structure"], row["n"]) for row in said["rows"]] == [
+        ("box", "1", 3),
+        ("point", "1", 3),
+        ("auto", "1", 3),
+    ]
+    for row in said["rows"]:
+        assert 0 <= row["dice"] <= 1
+        assert row["dice_ci95"][0] <= row["dice"] <= row["dice_ci95"][1]
+        assert row["encode_ms"] > 0
+        assert row["decode_ms"] > 0
+    assert [row["noc90"] is None for row in said["rows"]] == [True, False, True]
+    json.dumps(said, allow_nan=False)
+
+
+def test_one_image_has_no_interval_and_is_still_json(dataset: Dataset) -> None:
+    said = run_prompts(dataset.folder, StudyOptions(model=CPU, limit=1, clicks=False), lambda *_: None)
+    assert all(row["dice_ci95"] is None for row in said["rows"])
+    json.dumps(said, allow_nan=False)
+
+
+def test_a_structure_of_specks_has_a_prompt_free_row_only(dataset: Dataset) -> None:
+    from PIL import Image
+
+    specks = np.zeros((64, 64), np.uint8)
+    specks[::8, ::8] = 1
+    for path in dataset.labelled.values():
+        Image.fromarray(specks).save(path)
+    said = run_prompts(dataset.folder, StudyOptions(model=CPU, limit=2, clicks=False), lambda *_: None)
+    assert [row["prompt"] for row in said["rows"]] == ["auto"]
+
+
+def test_the_prompt_free_answer_is_asked_for_with_pixels_only(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the label images say, the prompt-free masks are the same."""
+    seen: list[np.ndarray] = []
+    real = prompts.prompt_free
+
+    def spy(*given: object) -> object:
+        answers = real(*given)  # type: ignore[arg-type]
+        seen.extend(a.mask for a in answers)
+        return answers
+
+    monkeypatch.setattr(prompts, "prompt_free", spy)
+    options = StudyOptions(model=CPU, names=((1, BELLY.name),), limit=2, clicks=False)
+    run_prompts(dataset.folder, options, lambda *_: None)
+    from PIL import Image
+
+    for path in dataset.labelled.values():
+        Image.fromarray(1 - np.array(Image.open(path))).save(path)
+    run_prompts(dataset.folder, options, lambda *_: None)
+    assert len(seen) == 4
+    assert np.array_equal(seen[0], seen[2])
+    assert np.array_equal(seen[1], seen[3])
+
+
+def test_the_study_of_labels_has_rows_before_and_after_for_each_seed(dataset: Dataset) -> None:
+    train = TrainSettings(method="lora", steps=1, batch=1, views=1)
+    options = StudyOptions(model=CPU, labels=2, seeds=(0, 3), train=train)
+    said = run_labels(dataset.folder, options, lambda *_: None)
+    assert said["study"] == "labels"
+    assert [(row["method"], row["labels"], row["seed"], row["structure"]) for row in said["rows"]] == [
+        ("lora", 0, 0, "1"),
+        ("lora", 2, 0, "1"),
+        ("lora", 0, 3, "1"),
+        ("lora", 2, 3, "1"),
+    ]
+    assert all(row["n"] == 1 for row in said["rows"])
+    assert [row["seconds"] > 0 for row in said["rows"]] == [False, True] * 2
+    assert said["rows"][0] | {"seed": 3} == said["rows"][2]  # every seed starts from the same weights
+    json.dumps(said, allow_nan=False)

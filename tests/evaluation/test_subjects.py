@@ -1,0 +1,110 @@
+"""Which images a study may use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from studied import discs
+
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.splits import split_groups
+from napari_adasam.domain.structures import Structure
+from napari_adasam.evaluation.labels import plan
+from napari_adasam.evaluation.subjects import structures_of, subjects, unseen_ids
+from napari_adasam.files.clips import content_id
+from napari_adasam.files.dataset import Dataset
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    """Ten groups of three."""
+    return discs(tmp_path / "discs", 10, 3)
+
+
+def group_of(ids: tuple[str, ...]) -> set[str]:
+    return {key.split("_")[0] for key in ids}
+
+
+def test_all_is_unseen_by_a_model_that_saw_nothing(dataset: Dataset) -> None:
+    assert unseen_ids(dataset, frozenset(), "unseen") == dataset.ids
+
+
+def test_one_image_seen_excludes_its_whole_group(dataset: Dataset) -> None:
+    seen = frozenset({content_id(dataset.images["4_1"]), "an image of another data set"})
+    left = unseen_ids(dataset, seen, "unseen")
+    assert group_of(left) == set("012356789")
+    assert len(left) == 27
+
+
+def test_the_held_back_part_is_the_split_that_no_bundled_training_reads(dataset: Dataset) -> None:
+    back = set(split_groups(dataset.groups.values()).held_back)
+    assert group_of(unseen_ids(dataset, frozenset(), "held-back")) == back
+    assert len(back) == 2
+    one = sorted(back)[0]
+    seen = frozenset({content_id(dataset.images[f"{one}_0"])})
+    assert group_of(unseen_ids(dataset, seen, "held-back")) == back - {one}
+
+
+def test_images_without_labels_cannot_be_studied(dataset: Dataset) -> None:
+    (dataset.folder / "labels" / "3_0.png").unlink()
+    again = Dataset.open(dataset.folder)
+    assert set(again.ids) - set(unseen_ids(again, frozenset(), "unseen")) == {"3_0"}
+
+
+def test_a_data_set_that_was_seen_whole_is_refused(dataset: Dataset) -> None:
+    seen = frozenset(content_id(dataset.images[f"{group}_2"]) for group in range(10))
+    with pytest.raises(InputError, match="has seen every labelled group"):
+        unseen_ids(dataset, seen, "unseen")
+
+
+def test_subjects_carry_grey_pixels_labels_and_group(dataset: Dataset) -> None:
+    (subject,) = subjects(dataset, ("7_1",))
+    assert (subject.key, subject.group, subject.frame_id) == ("7_1", "7", content_id(dataset.images["7_1"]))
+    assert subject.pixels.shape == subject.labels.shape == (64, 64)
+    assert subject.pixels[subject.labels == 1].mean() > 150
+    assert set(np.unique(subject.labels)) == {0, 1}
+
+
+def test_names_come_from_the_caller_else_the_recipe_else_the_model(dataset: Dataset, tmp_path: Path) -> None:
+    known = (Structure(1, "disc"),)
+    assert structures_of(dataset, dataset.ids[:2], ((1, "given"),), known)[0].name == "given"
+    assert structures_of(dataset, dataset.ids[:2], (), known)[0].name == "disc"
+    assert structures_of(dataset, dataset.ids[:2], ())[0].name == "structure 1"
+    lesions = discs(tmp_path / "breast", 1)
+    assert structures_of(lesions, lesions.ids, (), known)[0].name == "lesion"
+
+
+@pytest.mark.parametrize("labels", [1, 5, 12, 24, 27])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_labelled_unlabelled_and_test_images_are_disjoint(dataset: Dataset, labels: int, seed: int) -> None:
+    parts = plan(dataset, dataset.ids, labels, seed)
+    assert len(parts.labelled) == labels
+    assert sorted((*parts.labelled, *parts.unlabelled, *parts.test)) == sorted(dataset.ids)
+    assert not group_of(parts.test) & (group_of(parts.labelled) | group_of(parts.unlabelled))
+    assert parts.test
+    assert len(group_of(parts.labelled)) == -(-labels // 3)
+
+
+def test_held_back_groups_are_tested_on_and_labelled_from_last(dataset: Dataset) -> None:
+    back = set(split_groups(dataset.groups.values()).held_back)
+    assert group_of(plan(dataset, dataset.ids, 24, 0).test) == back
+    assert len(group_of(plan(dataset, dataset.ids, 25, 0).test)) == 1
+
+
+def test_another_seed_labels_other_groups(dataset: Dataset) -> None:
+    assert len({plan(dataset, dataset.ids, 3, seed).labelled for seed in range(6)}) > 1
+    assert plan(dataset, dataset.ids, 3, 0) == plan(dataset, dataset.ids, 3, 0)
+
+
+def test_seen_groups_are_neither_labelled_nor_tested_but_may_be_unlabelled(dataset: Dataset) -> None:
+    seen = frozenset({content_id(dataset.images["0_0"])})
+    parts = plan(dataset, unseen_ids(dataset, seen, "unseen"), 6, 0)
+    assert "0" not in group_of((*parts.labelled, *parts.test))
+
+
+@pytest.mark.parametrize("labels", [28, 30, 31])
+def test_too_few_images_to_label_and_test_is_one_error(dataset: Dataset, labels: int) -> None:
+    with pytest.raises(InputError, match="too few"):
+        plan(dataset, dataset.ids, labels, 0)

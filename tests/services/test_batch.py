@@ -1,0 +1,137 @@
+"""Prompt-free masks of files and folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny import APONEUROSIS, BELLY, BrightnessEncoder, blob, see_brightness, tiny_net
+
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.records import Suggestion
+from napari_adasam.domain.settings import ModelSettings, Settings
+from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
+from napari_adasam.files.clips import Clip, Pixels
+from napari_adasam.model import registry
+from napari_adasam.services.batch import label_image, predict_paths, structures_of
+from napari_adasam.services.predictor import ModelPredictor
+
+CPU = Settings(model=ModelSettings("tiny", device="cpu"))
+LESION = Structure(3, "lesion")
+
+
+@pytest.fixture(autouse=True)
+def net(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = see_brightness(tiny_net(structures=(LESION, BELLY, APONEUROSIS), encoder=BrightnessEncoder()))
+    monkeypatch.setattr(registry, "load", lambda settings: made)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "scans"
+    made.mkdir()
+    for seed, name in enumerate(("a", "b")):
+        Image.fromarray(blob(seed, (60, 90))[0]).save(made / f"{name}.png")
+    return made
+
+
+def nothing(done: int, total: int, what: str) -> None:
+    """No progress wanted."""
+
+
+def test_each_frame_gets_a_mask_and_a_map_a_structure(folder: Path, tmp_path: Path) -> None:
+    heard: list[tuple[int, int, str]] = []
+    report = predict_paths([folder], tmp_path / "out", CPU, lambda *event: heard.append(event))
+    assert (report.frames, report.problems, report.device) == (2, (), "cpu")
+    assert report.seconds_per_frame > 0
+    assert heard == [(1, 2, "a"), (2, 2, "b")]
+    written = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.png"))
+    assert written == ["cams/a_1.png", "cams/a_2.png", "cams/b_1.png", "cams/b_2.png", "masks/a.png", "masks/b.png"]
+    mask, cam = (np.array(Image.open(tmp_path / "out" / name)) for name in ("masks/a.png", "cams/a_1.png"))
+    assert mask.shape == cam.shape == (60, 90)
+    assert set(np.unique(mask)) <= {0, 1, 2}
+    bright = blob(0, (60, 90))[0] > 150
+    assert cam[bright].mean() > cam[~bright].mean() + 50
+
+
+def test_a_broken_file_is_named_and_the_rest_is_done(folder: Path, tmp_path: Path) -> None:
+    whole = (folder / "a.png").read_bytes()
+    (folder / "broken.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "empty.png").touch()
+    report = predict_paths([folder, tmp_path / "gone.png"], tmp_path / "out", CPU, nothing)
+    assert report.frames == 2
+    assert sorted(p.stem for p in (tmp_path / "out" / "masks").iterdir()) == ["a", "b"]
+    assert len(report.problems) == 3
+    for name in ("broken.png", "empty.png", "gone.png"):
+        assert sum(name in problem for problem in report.problems) == 1
+
+
+def test_a_file_that_breaks_while_it_is_read_is_named_and_the_rest_is_done(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Clip.read
+
+    def broken(clip: Clip, index: int) -> Pixels:
+        if clip.path.name == "a.png":
+            raise InputError("a.png is damaged.")
+        return read(clip, index)
+
+    monkeypatch.setattr(Clip, "read", broken)
+    report = predict_paths([folder], tmp_path / "out", CPU, nothing)
+    assert report.frames == 1
+    assert report.problems == ("a.png is damaged.",)
+    assert [p.stem for p in (tmp_path / "out" / "masks").iterdir()] == ["b"]
+
+
+def test_the_same_picture_twice_gives_two_masks(folder: Path, tmp_path: Path) -> None:
+    (folder / "copy.png").write_bytes((folder / "a.png").read_bytes())
+    report = predict_paths([folder], tmp_path / "out", CPU, nothing)
+    masks = tmp_path / "out" / "masks"
+    assert report.frames == 3
+    assert (masks / "a.png").read_bytes() == (masks / "copy.png").read_bytes()
+    assert (masks / "a.png").read_bytes() != (masks / "b.png").read_bytes()
+
+
+def test_two_files_of_one_name_do_not_overwrite_each_other(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "a.png").write_bytes((folder / "b.png").read_bytes())
+    report = predict_paths([folder, other], tmp_path / "out", CPU, nothing)
+    assert report.frames == 3
+    assert sorted(p.stem for p in (tmp_path / "out" / "masks").iterdir()) == ["a", "a_2", "b"]
+
+
+def test_nothing_to_read_is_one_error(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no pictures"):
+        predict_paths([tmp_path / "empty"], tmp_path / "out", CPU, nothing)
+    with pytest.raises(InputError, match="nothing to read"):
+        predict_paths([], tmp_path / "out", CPU, nothing)
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_that_know_no_structure_are_one_error(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "load", lambda settings: tiny_net(structures=()))
+    with pytest.raises(InputError, match="has not learned any structure"):
+        predict_paths([folder], tmp_path / "out", CPU, nothing)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_muscle_preset_is_asked_for_where_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert structures_of(ModelPredictor(CPU.model)) == MUSCLE_PRESET
+    monkeypatch.setattr(registry, "load", lambda settings: tiny_net(structures=(LESION, BELLY)))
+    assert structures_of(ModelPredictor(CPU.model)) == (LESION, BELLY)
+
+
+def test_thin_structures_lie_on_top() -> None:
+    def said(value: int, rows: slice) -> Suggestion:
+        mask = np.zeros((6, 4), bool)
+        mask[rows] = True
+        return Suggestion("f", value, mask, 0.9, 0.9, (), np.zeros((6, 4), np.float32), "m")
+
+    labels = label_image([said(2, slice(1, 3)), said(1, slice(0, 5))], (APONEUROSIS, BELLY))
+    assert labels[:, 0].tolist() == [1, 2, 2, 1, 1, 0]

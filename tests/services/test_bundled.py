@@ -1,0 +1,171 @@
+"""The recipe of the bundled model, on a handful of phantoms and a tiny model."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tiny import BrightnessEncoder, blob, tiny_net, tiny_vit
+
+from napari_adasam.domain.splits import split_groups
+from napari_adasam.files.clips import content_id
+from napari_adasam.model import checkpoints
+from napari_adasam.model.augment import View
+from napari_adasam.model.sam import SamNet
+from napari_adasam.services import bundled
+from napari_adasam.services.bundled import (
+    STRUCTURES,
+    BundledSettings,
+    Item,
+    Source,
+    draw_view,
+    load_sources,
+    names_by_folder,
+    parameter_groups,
+    schedule,
+    train_bundled,
+)
+
+SETTINGS = BundledSettings(steps=3, accumulate=1, size=64, warm_up=1)
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two small data sets of ten groups each; the second one's label 1 is structure 3."""
+    folder = tmp_path / "data"
+    for name in ("first", "second"):
+        for part in ("images", "labels"):
+            (folder / name / part).mkdir(parents=True)
+        for number in range(10):
+            pixels, labels = blob(number if name == "first" else 50 + number)
+            Image.fromarray(pixels).save(folder / name / "images" / f"{number}_a.png")
+            Image.fromarray(labels).save(folder / name / "labels" / f"{number}_a.png")
+    sources = (Source("first", ((1, 1),), 0.75), Source("second", ((1, 3),), 0.25))
+    monkeypatch.setattr(bundled, "SOURCES", sources)
+    return folder
+
+
+@pytest.fixture
+def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A SAM checkpoint, which is tiny here."""
+    monkeypatch.setattr(checkpoints, "architecture", lambda weights: "vit_b")
+    monkeypatch.setattr(checkpoints, "empty_sam", lambda name, size: SamNet(tiny_vit(), size))
+
+    def load(weights: checkpoints.Weights, size: int) -> SamNet:
+        sam = SamNet(tiny_vit(), size)
+        checkpoints.load_exactly(sam, weights)
+        return sam
+
+    monkeypatch.setattr(checkpoints, "from_sam_weights", load)
+    path = tmp_path / "base.pth"
+    torch.save(tiny_net().sam.state_dict(), path)
+    return path
+
+
+def test_groups_that_are_held_back_are_not_read(data: Path) -> None:
+    loaded, seen = load_sources(data, 64)
+    assert [share for share, _ in loaded] == [0.75, 0.25]
+    assert [len(items) for _, items in loaded] == [7, 7]
+    split = split_groups(str(i) for i in range(10))
+    for name in ("first", "second"):
+        for group in (*split.held_back, *split.validation):
+            assert content_id(data / name / "images" / f"{group}_a.png") not in seen
+        for group in split.train:
+            assert content_id(data / name / "images" / f"{group}_a.png") in seen
+    assert len(seen) == 14
+
+
+def test_labels_become_the_models_structures(data: Path) -> None:
+    (_, first), (_, second) = load_sources(data, 64)[0]
+    assert {int(v) for item in first for v in item.view.labels.unique()} == {0, 1}  # type: ignore[union-attr]
+    assert {int(v) for item in second for v in item.view.labels.unique()} == {0, 3}  # type: ignore[union-attr]
+
+
+def test_training_writes_a_model_that_loads_and_has_moved(data: Path, base: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.safetensors"
+    heard: list[tuple[int, float]] = []
+    said = train_bundled(data, base, out, SETTINGS, lambda step, loss, seconds: heard.append((step, loss)))
+    assert said["images"] == 14
+    assert [step for step, _ in heard] == [1, 2, 3]
+    assert all(math.isfinite(loss) for _, loss in heard)
+    weights, fields = checkpoints.read(out)
+    net = checkpoints.load_full(weights, fields)
+    assert net.card.structures == STRUCTURES
+    assert net.card.trained_on == load_sources(data, 64)[1]
+    assert not net.card.ambiguous_points
+    assert net.card.lineage[0].startswith("base ")
+    assert net.card.lineage[1] == "adasam-us, 3 of 3 steps, seed 0"
+    before = tiny_net().sam.state_dict()
+    moved = {name: not torch.equal(net.sam.state_dict()[name], v.half().float()) for name, v in before.items()}
+    assert moved["encoder.units.0.patch_embed.proj.weight"]
+    assert moved["mask_decoder.mask_tokens.weight"]
+    assert net.head.maps.weight.any()
+
+
+def test_it_can_go_on_from_its_own_file(data: Path, base: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    train_bundled(data, base, first, SETTINGS, lambda *_: None)
+    train_bundled(data, first, second, SETTINGS, lambda *_: None)
+    fields = checkpoints.read(second)[1]
+    assert len(fields["lineage"]) == 3
+    assert fields["lineage"][0].startswith("base ")
+
+
+def test_the_same_seed_makes_the_same_model(data: Path, base: Path, tmp_path: Path) -> None:
+    prints = []
+    for name in ("a", "b"):
+        path = tmp_path / f"{name}.safetensors"
+        train_bundled(data, base, path, SETTINGS, lambda *_: None)
+        prints.append(checkpoints.fingerprint(checkpoints.read(path)[0]))
+    assert prints[0] == prints[1]
+
+
+def test_the_schedule_warms_up_and_falls_to_two_per_cent() -> None:
+    settings = BundledSettings(steps=100, warm_up=10)
+    rates = [schedule(step, settings) for step in range(101)]
+    assert rates[:3] == pytest.approx([0.1, 0.2, 0.3])
+    assert max(rates) == pytest.approx(1)
+    assert rates[55] == pytest.approx(0.51)
+    assert rates[100] == pytest.approx(0.02)
+    assert all(later <= earlier for earlier, later in pairwise(rates[10:]))
+
+
+def test_three_speeds_cover_every_parameter_once() -> None:
+    net = tiny_net(encoder=BrightnessEncoder())
+    groups = parameter_groups(net, 1.0)
+    assert [group["lr"] for group in groups] == [1, 2, 40]
+    covered = [id(p) for group in groups for p in group["params"]]
+    assert len(covered) == len(set(covered)) == len(list(net.parameters()))
+
+
+def test_sources_are_drawn_by_their_share() -> None:
+    def item(level: int) -> Item:
+        grey = torch.full((1, 64, 64), level, dtype=torch.uint8)
+        return Item(View(grey, torch.ones(1, 64, 64), torch.full((64, 64), level, dtype=torch.uint8)))
+
+    loaded = [(0.75, [item(1)]), (0.25, [item(2)])]
+    rng = np.random.default_rng(0)
+    drawn = [int(draw_view(loaded, rng).labels.max()) for _ in range(200)]  # type: ignore[union-attr]
+    assert 130 < drawn.count(1) < 170
+    assert drawn.count(2) == 200 - drawn.count(1)
+
+
+def test_averages_and_pulls_go_the_share_they_say() -> None:
+    slow, fast = tiny_net(seed=0), tiny_net(seed=1)
+    before, target = slow.sam.mask_decoder.iou_token.weight.clone(), fast.sam.mask_decoder.iou_token.weight
+    bundled.average(slow, fast, 0.75)
+    torch.testing.assert_close(slow.sam.mask_decoder.iou_token.weight, 0.75 * before + 0.25 * target)
+    moved, origin = torch.ones(3), torch.zeros(3)
+    bundled.pull([moved], [origin], 0.1)
+    torch.testing.assert_close(moved, torch.full((3,), 0.9))
+
+
+def test_the_data_sets_it_learned_from_have_their_structures_names() -> None:
+    assert dict(names_by_folder("muscle")) == {1: "muscle belly", 2: "aponeurosis"}
+    assert dict(names_by_folder("breast")) == {1: "lesion"}
+    assert names_by_folder("something else") == ()

@@ -1,0 +1,283 @@
+"""A fine-tuning round on toy images: a bright disc on a dark ground."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tiny import BELLY, BrightnessEncoder, blob, embed, picture, tiny_net
+from toy_rounds import BONE, LET_PASS, REFUSE, SHORT, Serving, labelled, serving, to_the_end, unlabelled
+
+from napari_adasam.domain.errors import ModelError
+from napari_adasam.domain.overlap import dice
+from napari_adasam.domain.rounds import RoundProgress, RoundReport
+from napari_adasam.domain.settings import LossWeights, Method, ModelSettings, PromptSettings, TrainSettings
+from napari_adasam.model import adaptation, checkpoints, registry
+from napari_adasam.model.adapters import lora
+from napari_adasam.services import trainer as trainer_module
+from napari_adasam.services.gate import Past
+from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
+from napari_adasam.services.predictor import ModelPredictor
+from napari_adasam.services.trainer import RoundTrainer
+from napari_adasam.services.views import Views
+
+__all__ = ["serving"]  # a fixture
+
+
+class Learned:
+    """One round that is long enough to learn the discs."""
+
+    def __init__(self) -> None:
+        net = tiny_net(structures=(), encoder=BrightnessEncoder())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(registry, "load", lambda settings: net)
+            self.predictor = ModelPredictor(ModelSettings("tiny", device="cpu"))
+            self.predictor.info()
+        settings = TrainSettings(method="lora", steps=40, batch=2, views=3, lr=1e-2)
+        self.events = list(RoundTrainer(self.predictor, settings).round(labelled(6), [], (BELLY,)))
+        self.steps = [e for e in self.events if isinstance(e, RoundProgress)]
+        report = self.events[-1]
+        assert isinstance(report, RoundReport)
+        self.report = report
+
+
+@pytest.fixture(scope="module")
+def learned() -> Learned:
+    return Learned()
+
+
+def test_the_loss_falls(learned: Learned) -> None:
+    losses = learned.report.losses
+    assert len(losses) == 40
+    assert np.mean(losses[-5:]) < 0.7 * np.mean(losses[:5])
+
+
+def test_held_out_dice_rises_and_the_student_serves(learned: Learned) -> None:
+    report = learned.report
+    assert report.before == {1: 0.0}
+    assert report.after[1] > 0.7
+    assert report.accepted
+    assert (report.number, report.labelled, report.held_out, report.unlabelled) == (1, 4, 2, 0)
+    assert report.model == learned.predictor.info().fingerprint
+    assert report.seconds > 0
+
+
+def test_frames_that_no_round_saw_are_found_too(learned: Learned) -> None:
+    figures = []
+    for seed in range(60, 66):
+        pixels, labels = blob(seed)
+        (made,) = learned.predictor.suggest(f"new{seed}", pixels, (BELLY,), PromptSettings())
+        assert made.presence > 0.5
+        figures.append(dice(made.mask, labels.astype(bool)))
+    assert np.mean(figures) > 0.7
+
+
+def test_the_gates_figure_is_what_the_predictor_then_gives(learned: Learned) -> None:
+    out = learned.predictor.past.held
+    figures = []
+    for frame in labelled(6):
+        if frame.group in out:
+            (made,) = learned.predictor.suggest(frame.frame_id, frame.pixels, (BELLY,), PromptSettings())
+            figures.append(dice(made.mask, frame.labels == 1))
+    assert len(figures) == 2
+    assert np.mean(figures) == pytest.approx(learned.report.after[1])
+
+
+def test_progress_counts_up_and_yields_within_each_step(learned: Learned) -> None:
+    steps = [e.step for e in learned.steps if e.what == "learning"]
+    assert steps == sorted(steps)
+    assert steps[-1] == 40
+    assert len(steps) == 3 * 40  # each of two frames, and the step itself
+    assert learned.steps[0].seconds_left is None
+    assert learned.steps[-5].seconds_left is not None
+    assert [e.what for e in learned.steps[-4:]] == ["measuring the serving model"] * 2 + ["measuring the new model"] * 2
+
+
+def test_the_card_tells_what_happened(learned: Learned) -> None:
+    card = learned.predictor.net.card
+    assert card.structures == (BELLY,)
+    assert card.lineage[-1] == f"round 1: 6 accepted frames, held-out Dice {learned.report.after[1]:.3f}"
+    past = learned.predictor.past
+    assert card.trained_on == {f.frame_id for f in labelled(6) if f.group in past.learned}
+    assert past.held | past.learned == {f"g{i}" for i in range(6)}
+    assert not past.held & past.learned
+
+
+@pytest.mark.parametrize("stop_after", [1, 3, 5])
+def test_closing_midway_leaves_the_serving_weights_bit_for_bit(serving: Serving, stop_after: int) -> None:
+    predictor = serving()
+    info = predictor.info()
+    before = {name: tensor.clone() for name, tensor in predictor.net.state_dict().items()}
+    events = RoundTrainer(predictor, SHORT, LET_PASS).round(labelled(6), unlabelled(2), (BELLY, BONE))
+    for _ in range(stop_after):
+        assert isinstance(next(events), RoundProgress)
+    events.close()  # type: ignore[attr-defined]
+    after = predictor.net.state_dict()
+    assert set(after) == set(before)
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+    assert predictor.info() == info
+    assert predictor.net.card.structures == (BELLY,)
+    assert not predictor.net.training
+    assert predictor.rounds == 0
+    assert predictor.past == Past()
+    with pytest.raises(ModelError):
+        predictor.go_back()
+
+
+def test_a_refused_student_leaves_the_serving_weights_bit_for_bit(serving: Serving) -> None:
+    predictor = serving()
+    info = predictor.info()
+    report = to_the_end(RoundTrainer(predictor, SHORT, REFUSE).round(labelled(6), [], (BELLY,)))
+    assert not report.accepted
+    assert "goes on serving" in report.verdict
+    assert predictor.info() == info
+    assert checkpoints.fingerprint(predictor.net.state_dict()) == info.fingerprint
+    assert report.model == info.fingerprint
+    assert predictor.rounds == report.number == 1
+    assert not predictor.past.learned
+    assert len(predictor.past.held) == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "adapted", "frames"), [("adasam", True, 2), ("lora", True, 0), ("decoder", False, 0)]
+)
+def test_what_each_method_changes(serving: Serving, method: Method, adapted: bool, frames: int) -> None:
+    predictor = serving()
+    before = {name: p.clone() for name, p in predictor.net.named_parameters()}
+    settings = replace(SHORT, method=method, steps=3)
+    report = to_the_end(RoundTrainer(predictor, settings, LET_PASS).round(labelled(3), unlabelled(2), (BELLY,)))
+    assert report.unlabelled == frames
+    after = dict(predictor.net.named_parameters())
+    updates = [p for name, p in after.items() if name.endswith("qkv.b")]
+    assert bool(updates) is adapted
+    assert all(p.any() for p in updates)
+    heads = [name for name in before if name.startswith(adaptation.HEADS)]
+    assert sum(not torch.equal(after[name], before[name]) for name in heads) > 0.5 * len(heads)
+    for name, p in before.items():
+        if name not in heads:
+            assert torch.equal(after.get(name, after.get(name.replace("qkv.", "qkv.base."), p)), p), name
+
+
+def test_the_same_seed_gives_the_same_weights(serving: Serving) -> None:
+    def fingerprint(seed: int) -> str:
+        predictor = serving(tiny_net())
+        trainer = RoundTrainer(predictor, replace(SHORT, seed=seed), LET_PASS)
+        return to_the_end(trainer.round(labelled(3), unlabelled(1), (BELLY, BONE))).model
+
+    assert fingerprint(0) == fingerprint(0)
+    assert fingerprint(0) != fingerprint(1)
+
+
+def test_held_out_frames_do_not_reach_the_training(serving: Serving) -> None:
+    """Whatever the held-out frames show, the student comes out the same; what the others show matters."""
+
+    def student(spoiled: str) -> str:
+        predictor = serving(tiny_net())
+        frames = labelled(6)
+        out = trainer_module.hold_out(frames).out
+        assert len(out) == 2
+        spoil = {"held out": {f.frame_id for f in out}, "trained on": {f.frame_id for f in frames if f not in out}}
+        chosen = spoil.get(spoiled, set())
+        given = [
+            LabelledFrame(f.frame_id, picture(7, (64, 64)), 1 - f.labels, f.group) if f.frame_id in chosen else f
+            for f in frames
+        ]
+        trainer = RoundTrainer(predictor, replace(SHORT, method="lora", steps=3), LET_PASS)
+        return to_the_end(trainer.round(given, [], (BELLY,))).model
+
+    assert student("nothing") == student("held out")
+    assert student("nothing") != student("trained on")
+
+
+def test_without_a_gate_every_frame_is_learned_from(serving: Serving) -> None:
+    predictor = serving()
+    trainer = RoundTrainer(predictor, SHORT, REFUSE, gated=False)
+    report = to_the_end(trainer.round(labelled(6), [], (BELLY,)))
+    assert (report.labelled, report.held_out, report.before, report.after) == (6, 0, {}, {})
+    assert report.accepted
+    assert predictor.net.card.trained_on == {f"f{i}" for i in range(6)}
+
+
+def test_a_new_structure_is_learned_beside_an_old_one(serving: Serving) -> None:
+    net = tiny_net(encoder=BrightnessEncoder())
+    with torch.no_grad():
+        net.head.maps.weight.normal_(std=0.1)
+    predictor = serving(net)
+    pixels = picture(0)
+    before = net.head(embed(net, pixels)).presence[0, 0]
+    trainer = RoundTrainer(predictor, replace(SHORT, steps=1, lr=1e-9), LET_PASS)
+    to_the_end(trainer.round(labelled(2), [], (BONE, BELLY)))
+    assert predictor.net.card.structures == (BONE, BELLY)
+    after = predictor.net.head(embed(predictor.net, pixels)).presence[0]
+    assert after[1].item() == pytest.approx(before.item(), abs=1e-3)
+    assert torch.sigmoid(after[0]) < 0.05
+
+
+def test_a_second_round_goes_on_from_the_first(serving: Serving) -> None:
+    predictor = serving()
+    trainer = RoundTrainer(predictor, SHORT, LET_PASS)
+    to_the_end(trainer.round(labelled(2), [], (BELLY,)))
+    first = {name: p.clone() for name, p in lora.parameters(predictor.net).items()}
+    report = to_the_end(trainer.round(labelled(4), [], (BELLY,)))
+    second = lora.parameters(predictor.net)
+    assert set(second) == set(first)
+    for name, p in first.items():
+        assert (second[name] - p).abs().max() < 0.1
+    assert any(not torch.equal(second[name], p) for name, p in first.items())
+    assert report.number == 2
+    assert len(predictor.net.card.lineage) == 2
+
+
+def test_ticks_teach_the_classifier(serving: Serving) -> None:
+    def presence(tick: bool) -> float:
+        net = tiny_net(encoder=BrightnessEncoder())
+        predictor = serving(net)
+        settings = replace(SHORT, steps=8, lr=2e-2, weights=LossWeights(presence=3.0))
+        frames = unlabelled(1, {BELLY.value: tick})
+        empty = [LabelledFrame("e", picture(3, (64, 64)), np.zeros((64, 64), np.uint8), "e")]
+        to_the_end(RoundTrainer(predictor, settings, LET_PASS).round(empty, frames, (BELLY,)))
+        return float(predictor.net.head(embed(predictor.net, frames[0].pixels)).presence[0, 0])
+
+    assert presence(True) > presence(False) + 0.5
+
+
+def test_no_more_unlabelled_frames_than_the_setting_allows(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    used: set[str] = set()
+    strong = Views.strong
+
+    def spy(views: Views, frame: UnlabelledFrame) -> torch.Tensor:
+        used.add(frame.frame_id)
+        return strong(views, frame)
+
+    monkeypatch.setattr(Views, "strong", spy)
+    settings = replace(SHORT, steps=6, batch=2, max_unlabelled=2)
+    report = to_the_end(RoundTrainer(serving(), settings, LET_PASS).round(labelled(1), unlabelled(5), (BELLY,)))
+    assert report.unlabelled == 2
+    assert used == {"u0", "u1"}
+
+
+def test_the_warm_up_sees_labelled_frames_alone(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+    monkeypatch.setattr(trainer_module, "ramp", lambda share: steps.append(round(share, 6)) or 0.0)
+    settings = replace(SHORT, steps=4, warm_up=0.5)
+    to_the_end(RoundTrainer(serving(), settings, LET_PASS).round(labelled(1), unlabelled(1), (BELLY,)))
+    assert steps == [0, 0.5]
+
+
+def test_nothing_accepted_is_one_sentence(serving: Serving) -> None:
+    with pytest.raises(ModelError, match="no accepted frame"):
+        next(RoundTrainer(serving(), SHORT).round([], unlabelled(3), (BELLY,)))
+
+
+def test_a_loss_that_is_not_a_number_ends_the_round_and_changes_nothing(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor = serving()
+    info = predictor.info()
+    real = trainer_module.labelled_loss
+    monkeypatch.setattr(trainer_module, "labelled_loss", lambda *given: real(*given) * float("nan"))
+    with pytest.raises(ModelError, match="went astray"):
+        to_the_end(RoundTrainer(predictor, SHORT).round(labelled(1), [], (BELLY,)))
+    assert predictor.info() == info

@@ -1,0 +1,184 @@
+"""The command ``train``: a round on a data set, without a window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny import APONEUROSIS, BELLY, blob, tiny_net
+
+from napari_adasam.domain.errors import InputError, StorageError
+from napari_adasam.domain.rounds import RoundProgress
+from napari_adasam.domain.settings import ModelSettings, TrainSettings
+from napari_adasam.domain.structures import Structure
+from napari_adasam.files.clips import content_id
+from napari_adasam.files.dataset import Dataset
+from napari_adasam.files.phantom import PhantomSettings, write_samples
+from napari_adasam.model import checkpoints, registry
+from napari_adasam.model.adasam import AdaSam
+from napari_adasam.services import training
+from napari_adasam.services.training import (
+    TrainOptions,
+    ordered_ids,
+    several_large_parts,
+    structures_in,
+    train_dataset,
+)
+
+QUICK = TrainSettings(steps=2, batch=1, views=2, warm_up=0.0, rank=2)
+OPTIONS = TrainOptions(model=ModelSettings("tiny", device="cpu"), train=QUICK)
+NAMES = ((1, "muscle belly"), (2, "aponeurosis"))
+
+
+@pytest.fixture(autouse=True)
+def base(monkeypatch: pytest.MonkeyPatch) -> AdaSam:
+    """What every name but a file's loads: a tiny model that knows one structure."""
+    real, net = registry.load, tiny_net(structures=(BELLY,))
+    monkeypatch.setattr(registry, "load", lambda settings: net if settings.name == "tiny" else real(settings))
+    return net
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six phantoms of three exams, one without a label image."""
+    made = write_samples(
+        tmp_path_factory.mktemp("set") / "phantoms", 6, settings=PhantomSettings(64, 96, probe="linear"), per_cluster=2
+    )
+    (made / "labels" / "phantom_0003.png").unlink()
+    return made
+
+
+def quiet(event: RoundProgress) -> None:
+    """No progress wanted."""
+
+
+def test_an_adapter_comes_out_that_loads_on_its_base(folder: Path, tmp_path: Path, base: AdaSam) -> None:
+    heard: list[RoundProgress] = []
+    out = tmp_path / "model.safetensors"
+    before = checkpoints.fingerprint(base.state_dict())
+    said = train_dataset(folder, out, replace(OPTIONS, labels=3, names=NAMES), heard.append)
+    loss, seconds = said.pop("loss"), said.pop("seconds")
+    assert loss > 0
+    assert seconds > 0
+    assert said == {
+        "model": str(out),
+        "base": "tiny",
+        "method": "adasam",
+        "labels": 3,
+        "unlabelled": 3,
+        "seed": 0,
+        "structures": {"1": "muscle belly", "2": "aponeurosis"},
+        "device": "cpu",
+    }
+    assert heard[-1].step == 2
+    assert checkpoints.fingerprint(base.state_dict()) == before
+    net = registry.load(ModelSettings(str(out)))
+    assert [s.name for s in net.card.structures] == ["muscle belly", "aponeurosis"]
+    dataset = Dataset.open(folder)
+    assert net.card.trained_on == {content_id(path) for path in dataset.images.values()}
+    assert len(net.card.lineage) == 1
+
+
+def test_without_unlabelled_images_only_the_labelled_ones_are_seen(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "model.safetensors"
+    settings = replace(QUICK, method="lora")
+    said = train_dataset(folder, out, replace(OPTIONS, labels=2, train=settings), quiet)
+    assert said["unlabelled"] == 0
+    dataset = Dataset.open(folder)
+    first = [key for key in ordered_ids(dataset, 0) if key in dataset.labelled][:2]
+    seen = registry.load(ModelSettings(str(out))).card.trained_on
+    assert seen == {content_id(dataset.images[key]) for key in first}
+
+
+@pytest.mark.parametrize("labels", [0, 6, -1])
+def test_more_labels_than_there_are_is_one_error(folder: Path, tmp_path: Path, labels: int) -> None:
+    with pytest.raises(InputError, match=rf"5 labelled images, not {labels}"):
+        train_dataset(folder, tmp_path / "model.safetensors", replace(OPTIONS, labels=labels), quiet)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_no_data_set_is_one_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not a data set"):
+        train_dataset(tmp_path, tmp_path / "model.safetensors", OPTIONS, quiet)
+
+
+def test_a_full_disk_is_one_error(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*given: Any, **named: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints, "save_file", full)
+    with pytest.raises(StorageError, match="No space left"):
+        train_dataset(folder, tmp_path / "model.safetensors", replace(OPTIONS, labels=1), quiet)
+    assert not list(tmp_path.iterdir())
+
+
+def test_labelled_images_come_first_in_seeded_group_order(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, ...]] = []
+    real = training.labelled_frames
+    monkeypatch.setattr(
+        training, "labelled_frames", lambda dataset, ids: asked.append(tuple(ids)) or real(dataset, ids)
+    )
+    for seed in (0, 1):
+        options = replace(OPTIONS, labels=3, train=replace(QUICK, seed=seed, steps=1))
+        train_dataset(folder, tmp_path / "model.safetensors", options, quiet)
+    dataset = Dataset.open(folder)
+    for seed, ids in enumerate(asked):
+        order = [key for key in ordered_ids(dataset, seed) if key in dataset.labelled]
+        assert ids == tuple(order[:3])
+
+
+@pytest.fixture
+def handmade(tmp_path: Path) -> Callable[[dict[str, np.ndarray]], Dataset]:
+    def make(labels: dict[str, np.ndarray]) -> Dataset:
+        for name in ("images", "labels"):
+            (tmp_path / name).mkdir()
+        for key, values in labels.items():
+            Image.fromarray(blob(0, (40, 60))[0]).save(tmp_path / "images" / f"{key}.png")
+            Image.fromarray(values).save(tmp_path / "labels" / f"{key}.png")
+        return Dataset.open(tmp_path)
+
+    return make
+
+
+def test_the_ids_of_a_group_stay_together(handmade: Callable[[dict[str, np.ndarray]], Dataset]) -> None:
+    zeros = np.zeros((40, 60), np.uint8)
+    dataset = handmade({f"{group}_{i}": zeros for group in range(1, 6) for i in (2, 10)})
+    orders = {ordered_ids(dataset, seed) for seed in range(5)}
+    assert len(orders) > 1
+    for order in orders:
+        assert sorted(order) == sorted(dataset.ids)
+        assert [key.split("_")[0] for key in order[::2]] == [key.split("_")[0] for key in order[1::2]]
+        assert all(key.endswith("_2") for key in order[::2])
+
+
+def bars(*rows: int) -> np.ndarray:
+    made = np.zeros((40, 60), np.uint8)
+    for row in rows:
+        made[row : row + 4] = 2
+    return made
+
+
+def test_structures_are_those_in_the_labels_with_their_names(
+    handmade: Callable[[dict[str, np.ndarray]], Dataset],
+) -> None:
+    two, one = bars(5, 25), bars(5)
+    one[30:] = 7
+    dataset = handmade({"1": two, "2": two, "3": one})
+    found = structures_in(dataset, dataset.ids, ((2, "aponeurosis"),))
+    assert found == (APONEUROSIS, Structure(7, "structure 7"))
+    assert structures_in(dataset, ("3",), ()) == (Structure(2, "structure 2"), Structure(7, "structure 7"))
+
+
+@pytest.mark.parametrize(("small", "several"), [(0, False), (3, False), (5, True), (20, True)])
+def test_a_second_part_counts_from_a_fifth_of_the_first(small: int, several: bool) -> None:
+    mask = np.zeros((10, 30), bool)
+    mask[2, :20] = True
+    mask[6, :small] = True
+    assert several_large_parts(mask) is several

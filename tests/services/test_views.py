@@ -1,0 +1,53 @@
+"""Views of frames: encoded once, up to the first adapted unit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tiny import BELLY, SIZE, embed, tiny_net, tiny_vit
+from toy_rounds import SHORT, Serving, labelled, serving, unlabelled
+
+from napari_adasam.model.adapters import lora
+from napari_adasam.services.trainer import RoundTrainer
+from napari_adasam.services.views import Views
+
+__all__ = ["serving"]  # a fixture
+
+
+@pytest.mark.parametrize("adapt_from", [1, 3])
+def test_views_are_kept_in_front_of_whatever_is_adapted(serving: Serving, adapt_from: int) -> None:
+    predictor = serving(tiny_net(encoder=tiny_vit(depth=5)))  # adapted from unit 2 on, usually
+    student, since = RoundTrainer(predictor, replace(SHORT, adapt_from=adapt_from))._student((BELLY,))
+    with torch.no_grad():
+        for parameter in lora.parameters(student).values():
+            parameter.normal_(std=0.5)
+    student.eval()
+    views = Views(predictor, student, since)
+    frame = labelled(1)[0]
+    with torch.no_grad():
+        found = views.embed(student, views.plain(frame))
+    torch.testing.assert_close(found, embed(student, frame.pixels), rtol=3e-2, atol=3e-2)
+    assert views.cut == min(adapt_from, 2)
+
+
+def test_views_are_made_once_and_differ(serving: Serving) -> None:
+    predictor = serving()
+    student, since = RoundTrainer(predictor, SHORT)._student((BELLY,))
+    frame, rest = labelled(1)[0], unlabelled(1)[0]
+    views = Views(predictor, student, since)
+    runs: list[int] = []
+    student.sam.encoder.units[0].register_forward_hook(lambda *_: runs.append(1))
+    (plain, whole), (first, labels), (second, _) = (views.labelled(frame, i) for i in range(3))
+    strong = views.strong(rest)
+    assert len(runs) == 3  # the plain one is the predictor's
+    assert not torch.equal(first, second)
+    assert not torch.equal(strong, views.plain(rest))
+    assert torch.equal(whole, torch.from_numpy(frame.labels.astype(np.int64)))
+    assert labels.shape == (SIZE, SIZE)
+    again = Views(predictor, student, since)
+    assert torch.equal(again.labelled(frame, 1)[0], first)
+    assert torch.equal(again.labelled(frame, 0)[0], plain)
+    assert len(runs) == 3
