@@ -26,6 +26,7 @@ from napari_adasam.services.training import (
     TrainOptions,
     ordered_ids,
     several_large_parts,
+    steps_for,
     structures_in,
     train_dataset,
 )
@@ -72,6 +73,7 @@ def test_an_adapter_comes_out_that_loads_on_its_base(folder: Path, tmp_path: Pat
         "labels": 3,
         "unlabelled": 3,
         "seed": 0,
+        "steps": 2,
         "structures": {"1": "muscle belly", "2": "aponeurosis"},
         "device": "cpu",
     }
@@ -93,6 +95,11 @@ def test_without_unlabelled_images_only_the_labelled_ones_are_seen(folder: Path,
     first = [key for key in ordered_ids(dataset, 0) if key in dataset.labelled][:2]
     seen = registry.load(ModelSettings(str(out))).card.trained_on
     assert seen == {content_id(dataset.images[key]) for key in first}
+
+
+def test_more_labels_take_more_steps_where_nobody_said_how_many() -> None:
+    usual = TrainSettings().steps
+    assert [steps_for(labels) for labels in (1, 10, usual)] == [usual, usual, 4 * usual]
 
 
 @pytest.mark.parametrize("labels", [0, 6, -1])

@@ -57,8 +57,8 @@ class DemoPlan:
     headless: bool = False
     seed: int = 0
     model: str = "adasam-us"
-    accepted: int = 5
-    waiting: int = 3
+    accepted: int = 8
+    waiting: int = 2
     unseen: int = 6
 
     @property

@@ -82,15 +82,14 @@ class DemoScript:
         with self._phase("learn"):
             yield from self._learn()
         with self._phase("suggest again, unseen images"):
-            yield from self._score(frames[last:], self.log.after)
-            yield from self._picture("6_suggestion_after_learning")
+            yield from self._score(frames[last:], self.log.after, picture="6_suggestion_after_learning")
         with self._phase("correct and accept after learning"):
             for frame_id in frames[first:last]:
                 yield from self._annotate(frame_id, "after learning")
         yield from self._export()
         self.log.model = self._annotator.model
 
-    def _score(self, frame_ids: list[str], scores: list[dict[int, float]]) -> Script:
+    def _score(self, frame_ids: list[str], scores: list[dict[int, float]], picture: str = "") -> Script:
         """Note how good the suggestions are; skipped afterwards, so that a round does not see these frames."""
         for frame_id in frame_ids:
             self._annotator.go_to(frame_id)
@@ -99,6 +98,8 @@ class DemoScript:
                 self._annotator.suggest()
             yield from self._idle("a suggestion")
             scores.append(agreement(self._session.labels(frame_id), self._truth_of(frame_id), self.log.structures))
+            if picture and frame_id == frame_ids[0]:
+                yield from self._picture(picture)
             self._session.skip(frame_id)
 
     def _annotate(self, frame_id: str, part: str, pictures: bool = False) -> Script:
