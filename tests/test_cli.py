@@ -193,6 +193,7 @@ class TrainOptions:
     model: Any
     train: Any
     names: tuple[tuple[int, str], ...]
+    more_steps: bool
 
 
 def test_train_passes_its_options_on(
@@ -213,6 +214,7 @@ def test_train_passes_its_options_on(
     assert (folder, out) == (tmp_path, Path("m.safetensors"))
     assert (options.labels, options.model.name) == (5, "vit_b")
     assert (options.train.method, options.train.seed) == ("decoder", 3)
+    assert options.more_steps
 
 
 def test_an_unknown_method_is_refused_with_the_known_ones(run: Callable[..., Ended]) -> None:

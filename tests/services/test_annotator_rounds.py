@@ -32,7 +32,7 @@ def test_a_round_gets_accepted_frames_with_their_file_as_group_and_the_rest_with
     run_round(desk)
     labelled, unlabelled = desk.trainer.given[0]
     assert [one.frame_id for one in labelled] == [first.id]
-    assert labelled[0].group == first.path
+    assert labelled[0].group == first.file_id
     assert np.array_equal(labelled[0].labels, desk.session.annotations[first.id].labels)
     assert np.array_equal(labelled[0].pixels, desk.annotator.pixels(first.id))
     assert [(one.frame_id, dict(one.present)) for one in unlabelled] == [(third.id, {2: False}), (fourth.id, {})]

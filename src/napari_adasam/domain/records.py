@@ -91,6 +91,11 @@ class Frame:
     spacing: Spacing | None = None
     note: str = ""
 
+    @property
+    def file_id(self) -> str:
+        """Content hash of the file: the same for all frames of a clip, wherever it lies."""
+        return self.id.partition("-")[0]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Suggestion:

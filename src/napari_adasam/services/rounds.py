@@ -184,7 +184,7 @@ class Learning:
     def _order(self) -> RoundOrder:
         session, train = self._bench.session, self._bench.settings.train
         annotations = session.annotations
-        accepted = [Accepted(one, annotations.packed(one), session.frame(one).path) for one in annotations]
+        accepted = [Accepted(one, annotations.packed(one), session.frame(one).file_id) for one in annotations]
         closed = (FrameStatus.ACCEPTED, FrameStatus.SKIPPED)
         rest = [frame.id for frame in session.frames if session.status(frame.id) not in closed]
         most = train.max_unlabelled if train.method == "adasam" else 0

@@ -30,16 +30,7 @@ class ExportPanel(QWidget):
         self.folder.setToolTip("The folder that gets the files")
         self.choose = QPushButton("Choose…")
         self.choose.clicked.connect(self._choose_folder)
-        self.formats: dict[str, QCheckBox] = {}
-        boxes = QHBoxLayout()
-        for name, words, tip in FORMATS:
-            box = QCheckBox(words)
-            box.setChecked(True)
-            box.setToolTip(tip)
-            box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-            box.toggled.connect(self._on_format)
-            self.formats[name] = box
-            boxes.addWidget(box)
+        self.formats = {name: self._format_box(words, tip) for name, words, tip in FORMATS}
         self.export = QPushButton("Export accepted images")
         self.export.setToolTip("Write masks and measurements of every accepted image")
         self.export.clicked.connect(self._export)
@@ -50,6 +41,23 @@ class ExportPanel(QWidget):
         self.done = QLabel()
         self.done.setWordWrap(True)
         self.reason = reason_label()
+        self._lay_out()
+        self.show_folder.hide()
+        self.done.hide()
+        self.refresh()
+
+    def _format_box(self, words: str, tip: str) -> QCheckBox:
+        box = QCheckBox(words)
+        box.setChecked(True)
+        box.setToolTip(tip)
+        box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        box.toggled.connect(self._on_format)
+        return box
+
+    def _lay_out(self) -> None:
+        boxes = QHBoxLayout()
+        for box in self.formats.values():
+            boxes.addWidget(box)
         layout = QGridLayout(self)
         layout.setContentsMargins(4, 0, 4, 4)
         layout.setSpacing(4)
@@ -61,9 +69,6 @@ class ExportPanel(QWidget):
         layout.addWidget(self.reason, 3, 0, 1, 2)
         layout.addWidget(self.done, 4, 0, 1, 2)
         layout.setColumnStretch(0, 1)
-        self.show_folder.hide()
-        self.done.hide()
-        self.refresh()
 
     def refresh(self) -> None:
         """Allow the export, or say why not."""
