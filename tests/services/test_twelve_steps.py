@@ -168,7 +168,8 @@ def correct_and_accept(walk: Walk, folder: Path) -> Labels:
     store = Store.open(folder)
     assert np.array_equal(store.load().annotations[first].labels, corrected)
     store.close()
-    assert session.annotations[first].origins[1] is MaskOrigin.CORRECTED
+    found = session.suggestions(first)[1].mask.any()
+    assert session.annotations[first].origins[1] is (MaskOrigin.CORRECTED if found else MaskOrigin.DRAWN)
     return corrected
 
 
