@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from napari_adasam import cli
+from napari_adasam.cli.program import names_of
 from napari_adasam.domain.errors import InputError, StorageError
 from napari_adasam.ui import screen
 
@@ -226,11 +227,11 @@ def test_an_unknown_method_is_refused_with_the_known_ones(run: Callable[..., End
 @pytest.mark.parametrize("text", ["1", "a=b", "1=", "=x"])
 def test_names_that_cannot_be_read_are_refused(text: str) -> None:
     with pytest.raises(InputError, match="cannot be read"):
-        cli.names_of(text)
+        names_of(text)
 
 
 def test_names_of_label_values() -> None:
-    assert cli.names_of("1=muscle belly, 2=aponeurosis") == ((1, "muscle belly"), (2, "aponeurosis"))
+    assert names_of("1=muscle belly, 2=aponeurosis") == ((1, "muscle belly"), (2, "aponeurosis"))
 
 
 def test_a_file_that_is_no_image_is_one_sentence_in_a_real_run(tmp_path: Path) -> None:

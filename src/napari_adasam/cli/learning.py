@@ -1,89 +1,21 @@
-"""The command line. Progress goes to stderr, results to stdout as JSON; exit code 0 done, 2 bad input, 1 failure.
-
-Everything heavy (torch, Qt, napari) is imported inside the commands, so that ``--help`` answers at once.
-"""
+"""Commands that run or make a model: predict, train, train-bundled, evaluate."""
 
 from __future__ import annotations
 
-import difflib
-import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
-from typer.core import TyperGroup
-from typer.main import get_group
 
-from napari_adasam.domain.errors import AdasamError, InputError
+from napari_adasam.cli.program import BUNDLED, ModelName, OnCount, Seed, app, names_of, progress, show
+from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import Method, ModelSettings, Settings, TrainSettings
-from napari_adasam.ui.screen import move_to_virtual_screen, need_window
 
 if TYPE_CHECKING:
     from napari_adasam.domain.rounds import RoundProgress
 
-OPEN = "open"
 STUDIES = ("prompts", "labels")
-BAD_INPUT, FAILURE = 2, 1
-BUNDLED = ModelSettings().name
-
-
-class PathsOrCommand(TyperGroup):
-    """A group in which what is not the name of a command is a path to open: ``napari-adasam FOLDER``."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the hidden command before paths, and before nothing at all."""
-        if not args or not (args[0].startswith("-") or args[0] in self.commands):
-            args = [OPEN, *args]
-        return super().parse_args(ctx, args)
-
-
-app = typer.Typer(
-    cls=PathsOrCommand,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Annotate ultrasound with a model that learns while you work. "
-    "`napari-adasam [PATH…]` opens the window on files, folders or a session; the commands below work without it.",
-)
-
-ModelName = Annotated[str, typer.Option("--model", help="A model's name, or the path of a checkpoint or adapter.")]
-Seed = Annotated[int, typer.Option(help="Of everything that is drawn at random.")]
-OnCount = Callable[[int, int, str], None]
-
-
-@app.command(OPEN, hidden=True)
-def open_window(paths: Annotated[list[Path] | None, typer.Argument()] = None) -> None:
-    """Open the window on files, folders or a session."""
-    for path in paths or []:
-        if not path.exists():
-            raise InputError(_no_such_path(str(path)))
-    need_window()
-    from napari_adasam.ui.app import launch
-
-    launch(paths or [])
-
-
-@app.command()
-def demo(
-    out: Annotated[Path | None, typer.Option(help="Where masks, figures and screenshots go.")] = None,
-    headless: Annotated[
-        bool, typer.Option("--headless", help="Work through it by script, write to --out, end.")
-    ] = False,
-    seed: Seed = 0,
-) -> None:
-    """The whole main job on sample images: suggest, correct, accept, fine-tune, export."""
-    if headless:
-        move_to_virtual_screen(sys.argv[1:])
-    need_window()
-    from napari_adasam.ui.demo import DemoPlan, run_demo
-
-    with progress("demo") as advance:
-        report = run_demo(DemoPlan(out=out or Path("demo-out"), headless=headless, seed=seed), advance)
-    if report is not None:
-        show(report)
 
 
 @app.command()
@@ -190,16 +122,6 @@ def train_bundled(
         show(run(data, base, out, BundledSettings(steps=steps, seed=seed), _on_step(advance, steps)))
 
 
-@app.command()
-def doctor() -> None:
-    """Versions, Qt and GL, devices with a numeric self-check, weights and their licences."""
-    from napari_adasam.ui.doctor import examine
-
-    sound = examine()
-    if not sound:
-        raise typer.Exit(FAILURE)
-
-
 def method_of(name: str) -> Method:
     """The method of this name; InputError if there is none."""
     methods: tuple[Method, ...] = get_args(Method)
@@ -207,34 +129,6 @@ def method_of(name: str) -> Method:
         if method == name:
             return method
     raise InputError(f'There is no method "{name}". Nothing was trained. Choose one of: {", ".join(methods)}.')
-
-
-def show(result: dict[str, Any]) -> None:
-    """Print a result to stdout, as JSON."""
-    typer.echo(json.dumps(result, ensure_ascii=False, indent=2))
-
-
-@contextmanager
-def progress(unit: str) -> Iterator[OnCount]:
-    """A progress bar on stderr; yields what takes (done, total, what)."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=console.is_terminal) as bar:
-        task = bar.add_task("Starting", total=None)
-
-        def advance(done: int, total: int, what: str) -> None:
-            bar.update(task, completed=done, total=total, description=what)
-
-        yield advance
 
 
 def _on_round(advance: OnCount) -> Callable[[RoundProgress], None]:
@@ -249,31 +143,3 @@ def _on_step(advance: OnCount, steps: int) -> Callable[[int, float, float], None
         advance(step, steps, f"loss {loss:.3f}")
 
     return on_step
-
-
-def names_of(text: str) -> tuple[tuple[int, str], ...]:
-    """Structure names from "1=muscle belly,2=aponeurosis"; InputError where that cannot be read."""
-    pairs = [part.split("=", 1) for part in text.split(",") if part.strip()]
-    if any(len(pair) != 2 or not pair[0].strip().isdecimal() or not pair[1].strip() for pair in pairs):
-        raise InputError(
-            f'The names "{text}" cannot be read. Nothing was measured. Write "1=muscle belly,2=aponeurosis".'
-        )
-    return tuple((int(value), name.strip()) for value, name in pairs)
-
-
-def _no_such_path(name: str) -> str:
-    near = difflib.get_close_matches(name, set(get_group(app).commands) - {OPEN}, n=1)
-    advice = f'Did you mean "napari-adasam {near[0]}"?' if near else "Check the spelling; --help lists the commands."
-    return f'There is no file, folder or command "{name}". Nothing was opened. {advice}'
-
-
-def main() -> None:
-    """Run the command line; errors that people can do something about are one sentence on stderr."""
-    try:
-        app()
-    except InputError as error:
-        typer.echo(str(error), err=True)
-        sys.exit(BAD_INPUT)
-    except (AdasamError, OSError) as error:
-        typer.echo(str(error), err=True)
-        sys.exit(FAILURE)

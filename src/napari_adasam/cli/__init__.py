@@ -1,0 +1,30 @@
+"""The command line. Progress goes to stderr, results to stdout as JSON; exit code 0 done, 2 bad input, 1 failure.
+
+Everything heavy (torch, Qt, napari) is imported inside the commands, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from napari_adasam.cli import learning, window
+from napari_adasam.cli.program import app
+from napari_adasam.domain.errors import AdasamError, InputError
+
+__all__ = ["app", "learning", "main", "window"]
+
+BAD_INPUT, FAILURE = 2, 1
+
+
+def main() -> None:
+    """Run the command line; errors that people can do something about are one sentence on stderr."""
+    try:
+        app()
+    except InputError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(BAD_INPUT)
+    except (AdasamError, OSError) as error:
+        typer.echo(str(error), err=True)
+        sys.exit(FAILURE)

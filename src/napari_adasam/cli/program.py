@@ -1,0 +1,79 @@
+"""The program that the commands register with, and what they share: options, progress, results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.settings import ModelSettings
+
+OPEN = "open"
+BUNDLED = ModelSettings().name
+
+
+class PathsOrCommand(TyperGroup):
+    """A group in which what is not the name of a command is a path to open: ``napari-adasam FOLDER``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the hidden command before paths, and before nothing at all."""
+        if not args or not (args[0].startswith("-") or args[0] in self.commands):
+            args = [OPEN, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=PathsOrCommand,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Annotate ultrasound with a model that learns while you work. "
+    "`napari-adasam [PATH…]` opens the window on files, folders or a session; the commands below work without it.",
+)
+
+ModelName = Annotated[str, typer.Option("--model", help="A model's name, or the path of a checkpoint or adapter.")]
+Seed = Annotated[int, typer.Option(help="Of everything that is drawn at random.")]
+OnCount = Callable[[int, int, str], None]
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print a result to stdout, as JSON."""
+    typer.echo(json.dumps(result, ensure_ascii=False, indent=2))
+
+
+@contextmanager
+def progress(unit: str) -> Iterator[OnCount]:
+    """A progress bar on stderr; yields what takes (done, total, what)."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=console.is_terminal) as bar:
+        task = bar.add_task("Starting", total=None)
+
+        def advance(done: int, total: int, what: str) -> None:
+            bar.update(task, completed=done, total=total, description=what)
+
+        yield advance
+
+
+def names_of(text: str) -> tuple[tuple[int, str], ...]:
+    """Structure names from "1=muscle belly,2=aponeurosis"; InputError where that cannot be read."""
+    pairs = [part.split("=", 1) for part in text.split(",") if part.strip()]
+    if any(len(pair) != 2 or not pair[0].strip().isdecimal() or not pair[1].strip() for pair in pairs):
+        raise InputError(
+            f'The names "{text}" cannot be read. Nothing was measured. Write "1=muscle belly,2=aponeurosis".'
+        )
+    return tuple((int(value), name.strip()) for value, name in pairs)
