@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from napari_adasam.model.augment import Geometry, Tone, View, apply, draw_geometry, draw_tone, tone, warp
+from napari_adasam.model.augment import (
+    Geometry,
+    Tone,
+    View,
+    Window,
+    apply,
+    draw_geometry,
+    draw_tone,
+    draw_window,
+    seen_through,
+    tone,
+    warp,
+)
 
 SIZE = 64
 
@@ -115,3 +127,32 @@ def test_chrome_is_painted_only_where_there_is_no_scan() -> None:
     assert (after.grey[0][~scan] == 60).float().mean() > 0.5
     assert after.valid.all()  # it is part of the picture now
     assert torch.equal(after.labels, before.labels)
+
+
+def test_a_window_hides_what_lies_outside_it_and_the_labels_there() -> None:
+    fan = Window(apex=(-0.3, 0.5), near=0.35, far=1.0, half_angle=0.5)
+    seen = seen_through(fan, 64)[0]
+    assert seen[32, 32] == 1
+    assert seen[0, 0] == 0  # beside the fan
+    assert seen[1, 32] == 0  # above its near arc: (1.5 / 64 + 0.3) < 0.35
+    view = apply(frame(), Geometry(window=fan), Tone())
+    assert view.labels is not None
+    size = view.valid.shape[-1]
+    outside = seen_through(fan, size)[0] == 0
+    assert outside.any()
+    assert not view.valid[0][outside].any()
+    assert not view.labels[outside].any()
+    assert not view.grey[:, outside].any()
+
+
+def test_a_rectangular_window_has_the_size_that_it_says() -> None:
+    seen = seen_through(Window(apex=(0.25, 0.5), near=0.25, far=0.5, half_angle=0.0), 64)[0]
+    assert seen.sum() == 32 * 32
+    assert seen[16:48, 16:48].all()
+
+
+def test_drawn_windows_leave_most_of_the_square_in_sight() -> None:
+    rng = np.random.default_rng(3)
+    shares = [float(seen_through(draw_window(rng), 64).mean()) for _ in range(200)]
+    assert min(shares) > 0.3
+    assert float(np.mean(shares)) > 0.6

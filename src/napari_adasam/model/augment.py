@@ -15,6 +15,20 @@ from torch.nn import functional as F  # noqa: N812
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """What a probe lets see, in sides of the square: a fan around ``apex`` (y, x), or with ``half_angle`` 0 a rectangle.
+
+    A fan reaches from radius ``near`` to ``far`` and ``half_angle`` radians to either side of straight down; a
+    rectangle is ``far`` high and twice ``near`` wide, hanging from ``apex``.
+    """
+
+    apex: tuple[float, float]
+    near: float
+    far: float
+    half_angle: float
+
+
+@dataclass(frozen=True, slots=True)
 class Geometry:
     """An affine view of the square: mirror, zoom (above 1: closer), aspect, angle in radians, shift in half sides."""
 
@@ -23,6 +37,7 @@ class Geometry:
     aspect: float = 1.0
     angle: float = 0.0
     shift: tuple[float, float] = (0.0, 0.0)
+    window: Window | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +69,19 @@ class Tone:
     seed: int = 0
 
 
-def draw_geometry(rng: np.random.Generator, strength: float = 1.0) -> Geometry:
-    """A random view; ``strength`` 0 is the identity but for the mirror."""
+def draw_window(rng: np.random.Generator) -> Window:
+    """A fan or a rectangle, about as often, that leaves most of the square in sight."""
+    top = rng.uniform(0.0, 0.12)
+    if rng.random() < 0.5:
+        return Window((top, rng.uniform(0.45, 0.55)), rng.uniform(0.3, 0.48), rng.uniform(0.7, 1.0), 0.0)
+    near = rng.uniform(0.1, 0.7)
+    return Window((top - near, 0.5), near, near + rng.uniform(0.75, 1.0), rng.uniform(0.4, 0.75))
+
+
+def draw_geometry(rng: np.random.Generator, strength: float = 1.0, windows: float = 0.0) -> Geometry:
+    """A random view; ``strength`` 0 is the identity but for the mirror, ``windows`` the share with a fan or rectangle."""
     return Geometry(
+        window=draw_window(rng) if windows and rng.random() < windows else None,
         mirror=bool(rng.random() < 0.5),
         zoom=math.exp(rng.uniform(-0.25, 0.3) * strength),
         aspect=math.exp(rng.uniform(-0.15, 0.15) * strength),
@@ -95,6 +120,16 @@ def warp(planes: Tensor, view: Geometry, nearest: bool = False) -> Tensor:
     grid = grid_of(view, planes.shape[-1])
     mode = "nearest" if nearest else "bilinear"
     return F.grid_sample(planes[None], grid, mode=mode, padding_mode="zeros", align_corners=False)[0]
+
+
+def seen_through(window: Window, size: int) -> Tensor:
+    """(1, S, S) float: 1 where a window lets see."""
+    axis = (torch.arange(size) + 0.5) / size
+    down, across = axis[:, None] - window.apex[0], axis[None, :] - window.apex[1]
+    if window.half_angle == 0:
+        return ((down >= 0) & (down <= window.far) & (across.abs() <= window.near)).float()[None]
+    radius, angle = torch.hypot(down, across), torch.atan2(across, down).abs()
+    return ((radius >= window.near) & (radius <= window.far) & (angle <= window.half_angle)).float()[None]
 
 
 def _smooth_noise(shape: tuple[int, int], generator: torch.Generator) -> Tensor:
@@ -148,10 +183,13 @@ class View:
 
 
 def apply(frame: View, geometry: Geometry, picture: Tone) -> View:
-    """A frame through a geometry and a tone; labels are never interpolated."""
+    """A frame through a geometry and a tone; labels are never interpolated, and end where a window does."""
     grey, valid = warp(frame.grey, geometry), (warp(frame.valid, geometry) > 0.5).float()
+    if geometry.window is not None:
+        valid = valid * seen_through(geometry.window, valid.shape[-1])
     labels = None
     if frame.labels is not None:
         labels = warp(frame.labels[None].float(), geometry, nearest=True)[0].round().long()
+        labels = labels * (valid[0] > 0) if geometry.window is not None else labels
     grey, valid = paint_chrome(tone(grey, picture) * valid, valid, picture)
     return View(grey, valid, labels)
