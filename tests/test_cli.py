@@ -54,7 +54,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[list[Path]]:
     window = types.ModuleType("napari_adasam.ui.app")
     window.launch = calls.append  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "napari_adasam.ui.app", window)
-    monkeypatch.setattr(cli, "need_window", lambda: None)
+    monkeypatch.setattr(cli.window, "need_window", lambda: None)
     return calls
 
 

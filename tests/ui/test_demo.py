@@ -16,10 +16,11 @@ from PIL import Image
 from napari_adasam.domain.errors import AdasamError
 from napari_adasam.domain.records import FrameStatus, Labels
 from napari_adasam.domain.structures import MUSCLE_PRESET
-from napari_adasam.ui.demo import DemoPlan, DemoScript, Director, Wait, run_demo
+from napari_adasam.ui.demo import DemoPlan, DemoScript, run_demo
+from napari_adasam.ui.director import Director, Wait
 from napari_adasam.ui.dock import AdasamDock
 
-from window_fakes import BRIGHT, picture  # isort: skip
+from window_fakes import BRIGHT, CountingTrainer, picture  # isort: skip
 
 
 def play(script: Iterator[Wait], qtbot: Any) -> Director:
@@ -52,7 +53,10 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DemoPlan:
     return DemoPlan(tmp_path / "demo", headless=True, accepted=2, waiting=1, unseen=2)
 
 
-def test_the_whole_job_is_done_and_told(make_dock: Callable[..., AdasamDock], plan: DemoPlan, qtbot: Any) -> None:
+def test_the_whole_job_is_done_and_told(
+    make_dock: Callable[..., AdasamDock], trainer: CountingTrainer, plan: DemoPlan, qtbot: Any
+) -> None:
+    trainer.seconds = 0.15  # long enough to be clicked in
     dock = make_dock(show=True)
     dock.annotator.set_structures(MUSCLE_PRESET)
     told: list[tuple[int, int, str]] = []
@@ -79,6 +83,10 @@ def test_the_whole_job_is_done_and_told(make_dock: Callable[..., AdasamDock], pl
         with Image.open(plan.out / name) as picture:
             assert min(picture.size) > 300
     assert len(report["screenshots"]) == 7
+    times = report["window_ms"]
+    assert times["gap_still"]["n"] > 50
+    assert 0 < times["gap_learning"]["p50"] <= times["gap_learning"]["p99"] <= times["gap_learning"]["max"]
+    assert 1 <= times["click_learning"]["n"] <= 5
     session = dock.annotator.session
     statuses = [session.status(frame.id) for frame in session.frames]
     assert statuses == [FrameStatus.ACCEPTED] * 3 + [FrameStatus.SKIPPED] * 2  # unseen: never accepted

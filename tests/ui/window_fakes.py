@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -89,6 +90,8 @@ class CountingTrainer:
     steps: int = 10
     accepted: bool = True
     hold: threading.Event | None = None
+    seconds: float = 0.0
+    """What a step takes."""
 
     def round(
         self,
@@ -100,6 +103,7 @@ class CountingTrainer:
         for step in range(1, self.steps + 1):
             if self.hold is not None and step == 2:
                 self.hold.wait(10)
+            time.sleep(self.seconds)
             losses.append(1.0 / step)
             yield RoundProgress(step, self.steps, losses[-1], "learning", float(self.steps - step))
         self.predictor.version += self.accepted

@@ -22,6 +22,7 @@ from napari_adasam.domain.records import Labels, Mask
 from napari_adasam.domain.rounds import RoundReport
 from napari_adasam.domain.simulated import next_click
 from napari_adasam.domain.structures import Structure
+from napari_adasam.evaluation.times import Times
 from napari_adasam.files import phantom
 from napari_adasam.files.atomic import make_folder
 from napari_adasam.files.exports import software_versions
@@ -208,6 +209,9 @@ class DemoLog:
     written: list[str] = field(default_factory=list)
     round: RoundReport | None = None
     model: ModelInfo | None = None
+    gaps_still: Times | None = None
+    gaps_learning: Times | None = None
+    clicks_learning: list[float] = field(default_factory=list)
 
     def add_frame(
         self, name: str, part: str, suggested: Labels, accepted: Labels, clinician: ScriptedClinician
@@ -235,6 +239,11 @@ class DemoLog:
             "dice_unseen_after": mean_by_name(self.after, self.structures),
             "round": done and _by_name(asdict(done) | {"losses": [round(loss, 4) for loss in done.losses]}, names),
             "frames": self.frames,
+            "window_ms": {
+                "gap_still": self.gaps_still and asdict(self.gaps_still),
+                "gap_learning": self.gaps_learning and asdict(self.gaps_learning),
+                "click_learning": asdict(clicks) if (clicks := Times.of(self.clicks_learning)) else None,
+            },
             "seconds": {phase: round(seconds, 2) for phase, seconds in self.seconds.items()},
             "versions": software_versions(),
             "messages": self.messages,

@@ -16,7 +16,7 @@ from torch.nn import functional as F  # noqa: N812
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What a probe lets see, in sides of the square: a fan around ``apex`` (y, x), or with ``half_angle`` 0 a rectangle.
+    """What a probe lets see, in sides of the square: a fan around ``apex`` (y, x), or a rectangle (``half_angle`` 0).
 
     A fan reaches from radius ``near`` to ``far`` and ``half_angle`` radians to either side of straight down; a
     rectangle is ``far`` high and twice ``near`` wide, hanging from ``apex``.
@@ -79,7 +79,7 @@ def draw_window(rng: np.random.Generator) -> Window:
 
 
 def draw_geometry(rng: np.random.Generator, strength: float = 1.0, windows: float = 0.0) -> Geometry:
-    """A random view; ``strength`` 0 is the identity but for the mirror, ``windows`` the share with a fan or rectangle."""
+    """A random view; ``strength`` 0 is the identity but for the mirror, ``windows`` the share seen through a window."""
     return Geometry(
         window=draw_window(rng) if windows and rng.random() < windows else None,
         mirror=bool(rng.random() < 0.5),

@@ -113,8 +113,10 @@ def load_sources(data: Path, size: int) -> tuple[Loaded, frozenset[str]]:
 
 
 def draw_view(loaded: Loaded, rng: np.random.Generator) -> augment.View:
-    """A random image of a random source, augmented; three in ten as they are but for the tone, one in seven
-    of all through a fan or a rectangle."""
+    """A random image of a random source, augmented; three in ten as they are but for the tone.
+
+    One in seven is seen through a fan or a rectangle.
+    """
     shares = np.array([share for share, _ in loaded])
     items = loaded[int(rng.choice(len(loaded), p=shares / shares.sum()))][1]
     view = items[int(rng.integers(len(items)))].view

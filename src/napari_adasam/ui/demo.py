@@ -10,44 +10,37 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import napari
 from napari.viewer import Viewer
-from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
 from napari_adasam.domain.errors import AdasamError
+from napari_adasam.domain.prompts import Point
 from napari_adasam.domain.records import FrameStatus, Labels
 from napari_adasam.domain.settings import LearnSettings, Settings
 from napari_adasam.evaluation.demo import Click, DemoLog, DemoPlan, ScriptedClinician, Stroke, agreement, draw_samples
 from napari_adasam.files.atomic import make_folder, write_whole
 from napari_adasam.ui.app import open_window
+from napari_adasam.ui.director import Director, Script, Wait, pause
 from napari_adasam.ui.dock import AdasamDock
+from napari_adasam.ui.pulse import Pulse
 from napari_adasam.ui.tools import Tool
 
 __all__ = ["DemoPlan", "run_demo"]
 
-TICK_MS = 15
 PAUSE_S = 0.8
 SETTLE_S = 0.25
-PATIENCE_S = 300.0
+STILL_S = 2.0
+CLICKS_AT = (0.1, 0.2, 0.3, 0.4, 0.5)
+"""Shares of the round at which the demo clicks."""
 PHASES = 6
 WINDOW = (1366, 768)
 
 OnProgress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Go on when ``ready``; ``what`` is said if it takes longer than is sane."""
-
-    ready: Callable[[], bool]
-    what: str
-
-
-Script = Iterator[Wait]
 
 
 class DemoScript:
@@ -138,22 +131,59 @@ class DemoScript:
                     layer.paint(place, 0 if correction.erase else correction.structure)
 
     def _learn(self) -> Script:
-        """One round, with a picture of the panel while it runs and one when it has ended."""
+        """One round, with clicks and a picture of the panel while it runs, and a picture when it has ended."""
         self._show_only("learn")
         steps = self._annotator.settings.train.steps
         done: list[int] = []
         reports = len(self._annotator.reports)
+        yield from self._still()
         self._annotator.round_progress.connect(lambda event: done.append(event.step))
         self._annotator.start_round()
-        yield Wait(lambda: not self._annotator.training or bool(done and done[-1] >= steps // 2), "half of the round")
+        pulse = Pulse()
+        pulse.start()
+        for share in CLICKS_AT:
+            yield Wait(partial(self._is_at, done, share * steps), "a step of the round")
+            yield from self._click_while_learning()
         yield from self._picture("4_learning")
         yield Wait(lambda: not self._annotator.training, "the round")
+        self.log.gaps_learning = pulse.stop()
         yield from self._idle("renewed suggestions")
         if len(self._annotator.reports) == reports:
             raise AdasamError(f"The round did not end well: {' '.join(self.log.messages) or 'it was cancelled'}.")
         self.log.round = self._annotator.reports[-1]
         yield from self._picture("5_learned")
         self._show_only("annotate")
+
+    def _is_at(self, done: list[int], step: float) -> bool:
+        return not self._annotator.training or bool(done and done[-1] >= step)
+
+    def _still(self) -> Script:
+        """The gaps of the event loop when nothing is under way, to compare with."""
+        pulse = Pulse()
+        pulse.start()
+        yield pause(STILL_S)
+        self.log.gaps_still = pulse.stop()
+
+    def _click_while_learning(self) -> Script:
+        """A click on the current frame, timed to its outline, and taken back."""
+        frame_id = self._session.current
+        if frame_id is None or not self._annotator.training:
+            return
+        frame = self._session.frame(frame_id)
+        shown: list[float] = []
+
+        def note(changed: str) -> None:
+            if changed == frame_id and not self._session.unanswered(frame_id):
+                shown.append(time.perf_counter())
+
+        began = time.perf_counter()
+        self._annotator.click(Point(frame.height / 2, frame.width / 2), self.log.structures[0].value)
+        self._session.labels_changed.connect(note)
+        yield Wait(lambda: bool(shown) or not self._session.unanswered(frame_id), "the outline of a click")
+        self._session.labels_changed.disconnect(note)
+        if shown:
+            self.log.clicks_learning.append(1000 * (shown[0] - began))
+        self._dock.commander.run("undo")
 
     def _export(self) -> Script:
         with self._phase("export"):
@@ -174,7 +204,7 @@ class DemoScript:
 
     def _picture(self, name: str) -> Script:
         """A screenshot of the whole window, when it has been drawn."""
-        yield _pause(SETTLE_S)
+        yield pause(SETTLE_S)
         folder = make_folder(self._plan.out / "screenshots")
         self._dock.viewer.screenshot(str(folder / f"{name}.png"), canvas_only=False, flash=False)
         self.log.screenshots.append(f"screenshots/{name}.png")
@@ -185,7 +215,7 @@ class DemoScript:
         if self._annotator.model is None:
             raise AdasamError(" ".join(self.log.messages) or "The model could not be loaded. Run napari-adasam doctor.")
         if not self._plan.headless:
-            yield _pause(PAUSE_S)
+            yield pause(PAUSE_S)
 
     def _note_sign(self, _event: object) -> None:
         self.last_sign = time.monotonic()
@@ -206,49 +236,6 @@ class DemoScript:
         began = time.monotonic()
         yield
         self.log.seconds[name] = time.monotonic() - began
-
-
-class Director:
-    """Takes a script further from the event loop's timer, until it ends or fails.
-
-    Parameters
-    ----------
-    last_sign
-        When (monotonic seconds) there was last a sign that work goes on; long silence ends the demo.
-    """
-
-    def __init__(
-        self, script: Script, on_end: Callable[[], None], last_sign: Callable[[], float] = lambda: 0.0
-    ) -> None:
-        self.error: BaseException | None = None
-        self.ended = False
-        self._script = script
-        self._on_end = on_end
-        self._last_sign = last_sign
-        self._wait = Wait(lambda: True, "")
-        self._since = time.monotonic()
-        self.timer = QTimer()
-        self.timer.setInterval(TICK_MS)
-        self.timer.timeout.connect(self._tick)
-
-    def _tick(self) -> None:
-        try:
-            if self._wait.ready():
-                self._wait, self._since = next(self._script), time.monotonic()
-            elif time.monotonic() - max(self._since, self._last_sign()) > PATIENCE_S:
-                raise AdasamError(
-                    f"Nothing has happened for {PATIENCE_S:.0f} s while the demo waited for {self._wait.what}. It ends."
-                )
-        except StopIteration:
-            self._end()
-        except Exception as error:  # noqa: BLE001 - Qt would swallow it; run_demo raises it again
-            self.error = error
-            self._end()
-
-    def _end(self) -> None:
-        self.timer.stop()
-        self.ended = True
-        self._on_end()
 
 
 def run_demo(plan: DemoPlan, on_progress: OnProgress) -> dict[str, Any] | None:
@@ -292,8 +279,3 @@ def _finish(plan: DemoPlan, viewer: Viewer, director: Director) -> None:
     if plan.headless or director.error is not None:
         viewer.close()
         QApplication.quit()
-
-
-def _pause(seconds: float) -> Wait:
-    end = time.monotonic() + seconds
-    return Wait(lambda: time.monotonic() >= end, "a moment")
