@@ -18,13 +18,14 @@ from session_facts import FRAMES, REPORT, annotation, reopened, same
 
 from napari_adasam.domain.records import Annotation, FrameStatus, MaskOrigin, Spacing
 from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
+from napari_adasam.files.lock import LOCK
 from napari_adasam.files.store import DATABASE, SessionRecord, Store
 
 
 def test_an_empty_session(tmp_path: Path) -> None:
     store = Store.create(tmp_path / "deep" / "session")
     assert reopened(store) == SessionRecord()
-    assert sorted(path.name for path in store.folder.iterdir()) == ["masks", "models", DATABASE]
+    assert sorted(path.name for path in store.folder.iterdir()) == [LOCK, "masks", "models", DATABASE]
 
 
 def test_everything_comes_back(tmp_path: Path) -> None:

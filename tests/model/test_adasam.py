@@ -140,3 +140,19 @@ def test_one_lone_point_takes_the_best_of_three_only_where_it_is_ambiguous(net: 
         adasam.answer(net, embedding, lone, single, canvas)[2],
         adasam.answer(net, embedding, replace(lone, dense=single.clamp(-10, 10).numpy()), None, canvas)[2],
     )
+
+
+def test_a_renamed_structure_is_still_found_and_keeps_what_was_learned() -> None:
+    net = tiny_net(structures=(BELLY, APONEUROSIS))
+    renamed = BELLY.renamed("rectus femoris")
+    assert net.index_of(renamed) == net.index_of(BELLY)
+    assert renamed.renamed("vastus lateralis").learned_as == BELLY.name
+    assert renamed.renamed(BELLY.name) == BELLY
+    before = {name: one.clone() for name, one in net.head.state_dict().items()}
+    net.set_structures((renamed, APONEUROSIS))
+    assert net.card.structures == (renamed, APONEUROSIS)
+    assert all(torch.equal(one, before[name]) for name, one in net.head.state_dict().items())
+    again = renamed.renamed("vastus lateralis")
+    net.set_structures((APONEUROSIS, again))
+    assert net.index_of(again) == 1
+    assert all(torch.equal(one.flip(0), before[name]) for name, one in net.head.state_dict().items() if one.ndim)

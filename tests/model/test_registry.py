@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,6 +24,7 @@ from napari_adasam.model.checkpoints import Weights
 from napari_adasam.model.encoders import TinyVit
 from napari_adasam.model.sam import SamNet
 from napari_adasam.model.supervision import labelled_loss
+from napari_adasam.services.predictor import ModelPredictor
 
 LORA = lora.LoraSettings(rank=2, alpha=2)
 
@@ -234,3 +236,44 @@ def test_a_student_of_a_tiny_vit_trains_only_its_last_stage() -> None:
     assert all(torch.equal(p, before[name]) for name, p in frozen.items())
     assert any(name.endswith("qkv.b") and p.any() for name, p in after.items())
     assert {name.split(".")[3] for name in adapted if name.startswith("sam.encoder")} == {"3"}
+
+
+def learned_predictor(base: Path) -> ModelPredictor:
+    """A predictor that serves what a round made of a base."""
+    predictor = ModelPredictor(ModelSettings(str(base), device="cpu"))
+    student = copy.deepcopy(predictor.net)
+    student.set_structures((BELLY, APONEUROSIS))
+    adaptation.prepare(student, "lora", LORA)
+    with torch.no_grad():
+        for name, parameter in student.named_parameters():
+            if name in adaptation.adapted_names(student):
+                parameter.add_(torch.randn_like(parameter) * 0.01)
+    predictor.serve(student, ("lora", LORA))
+    return predictor
+
+
+def test_what_was_learned_is_saved_and_serves_again_bit_for_bit(full: Callable[[int], Path], tmp_path: Path) -> None:
+    base = full(3)
+    predictor = learned_predictor(base)
+    path = predictor.save(tmp_path)
+    assert path is not None
+    assert path.stem == predictor.info().fingerprint
+    assert predictor.save(tmp_path) == path
+    again = ModelPredictor(ModelSettings(str(base), device="cpu"))
+    plain = again.info().fingerprint
+    assert again.restore(path).fingerprint == predictor.info().fingerprint
+    assert again.save(tmp_path) == path
+    assert again.go_back().fingerprint == plain
+    assert again.save(tmp_path) is None
+
+
+def test_what_was_learned_on_another_base_is_refused(full: Callable[[int], Path], tmp_path: Path) -> None:
+    path = learned_predictor(full(3)).save(tmp_path)
+    assert path is not None
+    other = ModelPredictor(ModelSettings(str(full(4)), device="cpu"))
+    before = other.info()
+    with pytest.raises(InputError, match="another base model"):
+        other.restore(path)
+    assert other.info() == before
+    with pytest.raises(InputError, match="is not an adapter"):
+        other.restore(full(3))

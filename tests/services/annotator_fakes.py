@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.prompts import Point, Prompt
 from napari_adasam.domain.records import Mask, Suggestion
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
@@ -99,6 +100,19 @@ class FakePredictor:
 
     def go_back(self) -> ModelInfo:
         self.version -= 1
+        return self.info()
+
+    def save(self, folder: Path) -> Path | None:
+        if self.version <= 1:
+            return None
+        path = folder / f"v{self.version}.safetensors"
+        path.write_text(str(self.version))
+        return path
+
+    def restore(self, path: Path) -> ModelInfo:
+        if not path.exists():
+            raise InputError("What was learned is not there.")
+        self.version = int(path.read_text())
         return self.info()
 
     def _work(self) -> None:

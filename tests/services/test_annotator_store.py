@@ -38,11 +38,7 @@ def reopened(tmp_path: Path) -> Desk:
 
 
 def on_disk(folder: Path) -> dict[str, str]:
-    store = Store.open(folder)
-    try:
-        return {frame_id: str(status) for frame_id, status in store.load().statuses.items()}
-    finally:
-        store.close()
+    return {frame_id: str(status) for frame_id, status in Store.read(folder).statuses.items()}
 
 
 def full_disk(monkeypatch: pytest.MonkeyPatch, method: str) -> None:

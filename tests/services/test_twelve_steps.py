@@ -165,9 +165,7 @@ def correct_and_accept(walk: Walk, folder: Path) -> Labels:
     paint(walk)
     corrected = session.labels(first).copy()
     assert annotator.accept()
-    store = Store.open(folder)
-    assert np.array_equal(store.load().annotations[first].labels, corrected)
-    store.close()
+    assert np.array_equal(Store.read(folder).annotations[first].labels, corrected)
     found = session.suggestions(first)[1].mask.any()
     assert session.annotations[first].origins[1] is (MaskOrigin.CORRECTED if found else MaskOrigin.DRAWN)
     return corrected

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,12 @@ class BrightnessPredictor:
 
     def go_back(self) -> ModelInfo:
         self.version -= 1
+        return self.info()
+
+    def save(self, folder: Path) -> Path | None:
+        return None
+
+    def restore(self, path: Path) -> ModelInfo:
         return self.info()
 
     def _suggestion(self, frame_id: str, image: NDArray[np.uint8], structure: Structure) -> Suggestion:

@@ -82,6 +82,7 @@ class Facts:
 
     def __init__(self, structures: Sequence[Structure] = MUSCLE_PRESET) -> None:
         self._structures = tuple(structures)
+        self._used = {one.value for one in structures}
         self._records: dict[str, FrameRecord] = {}
         self._current: str | None = None
         self._shelf = Shelf()
@@ -125,6 +126,10 @@ class Facts:
         if self._opened[0] is not packed:
             self._opened = (packed, packed.open())
         return self._opened[1]
+
+    def packed(self, frame_id: str) -> PackedLabels | None:
+        """The labels as they lie in memory; ``None`` where nothing is labelled."""
+        return self._records[frame_id].content.labels
 
     def suggestions(self, frame_id: str) -> Mapping[int, Suggestion]:
         """Structure value to the model's latest answer; empty where there is none."""

@@ -151,3 +151,19 @@ class Annotation:
     changed_share: dict[int, float]
     seconds: float
     model: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Draft:
+    """Work in progress on a frame.
+
+    Parameters
+    ----------
+    annotation
+        What accepting the frame would record now.
+    touched
+        Values of the structures that were changed by hand.
+    """
+
+    annotation: Annotation
+    touched: frozenset[int]

@@ -6,7 +6,7 @@ Every change is one step of the frame's own history, so undo works frame by fram
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -16,10 +16,9 @@ from napari_adasam.domain import steps
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.facts import Facts, FrameRecord
 from napari_adasam.domain.history import NO_PROMPT, FrameContent, History, StructurePrompt
-from napari_adasam.domain.packing import PackedLabels
 from napari_adasam.domain.prompts import Box, Point
-from napari_adasam.domain.records import Annotation, Frame, FrameStatus, Labels, Mask, Suggestion
-from napari_adasam.domain.structures import Structure
+from napari_adasam.domain.records import Annotation, Draft, Frame, FrameStatus, Labels, Mask, Suggestion
+from napari_adasam.domain.structures import MAX_STRUCTURES, Structure
 
 NO_TICKS: Mapping[int, bool] = MappingProxyType({})
 
@@ -40,23 +39,40 @@ class Session(Facts):
         if new:
             self.frames_changed.emit()
 
+    def check_structures(self, structures: Sequence[Structure]) -> None:
+        """Raise InputError if a structure that is drawn or accepted anywhere is not among them; changes nothing."""
+        values = [one.value for one in structures]
+        if len(set(values)) != len(values):
+            raise ValueError(f"expected structures of different values, got {values}")
+        self._refuse_if_drawn([one for one in self._structures if one.value not in values])
+
     def set_structures(self, structures: Sequence[Structure]) -> None:
         """Replace the structures. Suggested masks of one that is gone are taken out.
 
         InputError if a structure that is gone was drawn or accepted anywhere.
         """
+        self.check_structures(structures)
         values = [one.value for one in structures]
-        if len(set(values)) != len(values):
-            raise ValueError(f"expected structures of different values, got {values}")
         gone = [one for one in self._structures if one.value not in values]
-        self._refuse_if_drawn(gone)
         self._structures = tuple(structures)
-        for frame_id, record in self._records.items():
-            labels = self.labels(frame_id)
-            bare = np.where(np.isin(labels, values), labels, 0).astype(np.uint8)
-            if gone and not np.array_equal(bare, labels):
-                self._step(frame_id, replace(record.content, labels=PackedLabels.of(bare)))
+        self._used |= set(values)
+        for frame_id in self._records if gone else ():
+            record = self._records[frame_id]
+            bare = steps.without_unknown(record.content, structures)
+            if bare is not record.content:
+                self._step(frame_id, bare)
         self.structures_changed.emit()
+
+    def free_value(self) -> int | None:
+        """The smallest value that no structure of this session ever had; ``None`` if there is none left.
+
+        A value is not used twice: what was suggested, ticked or undone under it would pass for the new structure's.
+        """
+        return next((value for value in range(1, MAX_STRUCTURES + 1) if value not in self._used), None)
+
+    def note_used(self, values: Iterable[int]) -> None:
+        """Values that structures had in earlier sittings."""
+        self._used |= set(values)
 
     def _refuse_if_drawn(self, gone: Sequence[Structure]) -> None:
         """Raise InputError if a structure is accepted or changed by hand on a frame: that work must not vanish."""
@@ -177,7 +193,7 @@ class Session(Facts):
         if not record.history.can_undo:
             return False
         record.revision += 1
-        self._show(frame_id, record.history.undo(record.content))
+        self._show(frame_id, steps.without_unknown(record.history.undo(record.content), self._structures))
         return True
 
     def redo(self, frame_id: str) -> bool:
@@ -186,7 +202,7 @@ class Session(Facts):
         if not record.history.can_redo:
             return False
         record.revision += 1
-        self._show(frame_id, record.history.redo(record.content))
+        self._show(frame_id, steps.without_unknown(record.history.redo(record.content), self._structures))
         return True
 
     def restore(
@@ -195,12 +211,16 @@ class Session(Facts):
         status: FrameStatus,
         annotation: Annotation | None = None,
         ticks: Mapping[int, bool] = NO_TICKS,
+        draft: Draft | None = None,
     ) -> None:
-        """Bring a frame back as the disk has it; not a step. ``annotation`` is its last accepted version, if any."""
+        """Bring a frame back as the disk has it; not a step.
+
+        ``annotation`` is its last accepted version, ``draft`` the work in progress on it, if any.
+        """
         record = self._records[frame_id]
         record.history = History()
         record.revision += 1
-        self._show(frame_id, steps.restored(status, annotation, ticks))
+        self._show(frame_id, steps.restored(status, annotation, ticks, draft))
 
     def _step(self, frame_id: str, after: FrameContent, by_clinician: bool = True) -> None:
         record = self._records[frame_id]

@@ -11,7 +11,7 @@ import numpy as np
 from napari_adasam.domain.history import NO_PROMPT, Acceptance, EarlierVersion, FrameContent, StructurePrompt
 from napari_adasam.domain.packing import PackedLabels, PackedMask
 from napari_adasam.domain.protection import changed_share, changed_structures, lay_suggestions, put_mask, put_stroke
-from napari_adasam.domain.records import Annotation, FrameStatus, Labels, Mask, MaskOrigin, Suggestion
+from napari_adasam.domain.records import Annotation, Draft, FrameStatus, Labels, Mask, MaskOrigin, Suggestion
 from napari_adasam.domain.structures import Structure
 
 CLOSED = (FrameStatus.ACCEPTED, FrameStatus.SKIPPED)
@@ -153,19 +153,37 @@ def accepted(content: FrameContent, annotation: Annotation) -> FrameContent:
     )
 
 
-def restored(status: FrameStatus, annotation: Annotation | None, ticks: Mapping[int, bool]) -> FrameContent:
+def restored(
+    status: FrameStatus, annotation: Annotation | None, ticks: Mapping[int, bool], draft: Draft | None
+) -> FrameContent:
     """A frame as the disk has it. Suggestions are not kept there, so a frame that had only those is new again."""
     ticks = MappingProxyType(dict(ticks))
+    if draft is not None and status is not FrameStatus.ACCEPTED:
+        content = _as_left(draft.annotation, draft.touched, ticks)
+        return replace(content, status=status) if status is FrameStatus.SKIPPED else content
     if annotation is None:
         kept = status if status is FrameStatus.SKIPPED else FrameStatus.NEW
         return FrameContent(status=kept, ticks=ticks)
+    content = _as_left(annotation, frozenset(annotation.origins), ticks)
     if status not in CLOSED:
-        status = FrameStatus.CORRECTED
-    labels, facts = PackedLabels.of(annotation.labels), Acceptance.of(annotation)
-    content = FrameContent(
-        status, labels, touched=frozenset(facts.origins), ticks=ticks, earlier=EarlierVersion(labels, facts)
-    )
-    return replace(content, acceptance=facts) if status is FrameStatus.ACCEPTED else content
+        return content
+    facts = Acceptance.of(annotation) if status is FrameStatus.ACCEPTED else None
+    return replace(content, status=status, acceptance=facts)
+
+
+def _as_left(one: Annotation, touched: frozenset[int], ticks: Mapping[int, bool]) -> FrameContent:
+    labels, facts = PackedLabels.of(one.labels), Acceptance.of(one)
+    earlier = EarlierVersion(labels, facts)
+    return FrameContent(FrameStatus.CORRECTED, labels, touched=touched, ticks=ticks, earlier=earlier)
+
+
+def without_unknown(content: FrameContent, structures: Sequence[Structure]) -> FrameContent:
+    """A content of earlier times without the pixels of structures that have been removed since."""
+    if content.labels is None:
+        return content
+    labels = content.labels.open()
+    known = np.isin(labels, [0, *(one.value for one in structures)])
+    return content if known.all() else replace(content, labels=PackedLabels.of(np.where(known, labels, 0)))
 
 
 def skipped(content: FrameContent) -> FrameContent:

@@ -9,7 +9,8 @@ from types import TracebackType
 
 from napari_adasam.domain.errors import InputError, StorageError
 
-VERSION = 1
+VERSION = 2
+"""2: drafts, serving."""
 COLUMNS = {
     "frames": (
         "frame_id TEXT NOT NULL",
@@ -35,8 +36,22 @@ COLUMNS = {
     ),
     "ticks": ("frame_id TEXT NOT NULL", "structure INTEGER NOT NULL", "present INTEGER"),
     "rounds": ("number INTEGER NOT NULL", "model TEXT NOT NULL", "accepted INTEGER NOT NULL", "report TEXT NOT NULL"),
+    "serving": ("file TEXT NOT NULL",),
+    "drafts": (
+        "frame_id TEXT NOT NULL",
+        "height INTEGER NOT NULL",
+        "width INTEGER NOT NULL",
+        "labels BLOB NOT NULL",
+        "touched TEXT NOT NULL",
+        "origins TEXT NOT NULL",
+        "changed_share TEXT NOT NULL",
+        "seconds REAL NOT NULL",
+        "model TEXT NOT NULL",
+    ),
 }
 """Each table also has ``row``, counting up, and ``at``, when it was written (UTC)."""
+PASSING = ("drafts",)
+"""Tables whose rows go when they have been overtaken; in all others rows are only added."""
 
 
 class Transaction:
@@ -68,7 +83,7 @@ class Transaction:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open the database, write-ahead log on and every commit flushed; make its tables if it has none.
+    """Open the database, write-ahead log on and every commit flushed; make the tables that it has not.
 
     Raises
     ------
@@ -83,7 +98,7 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous=FULL")
         if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
             _make_tables(connection, path.parent)
-        _check_version(connection, path.parent)
+        _bring_up_to_date(connection, path.parent)
     except BaseException:
         connection.close()
         raise
@@ -127,19 +142,32 @@ def _make_tables(connection: sqlite3.Connection, folder: Path) -> None:
     with Transaction(connection, folder):
         connection.execute("CREATE TABLE schema_version (version INTEGER NOT NULL)")
         connection.execute("INSERT INTO schema_version VALUES (?)", (VERSION,))
-        for table, columns in COLUMNS.items():
-            stamp = "at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))"
-            connection.execute(f"CREATE TABLE {table} (row INTEGER PRIMARY KEY, {stamp}, {', '.join(columns)})")
-            for change in ("UPDATE", "DELETE"):
-                connection.execute(
-                    f"CREATE TRIGGER {table}_no_{change.lower()} BEFORE {change} ON {table} "
-                    f"BEGIN SELECT RAISE(ABORT, 'rows are never changed'); END"
-                )
+        for table in COLUMNS:
+            _make_table(connection, table)
 
 
-def _check_version(connection: sqlite3.Connection, folder: Path) -> None:
+def _make_table(connection: sqlite3.Connection, table: str) -> None:
+    stamp = "at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))"
+    connection.execute(f"CREATE TABLE {table} (row INTEGER PRIMARY KEY, {stamp}, {', '.join(COLUMNS[table])})")
+    for change in () if table in PASSING else ("UPDATE", "DELETE"):
+        connection.execute(
+            f"CREATE TRIGGER {table}_no_{change.lower()} BEFORE {change} ON {table} "
+            f"BEGIN SELECT RAISE(ABORT, 'rows are never changed'); END"
+        )
+
+
+def _bring_up_to_date(connection: sqlite3.Connection, folder: Path) -> None:
+    """Add the tables that an earlier version did not know; what is in the others stays as it is."""
     version = connection.execute("SELECT version FROM schema_version").fetchone()[0]
     if version > VERSION:
         raise InputError(
             f"The session in {folder} was made by a newer version of this program; update the program to open it."
         )
+    if version == VERSION:
+        return
+    with Transaction(connection, folder):
+        there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        for table in COLUMNS:
+            if table not in there:
+                _make_table(connection, table)
+        connection.execute("UPDATE schema_version SET version = ?", (VERSION,))

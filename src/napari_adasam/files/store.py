@@ -1,8 +1,10 @@
 """A session on disk: ``session.sqlite``, ``masks/`` and ``models/`` in one folder.
 
-Every change is a new row, and no row is ever changed: the latest row of a frame is what holds, the earlier ones are
-its history. A mask is on the disk before the row that names it, and the row is on the disk before
-:meth:`Store.save_annotation` returns, so that an interruption at any instant loses nothing that was accepted.
+Every decision is a new row, and no row is ever changed: the latest row of a frame is what holds, the earlier ones are
+its history. Only work in progress (drafts) replaces what was saved of it before.
+
+A mask is on the disk before the row that names it, and the row is on the disk before :meth:`Store.save_annotation`
+returns, so that an interruption at any instant loses nothing that was accepted.
 """
 
 from __future__ import annotations
@@ -10,17 +12,20 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from napari_adasam.domain.errors import InputError, StorageError
-from napari_adasam.domain.records import Annotation, Frame, FrameStatus, MaskOrigin, Spacing
+from napari_adasam.domain.records import Annotation, Draft, Frame, FrameStatus, Spacing
 from napari_adasam.domain.rounds import RoundReport
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files import schema
 from napari_adasam.files.atomic import flush_folder, make_folder
+from napari_adasam.files.drafts import draft_row, facts_row, read_draft, read_facts
+from napari_adasam.files.lock import FolderLock
 from napari_adasam.files.masks import read_mask, write_mask
 
 DATABASE = "session.sqlite"
@@ -39,8 +44,14 @@ class SessionRecord:
         Frame id to status; frames without one are new.
     annotations
         Frame id to the latest accepted label image; the status tells whether the frame was reopened since.
+    drafts
+        Frame id to what was in progress on it; only of frames that are neither accepted nor skipped.
     ticks
         Frame id to structure value to whether the clinician says that it is there.
+    used
+        Every structure value that was ever in the list: none is given to another structure.
+    serving
+        The file, within the session's folder, of the model that served last; ``None`` for the model of the settings.
     rounds
         Reports of all rounds, oldest first; their models are the lineage.
     problems
@@ -52,7 +63,10 @@ class SessionRecord:
     structures: tuple[Structure, ...] = ()
     statuses: dict[str, FrameStatus] = field(default_factory=dict)
     annotations: dict[str, Annotation] = field(default_factory=dict)
+    drafts: dict[str, Draft] = field(default_factory=dict)
     ticks: Ticks = field(default_factory=dict)
+    used: frozenset[int] = frozenset()
+    serving: Path | None = None
     rounds: tuple[RoundReport, ...] = ()
     problems: tuple[str, ...] = ()
 
@@ -64,9 +78,10 @@ class Store:
     if they are not.
     """
 
-    def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, folder: Path, connection: sqlite3.Connection, held: FolderLock) -> None:
         self.folder = folder
         self._connection = connection
+        self._held = held
         self._lock = threading.Lock()
 
     @classmethod
@@ -77,22 +92,49 @@ class Store:
             raise InputError(f"{folder} holds a session already; open it, or choose another folder.")
         for name in ("masks", "models"):
             make_folder(folder / name)
+        held = FolderLock(folder)
+        held.take()
         try:
             connection = schema.connect(database)
             flush_folder(folder)
         except (OSError, sqlite3.Error) as error:
+            held.release()
             raise StorageError(schema.not_saved(folder, error)) from error
-        return cls(folder, connection)
+        return cls(folder, connection, held)
 
     @classmethod
     def open(cls, folder: Path) -> Store:
-        """Open an existing session. Raises InputError if there is none, or a newer program made it; StorageError."""
+        """Open an existing session.
+
+        Raises InputError if there is none, it is open in another window, or a newer program made it; StorageError.
+        """
         if not is_session(folder):
             raise InputError(f"{folder} holds no session ({DATABASE} is missing or empty); choose the folder of one.")
+        held = FolderLock(folder)
+        held.take()
+        return cls._connect(folder, held)
+
+    @classmethod
+    def read(cls, folder: Path) -> SessionRecord:
+        """What a session holds, also while it is open in a window. Raises as :meth:`open` and :meth:`load` do."""
+        if not is_session(folder):
+            raise InputError(f"{folder} holds no session ({DATABASE} is missing or empty); choose the folder of one.")
+        store = cls._connect(folder, FolderLock(folder))
         try:
-            return cls(folder, schema.connect(folder / DATABASE))
+            return store.load()
+        finally:
+            store.close()
+
+    @classmethod
+    def _connect(cls, folder: Path, held: FolderLock) -> Store:
+        try:
+            return cls(folder, schema.connect(folder / DATABASE), held)
         except sqlite3.DatabaseError as error:
+            held.release()
             raise InputError(schema.not_opened(folder, error)) from error
+        except BaseException:
+            held.release()
+            raise
 
     @property
     def masks(self) -> Path:
@@ -108,6 +150,13 @@ class Store:
         """Close the database; a second call does nothing."""
         with self._lock:
             self._connection.close()
+            self._held.release()
+
+    def discard(self) -> None:
+        """Close a session that could not be made whole, and take its database away; masks written so far stay."""
+        self.close()
+        for path in self.folder.glob(f"{DATABASE}*"):
+            path.unlink(missing_ok=True)
 
     def save_frames(self, frames: Iterable[Frame]) -> None:
         """Add frames, or new versions of them (a scale set by hand)."""
@@ -123,13 +172,26 @@ class Store:
 
     def save_annotation(self, annotation: Annotation) -> None:
         """Save an accepted label image; the frame's status becomes accepted in the same transaction."""
-        mask = write_mask(self.masks, annotation.labels)
-        origins = json.dumps({value: str(origin) for value, origin in annotation.origins.items()})
-        shares = json.dumps({value: float(share) for value, share in annotation.changed_share.items()})
-        row = (annotation.frame_id, mask, origins, shares, float(annotation.seconds), annotation.model)
+        row = (annotation.frame_id, write_mask(self.masks, annotation.labels), *facts_row(annotation))
         with self._lock, self._transaction():
             self._insert("annotations", [row])
             self._insert("statuses", [(annotation.frame_id, str(FrameStatus.ACCEPTED))])
+            self._connection.execute("DELETE FROM drafts WHERE frame_id = ?", (annotation.frame_id,))
+
+    def save_draft(self, draft: Draft) -> None:
+        """Save work in progress on a frame, in place of what was saved of it before."""
+        with self._lock, self._transaction():
+            self._connection.execute("DELETE FROM drafts WHERE frame_id = ?", (draft.annotation.frame_id,))
+            self._insert("drafts", [draft_row(draft)])
+
+    def drop_draft(self, frame_id: str) -> None:
+        """Forget the work in progress on a frame, because it was all taken back."""
+        with self._lock, self._transaction():
+            self._connection.execute("DELETE FROM drafts WHERE frame_id = ?", (frame_id,))
+
+    def save_serving(self, file: Path | None) -> None:
+        """Note which model serves from now on: a file in :attr:`models`, or ``None`` for that of the settings."""
+        self._append("serving", [("" if file is None else file.name,)])
 
     def save_tick(self, frame_id: str, structure: int, present: bool | None) -> None:
         """Save an image-level label; ``None`` takes it back."""
@@ -150,8 +212,10 @@ class Store:
             ) from error
 
     def _load(self) -> SessionRecord:
-        structures = self._rows("structures")
+        structures = [json.loads(row[0]) for row in self._rows("structures")]
+        serving = self._rows("serving")
         annotations, problems = self._annotations()
+        drafts, damaged = self._drafts()
         ticks: Ticks = {}
         for frame_id, structure, present in self._rows("ticks"):
             marks = ticks.setdefault(frame_id, {})
@@ -160,12 +224,15 @@ class Store:
                 marks[structure] = bool(present)
         return SessionRecord(
             frames=tuple({row[0]: _frame(row) for row in self._rows("frames")}.values()),
-            structures=tuple(Structure(**item) for item in json.loads(structures[-1][0])) if structures else (),
+            structures=tuple(Structure(**item) for item in structures[-1]) if structures else (),
+            used=frozenset(item["value"] for items in structures for item in items),
+            serving=self.models / serving[-1][0] if serving and serving[-1][0] else None,
+            drafts=drafts,
             statuses={frame_id: FrameStatus(status) for frame_id, status in self._rows("statuses")},
             annotations=annotations,
             ticks={frame_id: marks for frame_id, marks in ticks.items() if marks},
             rounds=tuple(_report(row[3]) for row in self._rows("rounds")),
-            problems=problems,
+            problems=(*problems, *damaged),
         )
 
     def _annotations(self) -> tuple[dict[str, Annotation], tuple[str, ...]]:
@@ -179,6 +246,16 @@ class Store:
             except InputError as error:
                 problems.append(f"{error} An earlier version of the frame is shown if there is one.")
         return dict(reversed(found.items())), tuple(problems)
+
+    def _drafts(self) -> tuple[dict[str, Draft], tuple[str, ...]]:
+        found: dict[str, Draft] = {}
+        problems = []
+        for row in self._rows("drafts"):
+            try:
+                found[row[0]] = read_draft(row)
+            except (ValueError, TypeError, zlib.error):
+                problems.append("Work in progress on one frame is damaged and was left out; what is accepted is safe.")
+        return found, tuple(problems)
 
     def _append(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
         with self._lock, self._transaction():
@@ -213,15 +290,8 @@ def _frame(row: tuple[Any, ...]) -> Frame:
 
 
 def _annotation(row: tuple[Any, ...], masks: Path) -> Annotation:
-    frame_id, mask, origins, shares, seconds, model = row
-    return Annotation(
-        frame_id=frame_id,
-        labels=read_mask(masks, mask),
-        origins={int(value): MaskOrigin(origin) for value, origin in json.loads(origins).items()},
-        changed_share={int(value): float(share) for value, share in json.loads(shares).items()},
-        seconds=seconds,
-        model=model,
-    )
+    frame_id, mask, *facts = row
+    return Annotation(frame_id, read_mask(masks, mask), *read_facts(facts))
 
 
 def _report(text: str) -> RoundReport:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from napari_adasam.domain.settings import Method
 from napari_adasam.model.adapters import lora
 from napari_adasam.model.adasam import AdaSam
@@ -40,3 +42,12 @@ def state(net: AdaSam) -> Weights:
     """The adapter: the state of only what is adapted, as copies on the CPU."""
     names = adapted_names(net)
     return {name: p.detach().cpu().clone() for name, p in net.named_parameters() if name in names}
+
+
+@torch.no_grad()
+def round_to_file(net: AdaSam) -> None:
+    """Round what is adapted to half precision, in place: what serves is then exactly what a file brings back."""
+    names = adapted_names(net)
+    for name, parameter in net.named_parameters():
+        if name in names:
+            parameter.copy_(parameter.half().float())

@@ -68,20 +68,32 @@ class AdaSam(nn.Module):
         return weight.device
 
     def set_structures(self, structures: Sequence[Structure]) -> None:
-        """Make the classifier's outputs those structures, by name; new ones start absent."""
+        """Make the classifier's outputs those structures, by :meth:`index_of`; new ones start absent."""
         if tuple(structures) == self.card.structures:
             return
         old = tuple(s.name.strip().casefold() for s in self.card.structures)
-        new = tuple(s.name.strip().casefold() for s in structures)
+        found = [self.index_of(s) for s in structures]
+        new = tuple(
+            s.name.strip().casefold() if at is None else old[at] for s, at in zip(structures, found, strict=True)
+        )
         if old != new:
             self.head = widen(self.head, old, new).to(self.device)
         self.card = self.card.with_structures(structures)
 
     def index_of(self, structure: Structure) -> int | None:
-        """The classifier's output for a structure, by name without regard to case; ``None`` if it was never learned."""
-        names = [s.name.strip().casefold() for s in self.card.structures]
-        wanted = structure.name.strip().casefold()
-        return names.index(wanted) if wanted in names else None
+        """The classifier's output for a structure; ``None`` if it was never learned.
+
+        By name, or by the name it had before it was renamed; without regard to case.
+        """
+        wanted, known = _names(structure), [_names(s) for s in self.card.structures]
+        by_name = (i for i, names in enumerate(known) if names[0] == wanted[0])
+        by_earlier_name = (i for i, names in enumerate(known) if set(names) & set(wanted))
+        return next(by_name, next(by_earlier_name, None))
+
+
+def _names(structure: Structure) -> tuple[str, ...]:
+    """Its name, and the one it had before it was renamed, if any; without regard to case."""
+    return tuple(n.strip().casefold() for n in (structure.name, structure.learned_as) if n)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,7 @@ from typing import Any
 from platformdirs import user_data_path
 
 from napari_adasam.domain.errors import InputError
-from napari_adasam.domain.settings import ModelSettings
+from napari_adasam.domain.settings import Method, ModelSettings
 from napari_adasam.model import checkpoints
 from napari_adasam.model.adaptation import adapted_names, prepare, state
 from napari_adasam.model.adapters.lora import LoraSettings
@@ -120,8 +120,17 @@ class AdapterOrigin:
 
     base: str
     base_fingerprint: str
-    method: str
+    method: Method
     lora: LoraSettings
+
+
+def origin_of(path: Path) -> AdapterOrigin:
+    """What an adapter's file says of its base; InputError if it is no adapter."""
+    _, fields = checkpoints.read(path)
+    if fields.get("kind") != "adapter":
+        raise InputError(f"{path.name} is not an adapter of this program. The model in use is unchanged.")
+    lora = LoraSettings(**fields["lora"])
+    return AdapterOrigin(fields["base"], fields["base_fingerprint"], fields["method"], lora)
 
 
 def save_adapter(path: Path, net: AdaSam, origin: AdapterOrigin) -> None:

@@ -209,6 +209,7 @@ class Annotator(Sitting):
     def _on_earlier_model(self, outcome: Outcome) -> None:
         if outcome.state == "done":
             self._suggesting.renew(cast(ModelInfo, outcome.value))
+            self._keep_model()
 
     def _refused(self, command: str) -> bool:
         """Whether a command is not possible now; if so, it is said why."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from napari_adasam.domain.errors import AdasamError, InputError
 from napari_adasam.domain.records import Frame, FrameStatus
 from napari_adasam.files.exports import Provenance, export
+from napari_adasam.files.home import earlier_folder, new_folder
 from napari_adasam.files.readers import open_paths
 from napari_adasam.files.store import is_session
 from napari_adasam.services.keeping import Keeping
@@ -23,6 +24,8 @@ class Filing:
         self._bench = bench
         self._keeping = keeping
         self._learning = learning
+        self.home: Path | None = None
+        """Where sessions are kept that nobody chooses a folder for."""
 
     def open(self, paths: Sequence[Path]) -> list[str]:
         """Open files, folders or one session's folder; one sentence for each that cannot be."""
@@ -36,8 +39,37 @@ class Filing:
         if pictures:
             result = open_paths(pictures)
             problems += result.problems
+            if result.clips:
+                problems += self._resume_at_home(pictures[0])
             problems += self._add(self._bench.sources.add_clips(result.clips))
+            problems += self._begin_at_home(pictures[0])
         return problems
+
+    def _resume_at_home(self, opened: Path) -> list[str]:
+        """Go on where these pictures were left, if they were worked on before and nobody chose a folder."""
+        if self.home is None or self._keeping.folder is not None or self._bench.session.frames:
+            return []
+        try:
+            folder = earlier_folder(self.home, opened)
+            if folder is None or not is_session(folder):
+                return []
+            problems = self._open_session(folder, automatic=folder.parent == self.home)
+        except AdasamError as error:
+            return [str(error)]
+        session = self._bench.session
+        accepted = len(session.annotations)
+        return [*problems, f"Your earlier work is here again: {accepted} of {len(session.frames)} accepted."]
+
+    def _begin_at_home(self, opened: Path) -> list[str]:
+        """Keep a session that nobody chose a folder for, so that nothing accepted is ever in memory alone."""
+        session = self._bench.session
+        if self.home is None or self._keeping.folder is not None or not session.frames:
+            return []
+        try:
+            self._keeping.begin(new_folder(self.home, opened), self._learning.reports, automatic=True)
+        except AdasamError as error:
+            return [f"{error} Until then your work is in memory only; use “Keep session in…”."]
+        return []
 
     def _add(self, frames: Sequence[Frame]) -> list[str]:
         """Take new frames in; not if the session's folder cannot, because what is accepted on them would be lost."""
@@ -49,21 +81,24 @@ class Filing:
         self._bench.session.add_frames(frames)
         return []
 
-    def _open_session(self, folder: Path) -> list[str]:
+    def _open_session(self, folder: Path, automatic: bool = False) -> list[str]:
         session = self._bench.session
         if session.frames:
             raise InputError(
                 f"{folder.name} is a saved session; open it in a new window, where no images are open yet."
             )
-        record = self._keeping.resume(folder)
+        record = self._keeping.resume(folder, automatic)
         self._learning.reports = record.rounds
+        self._bench.restored = record.serving
+        session.note_used(record.used)
         if record.structures:
             session.set_structures(record.structures)
         missing = self._bench.sources.add_frames(record.frames)
         session.add_frames(record.frames)
         for frame in record.frames:
             status = record.statuses.get(frame.id, FrameStatus.NEW)
-            session.restore(frame.id, status, record.annotations.get(frame.id), record.ticks.get(frame.id, {}))
+            annotation, draft = record.annotations.get(frame.id), record.drafts.get(frame.id)
+            session.restore(frame.id, status, annotation, record.ticks.get(frame.id, {}), draft)
         return [*record.problems, *missing]
 
     def export(self, folder: Path, formats: Sequence[str], model: ModelInfo | None) -> list[Path]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from napari_adasam.domain.records import Annotation, Frame, FrameStatus
+from napari_adasam.domain.packing import PackedLabels
+from napari_adasam.domain.records import Annotation, Draft, Frame, FrameStatus
 from napari_adasam.domain.rounds import RoundReport
 from napari_adasam.domain.session import Session
 from napari_adasam.domain.steps import CLOSED
 from napari_adasam.domain.structures import Structure
+from napari_adasam.files import home
 from napari_adasam.files.store import SessionRecord, Store
 
 
@@ -24,19 +26,22 @@ class Keeping:
         self._store: Store | None = None
         self._statuses: dict[str, FrameStatus] = {}
         self._ticks: dict[str, dict[int, bool]] = {}
+        self._drafts: dict[str, PackedLabels | None] = {}
+        self.automatic = False
+        """Whether the folder was chosen by the program."""
 
     @property
     def folder(self) -> Path | None:
         """The session's folder; ``None`` while nothing is kept."""
         return None if self._store is None else self._store.folder
 
-    def begin(self, folder: Path, reports: Sequence[RoundReport]) -> None:
+    def begin(self, folder: Path, reports: Sequence[RoundReport], automatic: bool = False) -> None:
         """Make a new session in a folder with everything that is decided so far, and keep it there from now on.
 
         Raises InputError if the folder holds a session already.
         """
-        store, before = Store.create(folder), (self._store, self._statuses, self._ticks)
-        self._store, self._statuses, self._ticks = store, {}, {}
+        store, before = Store.create(folder), (self._store, self._statuses, self._ticks, self._drafts)
+        self._store, self._statuses, self._ticks, self._drafts = store, {}, {}, {}
         try:
             self.structures(self._session.structures)
             self.frames(self._session.frames)
@@ -44,14 +49,18 @@ class Keeping:
                 self.round(report)
             for frame in self._session.frames:
                 self.follow(frame.id)
+                self.draft(frame.id, 0.0)
         except Exception:
-            store.close()
-            self._store, self._statuses, self._ticks = before
+            self._store, self._statuses, self._ticks, self._drafts = before
+            store.discard()
             raise
         if before[0] is not None:
+            if self.automatic:
+                home.leave_word(before[0].folder, folder)
             before[0].close()
+        self.automatic = automatic
 
-    def resume(self, folder: Path) -> SessionRecord:
+    def resume(self, folder: Path, automatic: bool = False) -> SessionRecord:
         """Read a session's folder, and keep the session there from now on."""
         store = Store.open(folder)
         try:
@@ -60,6 +69,8 @@ class Keeping:
             store.close()
             raise
         self._store = store
+        self.automatic = automatic
+        self._drafts = {frame_id: PackedLabels.of(draft.annotation.labels) for frame_id, draft in record.drafts.items()}
         self._statuses = dict(record.statuses)
         self._ticks = {frame_id: dict(ticks) for frame_id, ticks in record.ticks.items()}
         return record
@@ -100,6 +111,34 @@ class Keeping:
         else:
             self._store.save_status(frame_id, status)
         self._statuses[frame_id] = status
+
+    def draft(self, frame_id: str, seconds: float) -> None:
+        """Write work in progress on a frame, at the end of every stroke and with every answer to a click.
+
+        ``seconds`` is the time spent on the frame so far. Nothing is written where nothing has changed.
+        """
+        if self._store is None:
+            return
+        session, written = self._session, self._drafts.get(frame_id)
+        if session.status(frame_id) is FrameStatus.ACCEPTED:
+            self._drafts.pop(frame_id, None)
+        elif session.touched(frame_id):
+            labels = session.packed(frame_id)
+            if labels != written:
+                self._store.save_draft(Draft(session.draft(frame_id, seconds), session.touched(frame_id)))
+                self._drafts[frame_id] = labels
+        elif written is not None:
+            self._store.drop_draft(frame_id)
+            del self._drafts[frame_id]
+
+    def models_folder(self) -> Path | None:
+        """Where the session's learned models go; ``None`` while nothing is kept."""
+        return None if self._store is None else self._store.models
+
+    def serving(self, file: Path | None) -> None:
+        """Note which model serves from now on; see :meth:`Store.save_serving`."""
+        if self._store is not None:
+            self._store.save_serving(file)
 
     def _follow_ticks(self, store: Store, frame_id: str) -> None:
         ticks, written = self._session.ticks(frame_id), self._ticks.setdefault(frame_id, {})

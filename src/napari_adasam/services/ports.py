@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -87,6 +88,12 @@ class Predictor(Protocol):
 
     def go_back(self) -> ModelInfo:
         """Serve the model before the last accepted round again; raises ModelError where there is none."""
+
+    def save(self, folder: Path) -> Path | None:
+        """Write what rounds have learned into a folder; the file, or ``None`` where the base model serves."""
+
+    def restore(self, path: Path) -> ModelInfo:
+        """Serve what :meth:`save` wrote; InputError, and what serves is unchanged, where that cannot be."""
 
 
 class Trainer(Protocol):

@@ -8,26 +8,31 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_adasam.domain.errors import ModelError
+from napari_adasam.domain.errors import InputError, ModelError
 from napari_adasam.domain.prompts import Prompt
 from napari_adasam.domain.records import Suggestion
-from napari_adasam.domain.settings import ModelSettings, PromptSettings
+from napari_adasam.domain.settings import Method, ModelSettings, PromptSettings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.pixels import to_grey
-from napari_adasam.model import adasam, checkpoints, devices, registry
+from napari_adasam.model import adaptation, adasam, checkpoints, devices, registry
 from napari_adasam.model.adapters import lora
+from napari_adasam.model.adapters.lora import LoraSettings
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas, grey_canvas, normalise
 from napari_adasam.services.gate import Past
 from napari_adasam.services.ports import ModelInfo, Pixels, SegmentAnswer
 
 CACHE_BYTES = 512 * 2**20
+Learned = tuple[Method, LoraSettings]
+"""How a served model was adapted."""
 EARLIER = 3
 """How many earlier models are kept to go back to; each takes about 40 MB."""
 
@@ -81,7 +86,9 @@ class ModelPredictor:
         self._net: AdaSam | None = None
         self._fingerprint = ""
         self._cut = 0
-        self._earlier: deque[AdaSam] = deque(maxlen=EARLIER)
+        self._base_fingerprint = ""
+        self._learned: Learned | None = None
+        self._earlier: deque[tuple[AdaSam, Learned | None]] = deque(maxlen=EARLIER)
         self.rounds = 0
         self.past = Past()
 
@@ -90,7 +97,9 @@ class ModelPredictor:
         """The serving model; loaded at the first call."""
         if self._net is None:
             device = devices.choose(self.settings.device)
-            return self._take(registry.load(self.settings).to(device).requires_grad_(False).eval())
+            net = self._take(registry.load(self.settings).to(device).requires_grad_(False).eval())
+            self._base_fingerprint = self._fingerprint
+            return net
         return self._net
 
     @property
@@ -158,19 +167,47 @@ class ModelPredictor:
         self.activations.drop(frame_id)
         self._embeddings.drop(frame_id)
 
-    def serve(self, student: AdaSam) -> ModelInfo:
-        """Let a student that passed the gate serve; the model before it is kept for :meth:`go_back`."""
-        self._earlier.append(self.net)
-        return self._use(student.requires_grad_(False).eval())
+    def serve(self, student: AdaSam, learned: Learned) -> ModelInfo:
+        """Let a student that passed the gate serve; the model before it is kept for :meth:`go_back`.
+
+        ``learned`` says how it was adapted, so that it can be saved.
+        """
+        self._earlier.append((self.net, self._learned))
+        adaptation.round_to_file(student)
+        return self._use(student.requires_grad_(False).eval(), learned)
 
     def go_back(self) -> ModelInfo:
         """Serve the model before the last accepted round again."""
         if not self._earlier:
             raise ModelError("There is no earlier model to go back to. The model in use is unchanged.")
-        return self._use(self._earlier.pop())
+        return self._use(*self._earlier.pop())
 
-    def _use(self, net: AdaSam) -> ModelInfo:
+    def save(self, folder: Path) -> Path | None:
+        """Write the adapted part of what serves, named by its fingerprint; ``None`` where the base serves."""
+        if self._learned is None:
+            return None
+        path = folder / f"{self._fingerprint}.safetensors"
+        if not path.exists():
+            method, lora = self._learned
+            origin = registry.AdapterOrigin(self.settings.name, self._base_fingerprint, method, lora)
+            registry.save_adapter(path, self.net, origin)
+        return path
+
+    def restore(self, path: Path) -> ModelInfo:
+        """Serve an adapter that :meth:`save` wrote, on the base model that is set."""
+        base = self.net
+        origin = registry.origin_of(path)
+        if origin.base_fingerprint != self._base_fingerprint:
+            raise InputError(
+                "What this session has learned belongs to another base model than the one that is set. That one is in "
+                "use now; nothing that was learned is lost. Start with the model of before to go on with it."
+            )
+        net = registry.load(replace(self.settings, name=str(path))).to(base.device)
+        return self.serve(net, (origin.method, origin.lora))
+
+    def _use(self, net: AdaSam, learned: Learned | None) -> ModelInfo:
         self._take(net)
+        self._learned = learned
         return self.info()
 
     def _take(self, net: AdaSam) -> AdaSam:

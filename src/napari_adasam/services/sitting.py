@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from psygnal import Signal
 
@@ -89,6 +90,7 @@ class Sitting:
         self._learning.finished.connect(self._on_round)
         self._correcting.withdrawn.connect(self._on_withdrawn)
         session.status_changed.connect(self._on_status)
+        session.labels_changed.connect(self._on_labels)
 
     # -- facts -----------------------------------------------------------------------------------------------------
 
@@ -133,6 +135,11 @@ class Sitting:
         return self._keeping.folder
 
     @property
+    def kept_by_itself(self) -> bool:
+        """Whether the program chose the folder in which the session is kept."""
+        return self._keeping.folder is not None and self._keeping.automatic
+
+    @property
     def queue(self) -> tuple[str, ...]:
         """Ids of the frames still to be done, in the order they are offered."""
         return self._walk.queue
@@ -154,8 +161,9 @@ class Sitting:
     def set_structures(self, structures: Sequence[Structure]) -> None:
         """Replace the list of structures; suggestions for new ones are asked for."""
         try:
-            self._session.set_structures(structures)
+            self._session.check_structures(structures)
             self._keeping.structures(structures)
+            self._session.set_structures(structures)
         except AdasamError as error:
             self.problem.emit(str(error))
         self._suggesting.show_current()
@@ -178,12 +186,17 @@ class Sitting:
         self._bench.settings = settings
         if other_model:
             self._suggesting.forget_model()
+            self._note_serving(None)
         if other_model or other_trainer or other_learn:
             models = self._bench.models
             job = Job(JobKind.PROMPT, lambda: models.replace(predictor, trainer, keep_predictor=not other_model))
             self._bench.dispatch.send(job, "Changing the model", self._ignore)
         if other_model or settings.prompts != before.prompts:
             self._suggesting.renew()
+
+    def keep_by_itself(self, home: Path) -> None:
+        """Keep sessions that nobody chooses a folder for in folders below ``home``; else they are in memory only."""
+        self._filing.home = home
 
     def save_as(self, folder: Path) -> bool:
         """Keep the session in a folder from now on, with all that is accepted so far; ``False`` if that fails."""
@@ -192,6 +205,7 @@ class Sitting:
         except AdasamError as error:
             self.problem.emit(str(error))
             return False
+        self._keep_model()
         self.saved.emit(str(folder))
         return True
 
@@ -221,7 +235,33 @@ class Sitting:
             self.problem.emit(str(error))
         if result.report.accepted:
             self._suggesting.renew(result.model)
+            self._keep_model()
         self.round_finished.emit(result.report)
+
+    def _keep_model(self) -> None:
+        """Write what rounds have learned into the session's folder, and note that it serves."""
+        folder, models = self._keeping.models_folder(), self._bench.models
+        if folder is None or self._suggesting.model is None:
+            return
+        job = Job(JobKind.SUGGEST, lambda: models.predictor().save(folder), key="model")
+        self._bench.dispatch.send(job, "Keeping what was learned", self._on_model_kept)
+
+    def _on_model_kept(self, outcome: Outcome) -> None:
+        if outcome.state == "done":
+            self._note_serving(cast("Path | None", outcome.value))
+
+    def _note_serving(self, file: Path | None) -> None:
+        try:
+            self._keeping.serving(file)
+        except AdasamError as error:
+            self.problem.emit(str(error))
+
+    def _on_labels(self, frame_id: str) -> None:
+        """Keep work in progress, at the end of every stroke and with every answer."""
+        try:
+            self._keeping.draft(frame_id, self._walk.seconds(frame_id))
+        except AdasamError as error:
+            self.problem.emit(str(error))
 
     def _on_withdrawn(self, frame_id: str) -> None:
         """A frame may be accepted again, which the disk has to know first."""

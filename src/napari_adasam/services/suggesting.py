@@ -139,8 +139,25 @@ class Suggesting:
             return
         self._loading = None
         if outcome.state == "done":
-            self.serve(cast(ModelInfo, outcome.value))
+            self._restore_or_serve(cast(ModelInfo, outcome.value))
+
+    def _restore_or_serve(self, base: ModelInfo) -> None:
+        """Serve what an earlier sitting has learned, if there is such a model and it can be read; else the base."""
+        path, self._bench.restored = self._bench.restored, None
+        if path is None:
+            self.serve(base)
             self.show_current()
+            return
+        models = self._bench.models
+
+        def receive(outcome: Outcome) -> None:
+            if outcome.job_id == self._loading:
+                self._loading = None
+                self.serve(cast(ModelInfo, outcome.value) if outcome.state == "done" else base)
+                self.show_current()
+
+        job = Job(JobKind.SUGGEST, lambda: models.predictor().restore(path), key="model")
+        self._loading = self._bench.dispatch.send(job, "Loading what was learned", receive)
 
     def _on_end(self, outcome: Outcome) -> None:
         frame_id, session = outcome.key, self._bench.session

@@ -114,8 +114,10 @@ class RoundTrainer:
         student = copy.deepcopy(self.predictor.net)
         torch.manual_seed(self.train.seed)
         student.set_structures(structures)
-        lora = LoraSettings(self.train.rank, self.train.alpha, self.train.adapt_from)
-        return student, adaptation.prepare(student, self.train.method, lora)
+        return student, adaptation.prepare(student, self.train.method, self._lora())
+
+    def _lora(self) -> LoraSettings:
+        return LoraSettings(self.train.rank, self.train.alpha, self.train.adapt_from)
 
     def _steps(self, student: AdaSam, teacher: AdaSam, views: Views, material: Material) -> Iterator[RoundProgress]:
         """Optimise; each step is ``batch`` labelled views, and an unlabelled one after the warm-up."""
@@ -221,7 +223,7 @@ class RoundTrainer:
             seen = student.card.trained_on | {f.frame_id for f in held.train}
             seen |= {f.frame_id for f in material.unlabelled}
             student.card = replace(student.card, lineage=(*student.card.lineage, line), trained_on=frozenset(seen))
-            self.predictor.serve(student)
+            self.predictor.serve(student, (self.train.method, self._lora()))
             learned |= {f.group for f in held.train}
         self.predictor.past = Past((past.held | {f.group for f in held.out}) - learned, learned)
         self.predictor.rounds += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from napari_adasam.domain.session import Session
 from napari_adasam.domain.settings import Settings
@@ -18,7 +19,7 @@ class Workbench:
     ``settings`` is replaced whole by the annotator, and read by its parts when they need it.
     """
 
-    __slots__ = ("dispatch", "models", "session", "settings", "sources")
+    __slots__ = ("dispatch", "models", "restored", "session", "settings", "sources")
 
     def __init__(
         self,
@@ -33,6 +34,8 @@ class Workbench:
         self.models = Models(make_predictor, make_trainer)
         self.sources = Sources()
         self.dispatch = Dispatch(forward)
+        self.restored: Path | None = None
+        """The learned model of the session that was reopened, to be served once the base is loaded."""
 
     def stem(self, frame_id: str) -> str:
         """What a frame is called."""

@@ -10,6 +10,7 @@ import napari
 from napari.viewer import Viewer
 
 from napari_adasam.domain.settings import Settings
+from napari_adasam.files.home import sessions_home
 from napari_adasam.ui.assembly import make_annotator
 from napari_adasam.ui.dock import AdasamDock, MakeAnnotator
 
@@ -28,6 +29,6 @@ def open_window(paths: Sequence[Path] = (), make: MakeAnnotator | None = None) -
 
 def launch(paths: Sequence[Path] = (), settings: Settings = Settings()) -> None:
     """Open the window and work until it is closed."""
-    _, dock = open_window(paths, partial(make_annotator, settings=settings))
+    _, dock = open_window(paths, partial(make_annotator, settings=settings, home=sessions_home()))
     napari.run()
     dock.shut_down()

@@ -12,6 +12,7 @@ from napari_adasam.domain.session import Session
 from napari_adasam.domain.settings import Settings
 from napari_adasam.domain.structures import MUSCLE_PRESET
 from napari_adasam.files import phantom
+from napari_adasam.files.home import sessions_home
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.services.lane import Outcome
 from napari_adasam.services.ports import Predictor, Trainer
@@ -19,8 +20,13 @@ from napari_adasam.services.ports import Predictor, Trainer
 SAMPLES = 8
 
 
-def make_annotator(forward: Callable[[Outcome], None], settings: Settings = Settings()) -> Annotator:
-    """A new session with the muscle preset and the model of the settings; torch stays out until the first job."""
+def make_annotator(
+    forward: Callable[[Outcome], None], settings: Settings = Settings(), home: Path | None = None
+) -> Annotator:
+    """A new session with the muscle preset and the model of the settings; torch stays out until the first job.
+
+    ``home`` keeps sessions that nobody chooses a folder for; ``None``: such sessions are in memory only.
+    """
 
     def load_predictor() -> Predictor:
         from napari_adasam.services.predictor import ModelPredictor
@@ -35,7 +41,14 @@ def make_annotator(forward: Callable[[Outcome], None], settings: Settings = Sett
         return RoundTrainer(cast(ModelPredictor, predictor), now.train, now.learn, now.prompts)
 
     annotator = Annotator(Session(MUSCLE_PRESET), load_predictor, load_trainer, settings, forward=forward)
+    if home is not None:
+        annotator.keep_by_itself(home)
     return annotator
+
+
+def make_kept_annotator(forward: Callable[[Outcome], None]) -> Annotator:
+    """The same, kept in the user's data folder from the first picture on."""
+    return make_annotator(forward, home=sessions_home())
 
 
 def sample_paths() -> list[Path]:

@@ -25,6 +25,7 @@ from napari_adasam.domain.settings import LearnSettings, Settings
 from napari_adasam.evaluation.demo import Click, DemoLog, DemoPlan, ScriptedClinician, Stroke, agreement, draw_samples
 from napari_adasam.files.atomic import make_folder, write_whole
 from napari_adasam.ui.app import open_window
+from napari_adasam.ui.assembly import make_annotator
 from napari_adasam.ui.director import Director, Script, Wait, pause
 from napari_adasam.ui.dock import AdasamDock
 from napari_adasam.ui.pulse import Pulse
@@ -247,7 +248,7 @@ def run_demo(plan: DemoPlan, on_progress: OnProgress) -> dict[str, Any] | None:
         If the model cannot be loaded, the round fails, or nothing can be written.
     """
     make_folder(plan.out)
-    viewer, dock = open_window()
+    viewer, dock = open_window(make=make_annotator)
     if plan.headless:  # as large as a small laptop's screen, whatever was used last
         viewer.window.set_geometry(0, 0, *WINDOW)
     before = Settings()

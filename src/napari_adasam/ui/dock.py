@@ -19,7 +19,7 @@ from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea
 from napari_adasam.services.activity import Activity
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.services.lane import Outcome
-from napari_adasam.ui.assembly import make_annotator, sample_paths
+from napari_adasam.ui.assembly import make_kept_annotator, sample_paths
 from napari_adasam.ui.bridge import Bridge
 from napari_adasam.ui.canvas import Canvas
 from napari_adasam.ui.commands import Commander
@@ -48,7 +48,8 @@ class AdasamDock(QWidget):
     viewer
         The napari viewer to work in.
     make
-        Makes the annotator, given where its outcomes go; for tests and scripts. ``None`` makes the real one.
+        Makes the annotator, given where its outcomes go; for tests and scripts. ``None`` makes the real one, kept on
+        the disk from the first picture on.
     samples
         Gives the paths of the sample images.
     """
@@ -64,7 +65,7 @@ class AdasamDock(QWidget):
         self._sheet: HelpSheet | None = None
         self._closing = ExitStack()
         bridge = Bridge()
-        self.annotator = (make or make_annotator)(bridge.forward)
+        self.annotator = (make or make_kept_annotator)(bridge.forward)
         bridge.connect_to(self.annotator.deliver)
         self.canvas = Canvas(viewer, self.annotator, QTimer(self))
         self.tools = Tools(viewer, self.canvas, self.annotator)

@@ -56,7 +56,8 @@ class OpenPanel(QWidget):
         allow(self.save, self._annotator.why_not("save_as"))
         folder = self._annotator.folder
         if folder is not None:
-            self.kept.setText(f"Kept in {folder.name}")
+            by_itself = "Kept on this computer by itself; “Keep session in…” puts it where you like."
+            self.kept.setText(by_itself if self._annotator.kept_by_itself else f"Kept in {folder.name}")
             self.kept.setToolTip(str(folder))
         elif self._annotator.session.frames:
             self.kept.setText("Not kept on disk yet: choose a folder with “Keep session in…”.")

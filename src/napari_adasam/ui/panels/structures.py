@@ -55,7 +55,8 @@ class StructuresPanel(QWidget):
         structures = self._annotator.session.structures
         for row, structure in enumerate(structures):
             self._add_row(row, structure)
-        reason = "255 structures are the most a label image holds." if len(structures) >= MAX_STRUCTURES else ""
+        full = self._annotator.session.free_value() is None
+        reason = f"{MAX_STRUCTURES} structures are the most a session holds, removed ones included." if full else ""
         allow(self.add, reason)
         self.preset.setVisible(not structures)
 
@@ -86,9 +87,11 @@ class StructuresPanel(QWidget):
             self.refresh()
 
     def _add(self) -> None:
-        known = self._annotator.session.structures
-        value = next(v for v in range(1, MAX_STRUCTURES + 1) if v not in {one.value for one in known})
-        self._set((*known, Structure(value, f"structure {value}")))
+        session = self._annotator.session
+        value = session.free_value()
+        if value is None:
+            return
+        self._set((*session.structures, Structure(value, f"structure {value}")))
         if value in self.names:
             self.names[value].setFocus()
             self.names[value].selectAll()
@@ -102,7 +105,7 @@ class StructuresPanel(QWidget):
         if not text:
             self.names[value].setText(before.name)
             return
-        self._set([replace(one, name=text) if one.value == value else one for one in known])
+        self._set([one.renamed(text) if one.value == value else one for one in known])
 
     def _set_several(self, value: int, *_: object) -> None:
         several = self.several[value].isChecked()

@@ -1,0 +1,56 @@
+"""Where sessions are kept that nobody has chosen a folder for: one for each folder or file that is opened."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+from napari_adasam.domain.errors import InputError
+from napari_adasam.files.atomic import write_whole
+
+MOVED = "moved.txt"
+
+
+def sessions_home() -> Path:
+    """The folder of these sessions, in the user's data folder of this computer."""
+    return user_data_path("napari-adasam") / "sessions"
+
+
+def earlier_folder(home: Path, opened: Path) -> Path | None:
+    """The folder of the session of a picture or a folder of pictures; ``None`` if there is none yet.
+
+    Raises InputError if it was moved to a place that is not there now.
+    """
+    folder = _folder(home, opened)
+    word = folder / MOVED
+    if not word.is_file():
+        return folder if folder.is_dir() else None
+    moved = Path(word.read_text(encoding="utf-8"))
+    if not moved.is_dir():
+        raise InputError(
+            f"Your earlier work on these images is in {moved}, which is not there now. A new session was begun beside "
+            "it. To go on with the earlier one, close this window, connect its disk, and open the images again."
+        )
+    return moved
+
+
+def new_folder(home: Path, opened: Path) -> Path:
+    """A folder for a new session of these pictures that is not there yet."""
+    name, number = _folder(home, opened), 1
+    folder = name
+    while folder.exists():
+        number += 1
+        folder = name.with_name(f"{name.name}-{number}")
+    return folder
+
+
+def leave_word(folder: Path, new: Path) -> None:
+    """Note in a session's folder that the session is kept in another one from now on. Raises StorageError."""
+    write_whole(folder / MOVED, str(new.resolve()).encode())
+
+
+def _folder(home: Path, opened: Path) -> Path:
+    """Named by a hash of the path: names of folders may be those of people."""
+    return home / f"session-{hashlib.sha256(str(opened.resolve()).encode()).hexdigest()[:16]}"

@@ -1,0 +1,45 @@
+"""One window at a time on a session's folder: a lock that the system takes back when the process ends."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+from napari_adasam.domain.errors import InputError
+
+LOCK = "lock.sqlite"
+
+
+class FolderLock:
+    """Held from :meth:`take` to :meth:`release`. The lock is an open transaction of a database of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._connection: sqlite3.Connection | None = None
+
+    def take(self) -> None:
+        """Take the lock. Raises InputError if another window has it."""
+        try:
+            path = self._folder / LOCK
+            connection = sqlite3.connect(path, timeout=0.0, isolation_level=None, check_same_thread=False)
+        except sqlite3.OperationalError:
+            return  # a folder that may not be written to: the session itself will say so
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            connection.close()
+            if "locked" not in str(error).lower():
+                return  # the same
+            raise InputError(
+                f"The session in {self._folder} is open in another window. It was not opened a second time, so that "
+                "nothing is written over. Go on in that window, or close it first."
+            ) from error
+        self._connection = connection
+
+    def release(self) -> None:
+        """Let go; a second call does nothing."""
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None

@@ -1,0 +1,283 @@
+"""What a clinician has not accepted yet, and what the model has learned, is there again after closing or a crash."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from annotator_fakes import OUTSIDE, Desk, make_desk, run_round, write_images
+
+from napari_adasam.domain.errors import StorageError
+from napari_adasam.domain.records import FrameStatus, MaskOrigin
+from napari_adasam.domain.settings import LearnSettings, Settings
+from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
+from napari_adasam.files.store import Store
+
+Sit = Callable[[], Desk]
+
+
+@pytest.fixture
+def sit(tmp_path: Path) -> Iterator[Sit]:
+    """Sit down at a new window whose sessions are kept by themselves."""
+    desks: list[Desk] = []
+
+    def new() -> Desk:
+        desk = make_desk(Settings(learn=LearnSettings(every=0)), MUSCLE_PRESET)
+        desk.annotator.keep_by_itself(tmp_path / "home")
+        desks.append(desk)
+        return desk
+
+    yield new
+    for desk in desks:
+        desk.annotator.close()
+
+
+def open_scans(desk: Desk, tmp_path: Path) -> list[str]:
+    said = desk.annotator.open([write_images(tmp_path / "scans", 3)])
+    desk.settle()
+    return said
+
+
+def stroke(desk: Desk, value: int = 1) -> np.ndarray:
+    labels = desk.labels().copy()
+    labels[2:6, 5:20] = value
+    desk.annotator.stroke(labels)
+    return desk.labels().copy()
+
+
+def stored(desk: Desk) -> Path:
+    assert desk.annotator.folder is not None
+    return desk.annotator.folder
+
+
+def test_work_is_kept_without_being_asked_and_is_there_again(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    assert open_scans(desk, tmp_path) == []
+    assert desk.annotator.kept_by_itself
+    first = desk.current
+    desk.accept()
+    labels = desk.session.annotations[first].labels
+    desk.annotator.close()
+    again = sit()
+    assert open_scans(again, tmp_path) == ["Your earlier work is here again: 1 of 3 accepted."]
+    assert np.array_equal(again.session.annotations[first].labels, labels)
+    assert again.annotator.kept_by_itself
+    assert stored(again).parent == tmp_path / "home"
+
+
+def test_every_stroke_is_on_the_disk_when_it_ends(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    for value in (1, 2):
+        labels = stroke(desk, value)
+        draft = Store.read(stored(desk)).drafts[desk.current]
+        assert np.array_equal(draft.annotation.labels, labels)
+
+
+def test_the_answer_to_a_click_is_on_the_disk(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    desk.annotator.click(OUTSIDE, 1)
+    desk.settle()
+    draft = Store.read(stored(desk)).drafts[desk.current]
+    assert np.array_equal(draft.annotation.labels, desk.labels())
+    assert draft.touched == {1}
+
+
+def test_work_in_progress_is_there_again_as_it_was_left(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    first, labels = desk.current, stroke(desk)
+    left = desk.session.draft(first, 0.0)
+    desk.annotator.close()
+    again = sit()
+    open_scans(again, tmp_path)
+    assert again.current == first
+    assert again.session.status(first) is FrameStatus.CORRECTED
+    assert np.array_equal(again.labels() == 1, labels == 1)
+    assert again.session.touched(first) == {1}
+    recorded = again.session.draft(first, 0.0)
+    assert recorded.origins[1] is left.origins[1] is MaskOrigin.CORRECTED
+    assert recorded.changed_share[1] == pytest.approx(left.changed_share[1])
+
+
+def test_what_was_all_taken_back_is_not_there_again(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    stroke(desk)
+    assert desk.annotator.undo()
+    assert Store.read(stored(desk)).drafts == {}
+
+
+def test_an_accept_that_was_undone_is_work_in_progress_again(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    first, labels = desk.current, stroke(desk)
+    desk.accept()
+    assert Store.read(stored(desk)).drafts == {}
+    assert desk.annotator.undo()
+    assert np.array_equal(Store.read(stored(desk)).drafts[first].annotation.labels, labels)
+
+
+def test_what_is_drawn_on_a_skipped_frame_stays(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    first, labels = desk.current, stroke(desk)
+    desk.annotator.skip()
+    desk.settle()
+    desk.annotator.close()
+    again = sit()
+    open_scans(again, tmp_path)
+    assert again.session.status(first) is FrameStatus.SKIPPED
+    assert np.array_equal(again.session.labels(first), labels)
+    again.annotator.go_to(first)
+    again.annotator.reopen()
+    assert again.session.status(first) is FrameStatus.CORRECTED
+
+
+def test_a_disk_that_takes_no_draft_says_so_and_work_goes_on(
+    sit: Sit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+
+    def full(*_: object) -> None:
+        raise StorageError("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "save_draft", full)
+        labels = stroke(desk)
+    assert desk.problems == ["The disk is full."]
+    assert (labels[2:6, 5:20] == 1).all()
+    stroke(desk, 2)
+    assert desk.current in Store.read(stored(desk)).drafts
+
+
+def test_a_home_that_cannot_be_written_is_said_and_work_goes_on(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    (tmp_path / "home").write_text("in the way")
+    said = open_scans(desk, tmp_path)
+    assert len(said) == 1
+    assert "in memory only" in said[0]
+    assert desk.annotator.folder is None
+    desk.accept()
+    assert len(desk.session.annotations) == 1
+
+
+def test_pictures_open_in_two_windows_are_two_sessions(sit: Sit, tmp_path: Path) -> None:
+    desk, other = sit(), sit()
+    open_scans(desk, tmp_path)
+    said = open_scans(other, tmp_path)
+    assert len(said) == 1
+    assert "open in another window" in said[0]
+    assert stored(other) != stored(desk)
+
+
+def test_a_session_that_was_put_elsewhere_is_found_there(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    assert desk.annotator.save_as(tmp_path / "study")
+    assert not desk.annotator.kept_by_itself
+    desk.accept()
+    desk.annotator.close()
+    again = sit()
+    assert open_scans(again, tmp_path) == ["Your earlier work is here again: 1 of 3 accepted."]
+    assert stored(again) == (tmp_path / "study").resolve()
+
+
+def test_what_was_learned_serves_again(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    desk.accept()
+    run_round(desk)
+    assert desk.predictor.version == 2
+    desk.annotator.close()
+    again = sit()
+    open_scans(again, tmp_path)
+    assert again.predictor.version == 2
+    assert again.annotator.model == again.predictor.info()
+    assert {one.model for one in again.session.suggestions(again.current).values()} == {"v2"}
+
+
+def test_the_earlier_model_one_went_back_to_serves_again(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    desk.accept()
+    run_round(desk)
+    desk.annotator.go_back_to_earlier_model()
+    desk.settle()
+    desk.annotator.close()
+    again = sit()
+    open_scans(again, tmp_path)
+    assert again.predictor.version == 1
+
+
+def test_what_was_learned_and_is_not_there_any_more_is_said(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    desk.accept()
+    run_round(desk)
+    for file in (stored(desk) / "models").iterdir():
+        file.unlink()
+    desk.annotator.close()
+    again = sit()
+    open_scans(again, tmp_path)
+    assert again.problems == ["What was learned is not there."]
+    assert again.annotator.model == again.predictor.info()
+    assert again.session.suggestions(again.current)
+
+
+def test_a_model_learned_before_there_was_a_folder_is_kept_too(tmp_path: Path) -> None:
+    desk = make_desk(Settings(learn=LearnSettings(every=0)), MUSCLE_PRESET)
+    open_scans(desk, tmp_path)
+    desk.accept()
+    run_round(desk)
+    assert desk.annotator.save_as(tmp_path / "study")
+    desk.settle()
+    desk.annotator.close()
+    assert [path.name for path in (tmp_path / "study" / "models").iterdir()] == ["v2.safetensors"]
+    assert Store.read(tmp_path / "study").serving is not None
+
+
+def test_the_number_of_a_removed_structure_is_not_given_again(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    muscle, _ = desk.session.structures
+    desk.annotator.set_structures([muscle])
+    assert desk.session.free_value() == 3
+    desk.annotator.set_structures([muscle, Structure(3, "bone")])
+    desk.annotator.set_structures([muscle])
+    desk.annotator.close()
+    again = sit()
+    open_scans(again, tmp_path)
+    assert again.session.structures == (muscle,)
+    assert again.session.free_value() == 4
+
+
+def test_undo_does_not_bring_back_pixels_of_a_removed_structure(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    assert (desk.labels() == 2).any()
+    stroke(desk)
+    desk.annotator.set_structures([desk.session.structures[0]])
+    while desk.annotator.undo():
+        assert set(np.unique(desk.labels())) <= {0, 1}
+    while desk.annotator.redo():
+        assert set(np.unique(desk.labels())) <= {0, 1}
+
+
+def test_structures_the_disk_does_not_take_stay_as_they_were(
+    sit: Sit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+
+    def full(*_: object) -> None:
+        raise StorageError("The disk is full.")
+
+    monkeypatch.setattr(Store, "save_structures", full)
+    desk.annotator.set_structures([Structure(7, "bone")])
+    assert desk.problems == ["The disk is full."]
+    assert desk.session.structures == MUSCLE_PRESET
