@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -59,17 +59,31 @@ def open_paths(paths: Sequence[Path]) -> OpenResult:
     Nothing is raised: what cannot be read is a sentence, and the rest is opened. Pixels are read later, frame by frame.
     In a folder, files of other kinds are passed over; ``labels`` beside ``images`` is too, and so is a saved session.
     """
+    steps = opening(paths)
+    try:
+        while True:
+            next(steps)
+    except StopIteration as end:
+        result: OpenResult = end.value
+        return result
+
+
+def opening(paths: Sequence[Path]) -> Generator[tuple[int, int], None, OpenResult]:
+    """The same, file by file: yields how many files are opened, and of how many."""
     clips: list[Clip] = []
     problems: list[str] = []
+    files: list[Path] = []
     for path in paths:
         found = sorted(_pictures(path), key=lambda file: natural_key(str(file))) if path.is_dir() else [path]
         if not found:
             problems.append(f"{path} holds no pictures; {SUPPORTED} are read.")
-        for file in found:
-            try:
-                clips.append(open_file(file))
-            except InputError as error:
-                problems.append(str(error))
+        files += found
+    for done, file in enumerate(files, start=1):
+        try:
+            clips.append(open_file(file))
+        except InputError as error:
+            problems.append(str(error))
+        yield done, len(files)
     return OpenResult(_unique_stems(clips), tuple(problems))
 
 

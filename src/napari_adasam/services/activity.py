@@ -10,7 +10,7 @@ from napari_adasam.services.dispatch import Errand
 from napari_adasam.services.lane import JobKind
 from napari_adasam.services.rounds import Reading
 
-STOPPABLE = (JobKind.SUGGEST, JobKind.EMBED)
+STOPPABLE = (JobKind.READ, JobKind.SUGGEST, JobKind.EMBED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,17 @@ class Activity:
 
 
 def describe(
-    errands: Sequence[Errand], learning: RoundProgress | Reading | None, accepted: int, frames: int
+    errands: Sequence[Errand],
+    learning: RoundProgress | Reading | None,
+    accepted: int,
+    frames: int,
+    opening: tuple[int, int] | None = None,
 ) -> Activity:
-    """The line for what is under way: a round first, with what goes on beside it; nothing is an activity too."""
+    """The line for what is under way: files that are opened first, then a round; nothing is an activity too."""
+    if opening is not None:
+        done, total = opening
+        how_far = f": {done} of {total}" if total else ""
+        return Activity(f"Opening images{how_far}", done, total, cancellable=True)
     urgent = min((one for one in errands if one.job.kind is not JobKind.TRAIN), key=_urgency, default=None)
     if any(one.job.kind is JobKind.TRAIN for one in errands):
         return _learning(learning, urgent)

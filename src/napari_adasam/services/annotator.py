@@ -16,6 +16,7 @@ from napari_adasam.domain.prompts import Box, Point
 from napari_adasam.domain.queue import ORDERS
 from napari_adasam.domain.records import FrameStatus, Labels
 from napari_adasam.domain.structures import Structure
+from napari_adasam.files.store import is_session
 from napari_adasam.services.activity import Activity
 from napari_adasam.services.lane import Job, JobKind, Outcome
 from napari_adasam.services.ports import ModelInfo
@@ -35,6 +36,27 @@ class Annotator(Sitting):
         The first frame that is still to be done becomes current if none is.
         """
         problems = self._filing.open(paths)
+        self._opened()
+        return problems
+
+    def open_soon(self, paths: Sequence[Path], then: Callable[[list[str]], None]) -> None:
+        """The same without waiting: files are read on the lane, file by file; ``then`` gets the sentences at the end.
+
+        A saved session is opened at once.
+        """
+        sessions = [path for path in paths if is_session(path)]
+        pictures = [path for path in paths if path not in sessions]
+        if sessions:
+            then(self.open(sessions))
+
+        def end(problems: list[str]) -> None:
+            self._opened()
+            then(problems)
+
+        if pictures:
+            self._filing.open_soon(pictures, end)
+
+    def _opened(self) -> None:
         self.queue_changed.emit()
         if self._session.current is None and self._session.frames:
             if self.queue:
@@ -42,7 +64,6 @@ class Annotator(Sitting):
             else:
                 self._arrive(self._session.frames[0].id)
         self._show_activity()
-        return problems
 
     def go_to(self, frame_id: str) -> None:
         """Make a frame current; its suggestion is asked for, and those of the next two."""
@@ -191,8 +212,10 @@ class Annotator(Sitting):
         return self._learning.start()
 
     def cancel(self) -> None:
-        """Stop what is under way: a round (the model stays as it was), or else suggestions."""
-        if self.training:
+        """Stop what is under way: opening files, or a round (the model stays as it was), or else suggestions."""
+        if self._filing.opening is not None:
+            self._bench.dispatch.cancel(JobKind.READ)
+        elif self.training:
             self._learning.cancel()
         else:
             self._suggesting.cancel()

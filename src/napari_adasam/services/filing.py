@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 from napari_adasam.domain.errors import AdasamError, InputError
 from napari_adasam.domain.records import Frame, FrameStatus
 from napari_adasam.files.exports import Provenance, export
 from napari_adasam.files.home import earlier_folder, new_folder
-from napari_adasam.files.readers import open_paths
+from napari_adasam.files.readers import OpenResult, open_paths, opening
 from napari_adasam.files.store import is_session
 from napari_adasam.services.keeping import Keeping
+from napari_adasam.services.lane import Job, JobKind, Outcome
 from napari_adasam.services.ports import ModelInfo
 from napari_adasam.services.rounds import Learning
 from napari_adasam.services.workbench import Workbench
@@ -26,6 +28,8 @@ class Filing:
         self._learning = learning
         self.home: Path | None = None
         """Where sessions are kept that nobody chooses a folder for."""
+        self.opening: tuple[int, int] | None = None
+        """How many files are opened, and of how many, while that is under way."""
 
     def open(self, paths: Sequence[Path]) -> list[str]:
         """Open files, folders or one session's folder; one sentence for each that cannot be."""
@@ -36,14 +40,29 @@ class Filing:
             except AdasamError as error:
                 problems.append(str(error))
         pictures = [path for path in paths if not is_session(path)]
-        if pictures:
-            result = open_paths(pictures)
-            problems += result.problems
-            if result.clips:
-                problems += self._resume_at_home(pictures[0])
-            problems += self._add(self._bench.sources.add_clips(result.clips))
-            problems += self._begin_at_home(pictures[0])
-        return problems
+        return [*problems, *self._take(pictures, open_paths(pictures))] if pictures else problems
+
+    def open_soon(self, pictures: Sequence[Path], then: Callable[[list[str]], None]) -> None:
+        """Open files and folders on the lane; ``then`` gets the sentences when their frames are in the session."""
+
+        def receive(outcome: Outcome) -> None:
+            if not outcome.ended:
+                self.opening = cast("tuple[int, int]", outcome.value)
+                return
+            self.opening = None
+            if outcome.state == "done":
+                then(self._take(pictures, cast(OpenResult, outcome.value)))
+
+        job = Job(JobKind.READ, lambda: opening(pictures), key="open")
+        self.opening = (0, 0)
+        self._bench.dispatch.send(job, "Opening images", receive)
+
+    def _take(self, pictures: Sequence[Path], result: OpenResult) -> list[str]:
+        problems = list(result.problems)
+        if result.clips:
+            problems += self._resume_at_home(pictures[0])
+        problems += self._add(self._bench.sources.add_clips(result.clips))
+        return problems + self._begin_at_home(pictures[0])
 
     def _resume_at_home(self, opened: Path) -> list[str]:
         """Go on where these pictures were left, if they were worked on before and nobody chose a folder."""

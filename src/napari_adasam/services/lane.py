@@ -32,9 +32,10 @@ class JobKind(IntEnum):
     """What a job is for; the lower value goes first."""
 
     PROMPT = 0
-    SUGGEST = 1
-    EMBED = 2
-    TRAIN = 3
+    READ = 1
+    SUGGEST = 2
+    EMBED = 3
+    TRAIN = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -283,7 +283,8 @@ class Sitting:
 
     def _describe(self) -> Activity:
         accepted, frames = len(self._session.annotations), len(self._session.frames)
-        return describe(self._bench.dispatch.errands, self._learning.progress, accepted, frames)
+        errands, filing = self._bench.dispatch.errands, self._filing
+        return describe(errands, self._learning.progress, accepted, frames, filing.opening)
 
     def _show_activity(self) -> None:
         activity = self._describe()

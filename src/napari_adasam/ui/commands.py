@@ -117,8 +117,11 @@ class Commander:
 
     def open(self, paths: Sequence[Path]) -> None:
         """Take files, folders or a session's folder in; what could not be read is named in ``problem``."""
-        problems: list[str] = []
-        if paths and self.attempt(lambda: problems.extend(self._annotator.open(paths))) and problems:
+        if paths:
+            self.attempt(lambda: self._annotator.open_soon(paths, self._tell_of_opening))
+
+    def _tell_of_opening(self, problems: list[str]) -> None:
+        if problems:
             more = f" And {len(problems) - SHOWN_PROBLEMS} more." if len(problems) > SHOWN_PROBLEMS else ""
             self.problem.emit(" ".join(problems[:SHOWN_PROBLEMS]) + more)
 

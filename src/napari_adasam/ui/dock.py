@@ -93,9 +93,7 @@ class AdasamDock(QWidget):
         self._closing.close()
 
     def open(self, paths: Sequence[Path]) -> None:
-        """Take files, folders or a session's folder in."""
-        self.status_line.text.setText("Opening…")
-        self.status_line.text.repaint()
+        """Take files, folders or a session's folder in; pictures are opened on the lane."""
         self.commander.open(list(paths))
         self._refresh()
 
