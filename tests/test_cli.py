@@ -16,6 +16,7 @@ import pytest
 from napari_adasam import cli
 from napari_adasam.cli.program import names_of
 from napari_adasam.domain.errors import InputError, StorageError
+from napari_adasam.domain.settings import ModelSettings
 from napari_adasam.ui import screen
 
 HEAVY = ("torch", "torchvision", "timm", "segment_anything", "napari", "qtpy", "PySide6", "PyQt6", "scipy", "pydicom")
@@ -222,6 +223,13 @@ def test_an_unknown_method_is_refused_with_the_known_ones(run: Callable[..., End
     ended = run("train", "data", "--out", "m.safetensors", "--method", "magic")
     assert ended.code == 2
     assert "adasam, lora" in ended.err
+
+
+def test_a_model_with_its_size() -> None:
+    assert cli.learning.model_at("folder@home/sam.pt@512") == ModelSettings("folder@home/sam.pt", 512)
+    assert cli.learning.model_at("adasam-us") == ModelSettings("adasam-us")
+    with pytest.raises(InputError, match="no size in pixels"):
+        cli.learning.model_at("sam.pt@large")
 
 
 @pytest.mark.parametrize("text", ["1", "a=b", "1=", "=x"])

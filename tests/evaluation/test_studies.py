@@ -142,6 +142,15 @@ def test_the_study_of_prompts_writes_a_row_a_prompt(dataset: Dataset) -> None:
     json.dumps(said, allow_nan=False)
 
 
+def test_several_models_are_measured_on_the_same_images_in_one_run(dataset: Dataset) -> None:
+    plain = run_prompts(dataset.folder, StudyOptions(model=CPU, limit=2, clicks=False), lambda *_: None)
+    options = StudyOptions(model=CPU, against=(ModelSettings("other", device="cpu"),), limit=2, clicks=False)
+    said = run_prompts(dataset.folder, options, lambda *_: None)
+    assert [row["model"] for row in said["rows"]] == ["tiny"] * 3 + ["other"] * 3
+    for row, same, other in zip(plain["rows"], said["rows"][:3], said["rows"][3:], strict=True):
+        assert row["dice"] == same["dice"] == other["dice"]
+
+
 def test_one_image_has_no_interval_and_is_still_json(dataset: Dataset) -> None:
     said = run_prompts(dataset.folder, StudyOptions(model=CPU, limit=1, clicks=False), lambda *_: None)
     assert all(row["dice_ci95"] is None for row in said["rows"])

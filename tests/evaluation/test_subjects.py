@@ -47,6 +47,13 @@ def test_the_held_back_part_is_the_split_that_no_bundled_training_reads(dataset:
     assert group_of(unseen_ids(dataset, seen, "held-back")) == back - {one}
 
 
+def test_the_validation_part_is_neither_trained_on_nor_held_back(dataset: Dataset) -> None:
+    split = split_groups(dataset.groups.values())
+    assert group_of(unseen_ids(dataset, frozenset(), "validation")) == set(split.validation)
+    assert split.validation
+    assert not set(split.validation) & {*split.train, *split.held_back}
+
+
 def test_images_without_labels_cannot_be_studied(dataset: Dataset) -> None:
     (dataset.folder / "labels" / "3_0.png").unlink()
     again = Dataset.open(dataset.folder)

@@ -71,6 +71,12 @@ def evaluate(
     held_back: Annotated[
         bool, typer.Option("--held-back", help="Only groups that no bundled training sees: the same for every model.")
     ] = False,
+    validation: Annotated[
+        bool, typer.Option("--validation", help="Only groups that models are chosen on, not trained on or reported.")
+    ] = False,
+    against: Annotated[
+        list[str] | None, typer.Option(metavar="MODEL[@SIZE]", help="Measure this model too, on the same images.")
+    ] = None,
     structures: Annotated[str, typer.Option(help='Names of the label values: "1=muscle belly,2=aponeurosis".')] = "",
     clicks: Annotated[bool, typer.Option(help="Count clicks to IoU 0.90 (slow).")] = True,
     limit: Annotated[int | None, typer.Option(help="At most this many images.")] = None,
@@ -87,7 +93,8 @@ def evaluate(
 
     options = StudyOptions(
         model=ModelSettings(name=model, input_size=input_size),
-        part="held-back" if held_back else "unseen",
+        part="held-back" if held_back else "validation" if validation else "unseen",
+        against=tuple(model_at(one) for one in against or ()),
         names=names_of(structures),
         limit=limit,
         clicks=clicks,
@@ -120,6 +127,16 @@ def train_bundled(
 
     with progress("steps") as advance:
         show(run(data, base, out, BundledSettings(steps=steps, seed=seed), _on_step(advance, steps)))
+
+
+def model_at(text: str) -> ModelSettings:
+    """A model's name or path, with ``@`` and its input size behind it or not; InputError for a size that is none."""
+    name, at, size = text.rpartition("@")
+    if not at:
+        return ModelSettings(name=text)
+    if not size.isdecimal():
+        raise InputError(f'"{size}" in "{text}" is no size in pixels. Nothing was measured. Write MODEL@512.')
+    return ModelSettings(name=name, input_size=int(size))
 
 
 def method_of(name: str) -> Method:

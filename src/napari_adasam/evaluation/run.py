@@ -27,7 +27,9 @@ class StudyOptions:
     ----------
     part
         ``unseen``: all groups of which the model saw no image; ``held-back``: only those that no bundled training sees,
-        so that several models are measured on the same images.
+        so that several models are measured on the same images; ``validation``: only those that models are chosen on.
+    against
+        Models to measure in the same run, on the same images.
     names
         Structure names by label value, where the data set's own are not known.
     limit
@@ -43,6 +45,7 @@ class StudyOptions:
     names: Names = ()
     limit: int | None = None
     clicks: bool = True
+    against: tuple[ModelSettings, ...] = ()
     labels: int = 10
     seeds: tuple[int, ...] = (0,)
     train: TrainSettings = field(default_factory=TrainSettings)
@@ -51,12 +54,17 @@ class StudyOptions:
 def run_prompts(folder: Path, options: StudyOptions, on_progress: OnProgress) -> dict[str, Any]:
     """The study ``prompts`` on a data set."""
     dataset = Dataset.open(folder)
-    predictor = ModelPredictor(options.model)
-    ids = unseen_ids(dataset, predictor.net.card.trained_on, options.part)[: options.limit]
-    structures = structures_of(dataset, ids, options.names, predictor.net.card.structures)
+    predictors = [ModelPredictor(one) for one in (options.model, *options.against)]
+    seen = frozenset[str]().union(*(one.net.card.trained_on for one in predictors))
+    ids = unseen_ids(dataset, seen, options.part)[: options.limit]
+    structures = structures_of(dataset, ids, options.names, predictors[0].net.card.structures)
     chosen = list(subjects(dataset, ids))
-    rows = prompts.study(predictor, chosen, structures, options.clicks, on_progress)
-    return _answer("prompts", predictor, options, rows)
+    rows: list[dict[str, Any]] = []
+    for predictor in predictors:
+        own = {"model": predictor.settings.name, "input_size": predictor.net.sam.size}
+        found = prompts.study(predictor, chosen, structures, options.clicks, on_progress)
+        rows += [own | row for row in found] if options.against else found
+    return _answer("prompts", predictors[0], options, rows)
 
 
 def run_labels(folder: Path, options: StudyOptions, on_progress: OnProgress) -> dict[str, Any]:

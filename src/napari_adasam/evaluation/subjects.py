@@ -19,7 +19,7 @@ from napari_adasam.files.pixels import to_grey
 from napari_adasam.services.bundled import names_by_folder
 from napari_adasam.services.training import structures_in
 
-Part = Literal["unseen", "held-back"]
+Part = Literal["unseen", "held-back", "validation"]
 Names = tuple[tuple[int, str], ...]
 
 
@@ -35,7 +35,7 @@ class Subject:
 
 
 def unseen_ids(dataset: Dataset, trained_on: frozenset[str], part: Part) -> tuple[str, ...]:
-    """IDs of labelled images in groups of which the model saw no image; ``held-back`` keeps only the held-back groups.
+    """IDs of labelled images in groups of which no image was trained on; all of these, or those of one part alone.
 
     Raises
     ------
@@ -44,8 +44,9 @@ def unseen_ids(dataset: Dataset, trained_on: frozenset[str], part: Part) -> tupl
     """
     seen = {dataset.groups[key] for key in dataset.ids if content_id(dataset.images[key]) in trained_on}
     allowed = set(dataset.groups.values()) - seen
-    if part == "held-back":
-        allowed &= set(split_groups(dataset.groups.values()).held_back)
+    if part != "unseen":
+        split = split_groups(dataset.groups.values())
+        allowed &= set(split.held_back if part == "held-back" else split.validation)
     ids = tuple(key for key in dataset.ids if key in dataset.labelled and dataset.groups[key] in allowed)
     if not ids:
         raise InputError(
