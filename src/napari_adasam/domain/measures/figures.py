@@ -112,5 +112,5 @@ class Region:
 
 def _digits(value: float) -> str:
     """Four significant digits, without an exponent."""
-    places = max(0, 3 - int(np.floor(np.log10(abs(value))))) if value else 0
+    places = max(0, 3 - int(np.floor(np.log10(abs(value))))) if value else 3
     return f"{value:.{places}f}"
