@@ -89,9 +89,7 @@ def _true(case: Case) -> float:
 def _found(case: Case) -> Iterator[float]:
     rng = np.random.default_rng(0)
     far = STEEPEST if case.measure.startswith("thickness") else 90.0
-    bend = (
-        30.0 if case.shape.name.startswith("band") else 0.0
-    )  # its ends are as steep as its middle is turned, and more
+    bend = 30.0 if case.shape.name.startswith("band") else 0.0  # its ends are steeper than its middle
     for degrees in np.linspace(bend - far, far - bend, DRAWINGS):
         shift = (float(rng.uniform(0, case.pixel[0])), float(rng.uniform(0, case.pixel[1])))
         labels, scale = draw(case.shape, float(degrees), shift, case.pixel), spacing(case.pixel)

@@ -124,8 +124,7 @@ def test_masks_are_compared_on_the_frames_that_both_have() -> None:
     labels = np.zeros((40, 40), np.uint8)
     labels[10:20, 10:30] = 1
     moved = np.roll(labels, 2, axis=0)
-    found = compare_masks(
-        {"a": labels, "b": labels, "c": labels}, {"b": moved, "a": labels}, 1, {"b": Spacing(0.5, 0.5, "by hand")}
-    )
+    second = {"b": moved, "a": labels}
+    found = compare_masks(dict.fromkeys("abc", labels), second, 1, {"b": Spacing(0.5, 0.5, "by hand")})
     assert found == (MaskAgreement("a", 1.0, 0.0, "px"), MaskAgreement("b", 0.8, 1.0, "mm"))
     assert compare_masks({"a": labels}, {"a": labels}, 5) == (MaskAgreement("a", 1.0, 0.0, "px"),)

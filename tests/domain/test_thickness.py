@@ -16,6 +16,11 @@ def values(figures: tuple[Measurement, ...]) -> dict[str, float]:
     return {one.name.removeprefix("thickness ").removeprefix("between parts "): one.value for one in figures}
 
 
+def without_length(figures: dict[str, float]) -> dict[str, float]:
+    """The length may be a pixel more or less, depending on how the ends lie on the grid."""
+    return {name: value for name, value in figures.items() if name != "length"}
+
+
 def strips(slope: float, *edges: tuple[float, float], size: tuple[int, int] = (400, 600)) -> Labels:
     """Straight strips over the picture's whole width, each from one height to another, in px at its middle."""
     y, x = np.indices(size) + 0.5
@@ -117,12 +122,11 @@ def test_it_is_the_same_mirrored_and_moved_and_grows_with_the_pixel(
     scaled = values(thickness(labels, 1, Spacing(size, size, "by hand")))
     for mirrored in (labels[::-1], labels[:, ::-1], labels[::-1, ::-1]):
         other = values(thickness(np.ascontiguousarray(mirrored), 1, None))
-        assert other["mean"] == pytest.approx(one["mean"], abs=0.1)
-        assert other["middle"] == pytest.approx(one["middle"], abs=0.4)
-        assert other["minimum"] == pytest.approx(one["minimum"], abs=0.6)
-    for name in ("mean", "middle", "minimum", "length"):
-        assert moved[name] == pytest.approx(one[name], abs=0.3 if name != "length" else 1.5)
-        assert scaled[name] == pytest.approx(one[name] * size, rel=0.005 if name != "length" else 0.02)
+        assert without_length(other) == pytest.approx(without_length(one), abs=0.3)
+    assert without_length(moved) == pytest.approx(without_length(one), abs=0.3)
+    assert without_length(scaled) == pytest.approx({k: v * size for k, v in without_length(one).items()}, rel=0.01)
+    assert abs(moved["length"] - one["length"]) <= 2
+    assert abs(scaled["length"] / size - one["length"]) <= 2
 
 
 def test_between_two_aponeuroses_it_is_from_the_facing_borders() -> None:
@@ -159,3 +163,9 @@ def test_without_two_parts_over_each_other_there_is_nothing_between() -> None:
     for labels in (one, beside, np.zeros_like(one)):
         assert thickness_between_parts(labels, 1, None) == ()
         assert not has_stacked_parts(labels, 1)
+
+
+def test_a_mask_of_noise_is_measured_without_much_memory() -> None:
+    noise = (np.random.default_rng(0).random((400, 400)) < 0.2).astype(np.uint8)
+    has_stacked_parts(noise, 1)
+    assert all(np.isfinite(one.value) for one in thickness_between_parts(noise, 1, None))

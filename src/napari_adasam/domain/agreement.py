@@ -88,7 +88,7 @@ def hd95(first: Mask, second: Mask, spacing: Spacing | None = None) -> float | N
     if not (first.any() and second.any()):
         return None if first.any() or second.any() else 0.0
     pixel = (1.0, 1.0) if spacing is None else (spacing.y_mm, spacing.x_mm)
-    borders = _border(first), _border(second)
+    borders = border(first), border(second)
     return max(
         float(np.percentile(ndimage.distance_transform_edt(~there, pixel)[here], 95))
         for here, there in (borders, borders[::-1])
@@ -146,7 +146,8 @@ def bland_altman(first: ArrayLike, second: ArrayLike) -> BlandAltman:
     return BlandAltman(n, sd, _around(bias, of_bias), _around(lower, of_limit), _around(upper, of_limit))
 
 
-def _border(mask: Mask) -> Mask:
+def border(mask: Mask) -> Mask:
+    """The mask's pixels that have a neighbour (of four) outside it; the image's edge is outside."""
     return np.asarray(mask & ~ndimage.binary_erosion(mask), np.bool_)
 
 

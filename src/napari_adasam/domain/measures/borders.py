@@ -55,28 +55,30 @@ def borders(mask: Mask, pixel: tuple[float, float]) -> list[Border]:
     pixel
         Height and width of a pixel.
     """
+    following, corners, turns = _cracks(mask)
     found = []
-    for starts, turns in _loops(mask):
-        steps = STEPS[turns].astype(np.float64)
-        found.append(Border(starts + steps / 2, steps * pixel, _tangents(steps * pixel)))
+    for cracks in _loops(following):
+        steps = STEPS[turns[cracks]].astype(np.float64)
+        middles, lengths = corners[cracks] + steps / 2, steps * pixel
+        found += [Border(*one) for one in zip(middles, lengths, _tangents(lengths), strict=True)]
     return found
 
 
 def _tangents(steps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Unit directions (n, 2); where the steps round a crack cancel out, that of the crack itself."""
-    half = max(1, min(max(2, round(WINDOW * len(steps) ** 0.5)), len(steps) // 4))
+    """Unit directions (borders, n, 2); where the steps round a crack cancel out, that of the crack itself."""
+    count = steps.shape[1]
+    half = max(1, min(max(2, round(WINDOW * count**0.5)), count // 4))
     weights = np.hanning(2 * half + 3)[1:-1]
-    mean = ndimage.convolve1d(steps, weights / weights.sum(), axis=0, mode="wrap")
-    size = np.hypot(mean[:, 0], mean[:, 1])
-    lost = size < 1e-9 * np.abs(steps).max()
+    mean = ndimage.convolve1d(steps, weights / weights.sum(), axis=1, mode="wrap")
+    lost = np.hypot(mean[..., 0], mean[..., 1]) < 1e-9 * np.abs(steps).max()
     mean[lost] = steps[lost]
-    return np.asarray(mean / np.hypot(mean[:, 0], mean[:, 1])[:, None], np.float64)
+    return np.asarray(mean / np.hypot(mean[..., 0], mean[..., 1])[..., None], np.float64)
 
 
-def _loops(mask: Mask) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Start corners (n, 2) and turns (n,), 0 to 3 as in STEPS, of each closed border."""
-    following, corners, turns = _cracks(mask)
-    loops, seen = [], bytearray(len(following))
+def _loops(following: list[int]) -> list[NDArray[np.int64]]:
+    """Closed borders as the numbers of their cracks, (borders, n) for each n: many at once, as noise has thousands."""
+    by_length: dict[int, list[list[int]]] = {}
+    seen = bytearray(len(following))
     for first in range(len(following)):
         chain, crack = [], first
         while not seen[crack]:
@@ -84,8 +86,8 @@ def _loops(mask: Mask) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
             chain.append(crack)
             crack = following[crack]
         if chain:
-            loops.append((corners[chain], turns[chain]))
-    return loops
+            by_length.setdefault(len(chain), []).append(chain)
+    return [np.array(chains) for chains in by_length.values()]
 
 
 def _cracks(mask: Mask) -> tuple[list[int], NDArray[np.int64], NDArray[np.int64]]:

@@ -18,6 +18,8 @@ FACING = np.cos(np.radians(45))
 """A border faces a side if its outward normal is less than 45° from it."""
 LARGE = 0.2
 """Parts of at least this share of the largest one's pixels count as parts."""
+MOST_PARTS = 20
+"""Of which two are looked for that lie over each other; a mask of noise has thousands."""
 SHORTEST = 0.2
 """No thickness is given where the borders face each other along less than this share of the longer one."""
 SMOOTHING = 10
@@ -114,7 +116,8 @@ def _parts(region: Region) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
 def _stacked(region: Region) -> Iterator[tuple[Region, Region]]:
     """Neighbours among the large parts, from above, that lie over each other."""
     numbered, sizes = _parts(region)
-    masks = [numbered == number + 1 for number in np.flatnonzero(sizes >= LARGE * sizes.max())]
+    largest = np.argsort(-sizes, kind="stable")[:MOST_PARTS]
+    masks = [numbered == part + 1 for part in largest if sizes[part] >= LARGE * sizes[largest[0]]]
     masks.sort(key=lambda mask: float(np.nonzero(mask)[0].mean()))
     for above, below in pairwise(masks):
         columns = above.any(axis=0), below.any(axis=0)
@@ -182,22 +185,36 @@ def _figures(region: Region, name: str, edges: Edges) -> tuple[Measurement, ...]
 
 def _smooth(border: Points, pixel: float) -> Points:
     """A border (2, n) of distances along and across, at every pixel's length along, smoothed by parabolas."""
-    from scipy.signal import savgol_filter  # here, because it takes long to import
-
-    column = np.floor((border[0] - border[0].min()) / pixel).astype(np.int64)
+    columns = max(1, round(float(np.ptp(border[0])) / pixel))
+    share = (border[0] - border[0].min()) / max(float(np.ptp(border[0])), pixel)
+    column = np.minimum((share * columns).astype(np.int64), columns - 1)
     count = np.bincount(column)
     along, across = (np.bincount(column, axis)[count > 0] / count[count > 0] for axis in border)
-    grid = np.arange(along[0], along[-1] + pixel / 2, pixel)
+    grid = np.linspace(along[0], along[-1], columns)
     values = np.interp(grid, along, across)
     window = max(FEWEST, len(grid) // SMOOTHING) | 1
-    return np.stack([grid, savgol_filter(values, window, 2) if len(grid) >= window else values])
+    return np.stack([grid, _by_parabolas(values, window) if len(grid) >= window else values])
+
+
+def _by_parabolas(values: Points, window: int) -> Points:
+    """Each value by the parabola of least squares through the window round it (Savitzky and Golay 1964).
+
+    At the ends, by the parabola of the first and the last window.
+    """
+    half = window // 2
+    powers = np.vander(np.linspace(-1, 1, window), 3)
+    fit = powers @ np.linalg.pinv(powers)  # a row a place in the window: the weights of its fitted value
+    inner = np.convolve(values, fit[half][::-1], mode="valid")
+    return np.concatenate([fit[:half] @ values[:window], inner, fit[half + 1 :] @ values[-window:]])
 
 
 def _chords(upper: Points, lower: Points, pixel: float) -> tuple[Points, Points] | None:
     """Thickness at points of the mid-line, and the length of mid-line that each stands for."""
-    grid = np.arange(max(upper[0, 0], lower[0, 0]), min(upper[0, -1], lower[0, -1]) + pixel / 2, pixel)
-    if len(grid) < FEWEST:
+    first, last = max(upper[0, 0], lower[0, 0]), min(upper[0, -1], lower[0, -1])
+    steps = round(float(last - first) / pixel)
+    if steps < FEWEST:
         return None
+    grid = np.linspace(first, last, steps + 1)
     along, across = grid, (np.interp(grid, *upper) + np.interp(grid, *lower)) / 2
     for _ in range(ROUNDS):
         line = np.polynomial.Polynomial.fit(along, across, min(DEGREE, len(along) // 2))
@@ -210,7 +227,7 @@ def _chords(upper: Points, lower: Points, pixel: float) -> tuple[Points, Points]
             return None
         middle = (np.stack([grid, start]) + normal * (to_upper + to_lower) / 2)[:, hit]
         along, across = middle
-    return (to_lower - to_upper)[hit], (stretch * pixel)[hit]
+    return (to_lower - to_upper)[hit], (stretch * (last - first) / steps)[hit]
 
 
 def _reach(points: Points, normal: Points, border: Points) -> Points:
