@@ -20,7 +20,7 @@ from napari_adasam.domain.settings import ModelSettings
 from napari_adasam.ui import screen
 
 HEAVY = ("torch", "torchvision", "timm", "segment_anything", "napari", "qtpy", "PySide6", "PyQt6", "scipy", "pydicom")
-COMMANDS = ("demo", "predict", "train", "evaluate", "doctor")
+COMMANDS = ("demo", "measure", "predict", "train", "evaluate", "doctor")
 
 
 @dataclass

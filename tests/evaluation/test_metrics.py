@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_adasam.domain.agreement import border
 from napari_adasam.domain.overlap import dice, iou
-from napari_adasam.evaluation.metrics import border, hd95, interval
+from napari_adasam.evaluation.metrics import hd95, interval
 
 
 def box(top: int, left: int, height: int, width: int, side: int = 100) -> np.ndarray:

@@ -201,7 +201,7 @@ def export(walk: Walk, first: str, folder: Path) -> None:
     written = walk.annotator.export(folder)
     assert len(written) == 2 * len(annotations) + 2
     rows = list(csv.DictReader((folder / "measurements.csv").read_text(encoding="utf-8").splitlines()))
-    areas = {(row["frame"], row["structure"]): float(row["value"]) for row in rows}
+    areas = {(row["frame"], row["structure"]): float(row["value"]) for row in rows if row["measure"] == "area"}
     pixel = frame.spacing.pixel_area_mm2 if frame.spacing else 1.0
     expected = float((annotations[first].labels == 1).sum()) * pixel
     assert areas[frame.stem, "muscle belly"] == pytest.approx(expected, rel=1e-3)

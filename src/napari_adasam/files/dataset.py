@@ -46,8 +46,13 @@ class Dataset:
     labelled: Mapping[str, Path] = field(repr=False)
 
     @classmethod
-    def open(cls, folder: Path) -> Dataset:
+    def open(cls, folder: Path, need_images: bool = True) -> Dataset:
         """Read the layout of a folder; no pixels yet.
+
+        Parameters
+        ----------
+        need_images
+            If not, label images without a picture count too.
 
         Raises
         ------
@@ -55,11 +60,12 @@ class Dataset:
             If there is no ``images`` folder, nothing in it, or two images of one ID.
         """
         images = _by_stem(folder / "images", tuple(OPENERS))
-        if not images:
+        found = _by_stem(folder / "labels", LABEL_ENDINGS)
+        if need_images and not images:
             raise InputError(f"{folder} is not a data set: expected pictures in {folder / 'images'}, found none.")
         rows = _rows(folder / "index.csv")
-        ids = tuple(sorted(images, key=natural_key))
-        labelled = {key: path for key, path in _by_stem(folder / "labels", LABEL_ENDINGS).items() if key in images}
+        ids = tuple(sorted(images if need_images else {**images, **found}, key=natural_key))
+        labelled = {key: path for key, path in found.items() if key in images or not need_images}
         return cls(
             folder=folder,
             ids=ids,
@@ -71,6 +77,8 @@ class Dataset:
 
     def image(self, key: str) -> Pixels:
         """Pixels, (height, width) or (height, width, 3), uint8 or uint16. Raises InputError if they cannot be read."""
+        if key not in self.images:
+            raise InputError(f"{key} has no picture in {self.folder / 'images'}.")
         clip = open_file(self.images[key])
         if len(clip.frames) != 1:
             raise InputError(
@@ -85,10 +93,14 @@ class Dataset:
         return read_labels(self.labelled[key])
 
     def spacing(self, key: str) -> Spacing | None:
-        """From ``pixel_size_mm`` in index.csv, else from the file; ``None`` where neither knows."""
+        """From ``pixel_size_mm`` in index.csv, else from the file of the image or of the label image; else ``None``.
+
+        Raises InputError if what index.csv gives is no size, or a file cannot be read.
+        """
         written = self.rows.get(key, {}).get("pixel_size_mm", "").strip()
         if not written:
-            return open_file(self.images[key]).frames[0].spacing
+            files = [table[key] for table in (self.images, self.labelled) if key in table]
+            return next((s for s in (open_file(path).frames[0].spacing for path in files) if s is not None), None)
         try:
             return Spacing(float(written), float(written), "index.csv")
         except ValueError as error:

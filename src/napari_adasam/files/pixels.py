@@ -39,6 +39,14 @@ def to_grey(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     return np.asarray(np.rint(pixels * (np.float32(255) / full)), np.uint8)
 
 
+def grey_levels(pixels: NDArray[Any]) -> NDArray[Any]:
+    """One frame (height, width) or (height, width, 3) as grey levels (height, width) of its own depth, for measuring.
+
+    Colour becomes luma, as in :func:`to_grey`; nothing is scaled.
+    """
+    return _luma(pixels) if pixels.ndim == 3 else pixels
+
+
 def bit_depth(pixels: NDArray[Any]) -> int:
     """How many bits the values use, 8 to 16: the smallest depth that holds the greatest value."""
     return max(8, int(pixels.max(initial=0)).bit_length())

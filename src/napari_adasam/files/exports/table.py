@@ -1,22 +1,60 @@
-"""measurements.csv: one row a frame and structure, with the unit in its own column."""
+"""measurements.csv: one row a figure, with its unit, the source of its scale and how the mask came to be."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from napari_adasam.domain.measures import NO_SCALE, area
-from napari_adasam.domain.records import Annotation, Frame, MaskOrigin
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.measures import Measurement, measure
+from napari_adasam.domain.records import Annotation, Frame, Labels, MaskOrigin, Spacing
 from napari_adasam.domain.structures import Structure
+from napari_adasam.files.pixels import bit_depth
 
 COLUMNS = (
     "frame", "file", "structure", "measure", "value", "unit", "scale_source", "model", "origin", "changed_share",
-    "seconds",
+    "seconds", "bit_depth", "note",
 )  # fmt: skip
+KEYS = ("file", "id")
+"""Columns of a file table that say which file a row is about."""
+NOT_COMPARABLE = "not comparable across devices or gains"
+GREY = "grey level"
+
+Row = dict[str, str]
+FileTable = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """One label image to be measured, and what is known about it.
+
+    Parameters
+    ----------
+    name, file
+        Of the frame in the export, and of the file it comes from, without folders.
+    labels
+        (height, width) uint8.
+    spacing
+        ``None``: figures are in pixels.
+    annotation
+        How the masks came to be; ``None`` where nobody knows.
+    given
+        Further columns, such as left or right, visit, repeat.
+    """
+
+    name: str
+    file: str
+    labels: Labels = field(repr=False)
+    spacing: Spacing | None
+    annotation: Annotation | None = None
+    given: Mapping[str, str] = field(default_factory=dict)
 
 
 def measurements_csv(
@@ -24,42 +62,110 @@ def measurements_csv(
     frames: Sequence[Frame],
     structures: Sequence[Structure],
     names: Mapping[str, str],
+    grey: Callable[[Frame], NDArray[Any] | None],
+    given: FileTable | None = None,
 ) -> bytes:
-    """The table in UTF-8, rows in the order of ``frames``; ``names`` gives each frame's name in the export.
+    """The table of a session in UTF-8, rows in the order of ``frames``; ``names`` are those of frames in the export.
 
-    A structure that is not in a frame has a row too, with area 0. Values in a mask that belong to no structure are
-    named by their number.
+    A structure that is not in a frame has one row, with area 0. Values in a mask that belong to no structure are named
+    by their number.
+
+    Parameters
+    ----------
+    grey
+        The frame's grey pixels (height, width), as they are in the file; ``None`` where there are none: then there is
+        no echo intensity.
+    given
+        The user's file table (:func:`read_file_table`), by the stem of the frame, or of its file for all frames of it.
     """
-    text = StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
+    rows: list[Row] = []
+    table = given or {}
     for frame in frames:
         if frame.id in annotations:
-            table.writerows(_rows(annotations[frame.id], frame, structures, names[frame.id]))
+            annotation, path = annotations[frame.id], Path(frame.path)
+            own = table.get(frame.stem, table.get(path.stem, {}))
+            one = Measured(names[frame.id], path.name, annotation.labels, frame.spacing, annotation, own)
+            rows += measured_rows(one, structures, grey(frame))
+    return table_csv(rows, given_columns(table))
+
+
+def measured_rows(one: Measured, structures: Sequence[Structure], grey: NDArray[Any] | None) -> list[Row]:
+    """All rows of one label image: its structures by value, then those that have no name but are there."""
+    present = {int(value) for value in np.unique(one.labels)} - {0}
+    nameless = [Structure(value, f"value {value}") for value in present - {structure.value for structure in structures}]
+    bits = "" if grey is None else str(bit_depth(grey))
+    rows = []
+    for structure in sorted((*structures, *nameless), key=lambda structure: structure.value):
+        common = _common(one, structure, structure.value in present)
+        for figure in measure(one.labels, structure, one.spacing, grey):
+            rows.append(common | _figure(figure, bits) | dict(one.given))
+    return rows
+
+
+def table_csv(rows: Iterable[Row], further: Sequence[str] = ()) -> bytes:
+    """The file in UTF-8; ``further`` columns stand behind those that every table has, empty where nothing is given."""
+    text = StringIO()
+    writer = csv.DictWriter(text, (*COLUMNS, *further), restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
     return text.getvalue().encode()
 
 
-def _rows(
-    annotation: Annotation, frame: Frame, structures: Sequence[Structure], name: str
-) -> list[tuple[str | int, ...]]:
-    present = {int(value) for value in np.unique(annotation.labels)} - {0}
-    titles = {value: f"value {value}" for value in present} | {one.value: one.name for one in structures}
-    return [_row(annotation, frame, (name, titles[value]), value) for value in sorted(titles)]
+def given_columns(table: FileTable) -> tuple[str, ...]:
+    """All columns of a file table, each once, in their order."""
+    return tuple(dict.fromkeys(column for row in table.values() for column in row))
 
 
-def _row(annotation: Annotation, frame: Frame, titles: tuple[str, str], value: int) -> tuple[str | int, ...]:
-    measured = area(annotation.labels, value, frame.spacing)
-    share = annotation.changed_share.get(value)
-    return (
-        titles[0],
-        Path(frame.path).name,
-        titles[1],
-        measured.name,
-        f"{measured.value:.0f}" if measured.scale == NO_SCALE else f"{measured.value:.4f}",
-        measured.unit,
-        measured.scale,
-        annotation.model,
-        str(annotation.origins.get(value, MaskOrigin.DRAWN if measured.value else MaskOrigin.ABSENT)),
-        "" if share is None else f"{share:.4f}",
-        f"{annotation.seconds:.1f}",
-    )
+def read_file_table(path: Path) -> dict[str, dict[str, str]]:
+    """A user's CSV with a column ``file`` or ``id``, and others such as side, visit, repeat: file stem to the others.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, has no such column, has one file twice, or a column that measurements.csv has itself.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, restval="")
+            columns = tuple(reader.fieldnames or ())
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read as a table in UTF-8; save it again as CSV.") from error
+    key = next((name for name in KEYS if name in columns), None)
+    if key is None:
+        raise InputError(f"{path} has no column 'file' or 'id'; its first line names the columns.")
+    taken = sorted(set(columns) & set(COLUMNS) - {key})
+    if taken:
+        raise InputError(f"{path} has a column {taken[0]!r}, which the measurements have too; rename it.")
+    table: dict[str, dict[str, str]] = {}
+    for row in rows:
+        stem = Path(row[key].strip()).stem if key == "file" else row[key].strip()
+        if stem in table:
+            raise InputError(f"{path} has two rows for {stem}; keep one.")
+        table[stem] = {name: row[name] or "" for name in columns if name not in KEYS}
+    return table
+
+
+def _common(one: Measured, structure: Structure, present: bool) -> Row:
+    row = {"frame": one.name, "file": one.file, "structure": structure.name}
+    if one.annotation is None:
+        return row if present else row | {"origin": str(MaskOrigin.ABSENT)}
+    otherwise = MaskOrigin.DRAWN if present else MaskOrigin.ABSENT
+    share = one.annotation.changed_share.get(structure.value)
+    return row | {
+        "model": one.annotation.model,
+        "origin": str(one.annotation.origins.get(structure.value, otherwise)),
+        "changed_share": "" if share is None else f"{share:.4f}",
+        "seconds": f"{one.annotation.seconds:.1f}",
+    }
+
+
+def _figure(figure: Measurement, bits: str) -> Row:
+    whole = figure.unit == "px²"
+    row = {
+        "measure": figure.name,
+        "value": f"{figure.value:.0f}" if whole else f"{figure.value:.4f}",
+        "unit": figure.unit,
+        "scale_source": figure.scale,
+    }
+    return row | {"bit_depth": bits, "note": NOT_COMPARABLE} if figure.unit == GREY else row

@@ -54,7 +54,7 @@ def export(
     make_folder(folder / "masks" if targets else folder)
     written = [_write_mask(annotations[frame.id], frame, structures, path) for frame, path in targets]
     if "csv" in formats:
-        table = measurements_csv(annotations, accepted, structures, names)
+        table = measurements_csv(annotations, accepted, structures, names, lambda frame: None)
         written.append(write_whole(folder / "measurements.csv", table))
     origin = provenance_json(provenance or Provenance(), annotations, accepted, structures, names)
     return [*written, write_whole(folder / "provenance.json", origin)]

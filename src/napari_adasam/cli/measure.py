@@ -1,0 +1,26 @@
+"""The command that measures label images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_adasam.cli.program import app, names_of, progress, show
+
+
+@app.command("measure")
+def measure_labels(
+    dataset: Annotated[Path, typer.Argument(help="A folder with labels/, and images/ and index.csv where there are.")],
+    out: Annotated[Path, typer.Option(metavar="CSV", help="The table; one row a figure.")],
+    structures: Annotated[str, typer.Option(help='Names of the label values: "1=muscle belly,2=aponeurosis".')] = "",
+) -> None:
+    """Area, thickness, perimeter, position, echo intensity of the label images of a data set."""
+    from napari_adasam.services.measuring import measure_dataset
+
+    with progress("label images") as advance:
+        report = measure_dataset(dataset, out, names_of(structures), advance)
+    for problem in report.problems:
+        typer.echo(problem, err=True)
+    show({"images": report.images, "rows": report.rows, "problems": list(report.problems)})

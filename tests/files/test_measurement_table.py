@@ -1,0 +1,140 @@
+"""measurements.csv: its columns, its units, and what a user's own table adds."""
+
+from __future__ import annotations
+
+import csv
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.records import Annotation, Frame, MaskOrigin, Spacing
+from napari_adasam.domain.structures import MUSCLE_PRESET
+from napari_adasam.files.exports.table import COLUMNS, NOT_COMPARABLE, measurements_csv, read_file_table
+
+LABELS = np.zeros((60, 90), np.uint8)
+LABELS[20:40, 5:85] = 1
+LABELS[10:14, 5:85] = LABELS[46:50, 5:85] = 2
+GREY = np.full(LABELS.shape, 50, np.uint8)
+
+
+def frame(key: str, scale: Spacing | None = None, index: int = 0) -> Frame:
+    return Frame(key, f"/exams/jane doe/{key}.avi", index, *LABELS.shape, f"{key}_{index:04d}", scale)
+
+
+def annotation(key: str) -> Annotation:
+    origins = {1: MaskOrigin.CORRECTED, 2: MaskOrigin.DRAWN}
+    return Annotation(key, LABELS, origins, {1: 0.123456}, 61.25, "f00d")
+
+
+def rows(content: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(StringIO(content.decode())))
+
+
+def by_measure(content: bytes, structure: str) -> dict[str, dict[str, str]]:
+    return {row["measure"]: row for row in rows(content) if row["structure"] == structure}
+
+
+def written(*frames: Frame, **options: object) -> bytes:
+    annotations = {one.id: annotation(one.id) for one in frames}
+    names = {one.id: one.stem for one in frames}
+    return measurements_csv(annotations, frames, MUSCLE_PRESET, names, lambda one: GREY, **options)  # type: ignore[arg-type]
+
+
+def test_every_row_says_what_where_from_and_how() -> None:
+    content = written(frame("a", Spacing(0.1, 0.1, "DICOM region")))
+    assert content.decode().splitlines()[0] == ",".join(COLUMNS)
+    belly = by_measure(content, "muscle belly")
+    assert belly["thickness mean"] == {
+        "frame": "a_0000",
+        "file": "a.avi",
+        "structure": "muscle belly",
+        "measure": "thickness mean",
+        "value": "2.0000",
+        "unit": "mm",
+        "scale_source": "DICOM region",
+        "model": "f00d",
+        "origin": "corrected",
+        "changed_share": "0.1235",
+        "seconds": "61.2",
+        "bit_depth": "",
+        "note": "",
+    }
+    assert belly["area"]["value"] == "16.0000"
+    assert {row["origin"] for row in by_measure(content, "aponeurosis").values()} == {"drawn"}
+    assert by_measure(content, "aponeurosis")["thickness between parts mean"]["value"] == "3.2000"
+
+
+def test_echo_intensity_has_its_bit_depth_and_its_warning_and_no_scale() -> None:
+    row = by_measure(written(frame("a", Spacing(0.1, 0.1, "by hand"))), "muscle belly")["echo intensity mean"]
+    assert (row["value"], row["unit"], row["bit_depth"]) == ("50.0000", "grey level", "8")
+    assert (row["note"], row["scale_source"]) == (NOT_COMPARABLE, "none")
+
+
+def test_without_grey_values_there_is_no_echo_intensity() -> None:
+    one = frame("a")
+    content = measurements_csv({"a": annotation("a")}, [one], MUSCLE_PRESET, {"a": "a"}, lambda frame: None)
+    assert not any("echo" in row["measure"] for row in rows(content))
+
+
+def test_without_a_scale_every_figure_is_labelled_in_pixels() -> None:
+    found = rows(written(frame("a")))
+    assert {row["unit"] for row in found} == {"px²", "px", "°", "grey level"}
+    assert {row["scale_source"] for row in found} == {"none"}
+
+
+def test_frames_without_an_annotation_are_left_out_and_each_frame_is_read_once() -> None:
+    asked: list[str] = []
+
+    def grey(one: Frame) -> np.ndarray:
+        asked.append(one.id)
+        return GREY
+
+    frames = [frame("a"), frame("b"), frame("c")]
+    annotations = {key: annotation(key) for key in "ca"}
+    content = measurements_csv(annotations, frames, MUSCLE_PRESET, {one.id: one.id for one in frames}, grey)
+    assert asked == ["a", "c"]
+    assert list(dict.fromkeys(row["frame"] for row in rows(content))) == ["a", "c"]
+
+
+def test_columns_of_the_users_table_stand_behind(tmp_path: Path) -> None:
+    path = tmp_path / "files.csv"
+    path.write_text("file,side,visit\na.avi,left,1\nb_0003.png,right,2\nother.avi,,\n", encoding="utf-8")
+    found = rows(written(frame("a", index=2), frame("b", index=3), frame("c"), given=read_file_table(path)))
+    assert {(row["frame"], row["side"], row["visit"]) for row in found} == {
+        ("a_0002", "left", "1"),  # all frames of a file
+        ("b_0003", "right", "2"),  # one frame, by its own name
+        ("c_0000", "", ""),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("name,side\na,left\n", "has no column 'file' or 'id'"),
+        ("file,unit\na,mm\n", "has a column 'unit', which the measurements have too"),
+        ("id,side\na,left\na,right\n", "has two rows for a"),
+        ("", "has no column 'file' or 'id'"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_a_sentence(tmp_path: Path, text: str, why: str) -> None:
+    path = tmp_path / "files.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=why):
+        read_file_table(path)
+
+
+def test_a_table_that_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read as a table"):
+        read_file_table(tmp_path / "missing.csv")
+    (tmp_path / "latin.csv").write_bytes("id,side\né,links\n".encode("latin-1"))
+    with pytest.raises(InputError, match="cannot be read as a table in UTF-8"):
+        read_file_table(tmp_path / "latin.csv")
+
+
+def test_rows_that_are_too_short_or_too_long_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "files.csv"
+    path.write_text("id,side,visit\na,left\nb,right,2,more\n", encoding="utf-8")
+    assert read_file_table(path) == {"a": {"side": "left", "visit": ""}, "b": {"side": "right", "visit": "2"}}
