@@ -12,16 +12,16 @@ from pydicom import Dataset
 from pydicom.sequence import Sequence
 
 from napari_adasam.domain.records import Spacing
-from napari_adasam.files.calibration import calibrate
+from napari_adasam.files.calibration import Scale, calibrate
 from napari_adasam.files.dicom import BURNED_IN
 from napari_adasam.files.readers import open_file
 
 
 def scale(*regions: Dataset, **tags: Any) -> tuple[Spacing | None, str]:
     """Spacing and sentence of a 40 × 30 picture with these regions."""
-    spacings, note = calibrate(picture(SequenceOfUltrasoundRegions=Sequence(regions), **tags))
-    assert len(spacings) == 1
-    return spacings[0], note
+    scales = calibrate(picture(SequenceOfUltrasoundRegions=Sequence(regions), **tags))
+    assert len(scales) == 1
+    return scales[0].spacing, scales[0].note
 
 
 def test_scale_of_a_sound_region(tmp_path: Path) -> None:
@@ -87,11 +87,11 @@ def test_region_and_pixel_spacing_must_agree() -> None:
 
 
 def test_pixel_spacing_alone_is_used_with_a_word_of_caution_in_ultrasound() -> None:
-    spacings, note = calibrate(picture(PixelSpacing=[0.2, 0.1]))
-    assert spacings == (Spacing(0.2, 0.1, "DICOM pixel spacing"),)
-    assert "compare it with the ruler" in note
-    assert calibrate(picture(PixelSpacing=[0.2, 0.1], Modality="MR"))[1] == ""
-    assert calibrate(picture(ImagerPixelSpacing=[0.2, 0.1])) == ((None,), "")
+    (one,) = calibrate(picture(PixelSpacing=[0.2, 0.1]))
+    assert one.spacing == Spacing(0.2, 0.1, "DICOM pixel spacing")
+    assert "compare it with the ruler" in one.note
+    assert calibrate(picture(PixelSpacing=[0.2, 0.1], Modality="MR"))[0].note == ""
+    assert calibrate(picture(ImagerPixelSpacing=[0.2, 0.1])) == (Scale(),)
 
 
 def test_each_frame_may_have_a_scale_of_its_own(tmp_path: Path) -> None:

@@ -42,8 +42,8 @@ class Spacing:
     y_mm, x_mm
         Height and width of one pixel in mm, greater than 0.
     source
-        ``"DICOM region"``, ``"DICOM pixel spacing"``, ``"TIFF header"``, ``"index.csv"``, ``"phantom"`` or
-        ``"by hand"``.
+        ``"DICOM region"``, ``"DICOM pixel spacing"``, ``"TIFF header"``, ``"NIfTI header"``, ``"index.csv"``,
+        ``"phantom"`` or ``"by hand"``.
     """
 
     y_mm: float
@@ -58,6 +58,34 @@ class Spacing:
     def pixel_area_mm2(self) -> float:
         """Area of one pixel in mm²."""
         return self.y_mm * self.x_mm
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """How the frames of a volume file lie in its array and in the body, so that masks can be written back in its axes.
+
+    Parameters
+    ----------
+    affine
+        4 × 4, row by row: from voxel (i, j, k, 1) to the file's world in mm (right, anterior, superior).
+    shape
+        Of the file's array: (i, j, k) or (i, j, k, t).
+    rows, columns
+        The array axes that run down and across a frame. Frames run along the remaining axis first, then along time.
+    """
+
+    affine: tuple[tuple[float, ...], ...]
+    shape: tuple[int, ...]
+    rows: int
+    columns: int
+
+    def place(self, index: int) -> tuple[int | slice, ...]:
+        """Where frame ``index`` lies in the array; what is there is (columns, rows), the frame's transpose."""
+        through = [axis for axis in range(len(self.shape)) if axis not in (self.rows, self.columns)]
+        where: list[int | slice] = [slice(None)] * len(self.shape)
+        for axis in through:
+            index, where[axis] = divmod(index, self.shape[axis])
+        return tuple(where)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +108,19 @@ class Frame:
         The file's name without its ending, with ``_0007`` behind it for frame 7 of a clip. Unique in a session.
     note
         A sentence for the clinician, such as why the scale is not trusted; empty for none.
+    time_s
+        Seconds since the first frame of the file; ``None`` where the file does not say.
+    bits
+        How many bits a grey value (or one of a colour's three) has in the file; ``None`` where values are not whole
+        numbers, or were scaled.
+    region
+        (y0, x0, y1, x1) in pixels, the ends outside: the part of the picture that ``spacing`` holds for; ``None`` for
+        all of it.
+    geometry
+        Of a volume file only.
+
+    The last four are facts of the file, read again with it: a session does not keep them, and frames that differ in
+    nothing else are equal.
     """
 
     id: str
@@ -90,6 +131,10 @@ class Frame:
     stem: str
     spacing: Spacing | None = None
     note: str = ""
+    time_s: float | None = field(default=None, compare=False)
+    bits: int | None = field(default=None, compare=False)
+    region: tuple[int, int, int, int] | None = field(default=None, compare=False)
+    geometry: Geometry | None = field(default=None, compare=False, repr=False)
 
     @property
     def file_id(self) -> str:

@@ -1,13 +1,22 @@
 """The scale of a DICOM picture, only where it is sound; where it is not, a sentence says why.
 
-Ultrasound: SequenceOfUltrasoundRegions (0018,6011). A region counts if both its axes are lengths in cm (PhysicalUnits
-3), it shows two dimensions of space (RegionSpatialFormat 1), and it lies within the picture. Regions that count must
-agree. Spacing in mm is 10 · |PhysicalDelta|. Other modalities: PixelSpacing, in the frame, shared, or at the top.
-ImagerPixelSpacing is not a size in the body, and is not used.
+Ultrasound: SequenceOfUltrasoundRegions (0018,6011), of the file or of a frame. A region shows space if both its axes
+are lengths in cm (PhysicalUnits 3) and it has two dimensions of space (RegionSpatialFormat 1). Spacing in mm is
+10 · |PhysicalDelta|, and holds within its region. No scale is taken at all if
+
+- a region is incomplete, or does not lie within the picture (pixels were resized and tags were not);
+- all regions together lie in the upper left quarter (pixels were enlarged and tags were not);
+- a scale contradicts PixelSpacing or PixelAspectRatio;
+- regions of space differ in scale, and not just one of those scales belongs to tissue (RegionDataType 1), or its
+  regions overlap one of another scale.
+
+Other modalities: PixelSpacing, in the frame, shared, or at the top. ImagerPixelSpacing is not a size in the body, and
+is not used.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -15,60 +24,121 @@ from typing import Any
 from pydicom import Dataset
 
 from napari_adasam.domain.records import Spacing
-from napari_adasam.files.clips import spread
 
 CENTIMETRES = 3
 TWO_DIMENSIONS = 1
+TISSUE = 1
 AGREE = 0.01
 """Two scales agree if they differ by no more than this share."""
 SMALLEST_MM, LARGEST_MM = 0.001, 10.0
 """Sizes of a pixel that an ultrasound picture can have."""
 PIXELS_ONLY = "figures are in pixels only. Set the scale by hand if you know it."
+COMPARE = "The scale does not come from an ultrasound region; compare it with the ruler in the picture."
+Box = tuple[int, int, int, int]
+"""(y0, x0, y1, x1) in pixels, the ends outside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What the header says about one frame: its spacing, the part of it that this holds for, and a sentence."""
+
+    spacing: Spacing | None = None
+    box: Box | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """One ultrasound region: its corners in pixels and its spacing in mm, ``None`` where it is no picture of space."""
+    """One ultrasound region: its corners in pixels, and its spacing in mm, ``None`` where it is no picture of space."""
 
     x0: int
     y0: int
     x1: int
     y1: int
     spacing: Spacing | None
+    tissue: bool
 
     def fits(self, height: int, width: int) -> bool:
         """Whether it lies within the picture; scanners that count one too far are allowed for."""
         return 0 <= self.x0 < self.x1 <= width and 0 <= self.y0 < self.y1 <= height
 
-
-def calibrate(dataset: Dataset) -> tuple[tuple[Spacing | None, ...], str]:
-    """Spacing of all frames (one item) or of each, and a sentence where a scale in the header is not trusted."""
-    if "SequenceOfUltrasoundRegions" in dataset:
-        spacing, note = _from_regions(dataset)
-        return (spacing,), note
-    spacings = _from_pixel_spacing(dataset)
-    if dataset.get("Modality") == "US" and any(spacings):
-        return spacings, "The scale does not come from an ultrasound region; compare it with the ruler in the picture."
-    return spacings, ""
+    def overlaps(self, other: Region) -> bool:
+        """Whether the two share pixels; a common border is none."""
+        return self.x0 < other.x1 and other.x0 < self.x1 and self.y0 < other.y1 and other.y0 < self.y1
 
 
-def _from_regions(dataset: Dataset) -> tuple[Spacing | None, str]:
+def calibrate(dataset: Dataset, frames: int = 1) -> tuple[Scale, ...]:
+    """The scale of all frames (one item), or of each frame where they differ."""
+    groups = list(dataset.get("PerFrameFunctionalGroupsSequence") or [])
+    if len(groups) != frames:
+        groups = groups[:1] if frames == 1 else []
+    shared = (dataset.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
+    scales = [_scale(dataset, shared, group) for group in groups] or [_scale(dataset, shared, Dataset())]
+    return tuple(scales) if any(scale != scales[0] for scale in scales) else (scales[0],)
+
+
+def _scale(dataset: Dataset, shared: Dataset, group: Dataset) -> Scale:
+    """Of one frame; what stands in its own group goes before what is shared, and that before the file's own."""
+    other = _measures(group) or _measures(shared) or _pixel_spacing(dataset)
+    for place in (group, shared, dataset):
+        if "SequenceOfUltrasoundRegions" in place:
+            return _from_regions(dataset, list(place.SequenceOfUltrasoundRegions), other)
+    return Scale(other, None, COMPARE if other is not None and dataset.get("Modality") == "US" else "")
+
+
+def _from_regions(dataset: Dataset, items: Sequence[Dataset], other: Spacing | None) -> Scale:
     height, width = int(dataset.Rows), int(dataset.Columns)
-    regions = [_region(item) for item in dataset.SequenceOfUltrasoundRegions]
-    known = [region for region in regions if region is not None]
-    strays = [region for region in known if not region.fits(height, width)]
-    if strays or len(known) < len(regions):
-        reach = f" (it reaches to {strays[0].y1} × {strays[0].x1} px of {height} × {width} px)" if strays else ""
-        return None, f"The header's scale does not fit its picture{reach}, so it is not used: {PIXELS_ONLY}"
-    scales = [region.spacing for region in known if region.spacing is not None]
-    if not scales:
-        return None, ""
-    if not all(_agree(scales[0], scale) for scale in scales):
-        return None, f"The picture's regions have different scales, so none is used: {PIXELS_ONLY}"
-    other = _pixel_spacing(dataset)
-    if other is not None and not _agree(scales[0], other):
-        return None, f"Two scales in the header contradict each other, so neither is used: {PIXELS_ONLY}"
-    return scales[0], ""
+    known = [region for item in items if (region := _region(item)) is not None]
+    misfit = _misfit(known, len(items), height, width)
+    if misfit:
+        return Scale(note=f"The header's scale does not fit its picture{misfit}, so it is not used: {PIXELS_ONLY}")
+    spatial = [region for region in known if region.spacing is not None]
+    if not spatial:
+        return Scale()
+    chosen = _picture(spatial)
+    if not chosen:
+        return Scale(note=f"The picture's regions have different scales, so none is used: {PIXELS_ONLY}")
+    spacing = chosen[0].spacing
+    assert spacing is not None
+    if (other is not None and not _agree(spacing, other)) or not _fits_aspect(dataset, spacing):
+        return Scale(note=f"Two scales in the header contradict each other, so neither is used: {PIXELS_ONLY}")
+    box = _around(chosen, height, width)
+    partly = "" if len(chosen) == len(spatial) else (
+        f"The scale holds from {box[1]}, {box[0]} to {box[3]}, {box[2]} px (x, y); another part of the picture has "
+        "another scale."
+    )  # fmt: skip
+    return Scale(spacing, box, partly)
+
+
+def _misfit(known: Sequence[Region], promised: int, height: int, width: int) -> str | None:
+    """How the regions show that they are not this picture's: ``None`` if they do not, else words in brackets."""
+    for region in known:
+        if not region.fits(height, width):
+            return f" (it reaches to {region.y1} × {region.x1} px of {height} × {width} px)"
+    if not known or len(known) < promised:
+        return " (it is incomplete)"
+    reach = max(region.y1 for region in known), max(region.x1 for region in known)
+    if 2 * reach[0] < height and 2 * reach[1] < width:
+        return f" (it covers only {reach[0]} × {reach[1]} px of {height} × {width} px, as if the picture was enlarged)"
+    return None
+
+
+def _picture(spatial: Sequence[Region]) -> list[Region]:
+    """The regions of the one scale that is clearly the picture's; none where that is not clear."""
+    for candidates in (spatial, [region for region in spatial if region.tissue]):
+        if not candidates or not all(_same(candidates[0], region) for region in candidates):
+            continue
+        others = [region for region in spatial if not _same(candidates[0], region)]
+        chosen = [region for region in spatial if region not in others]
+        return [] if any(one.overlaps(other) for one in chosen for other in others) else chosen
+    return []
+
+
+def _around(regions: Sequence[Region], height: int, width: int) -> Box:
+    """The smallest box around the regions; their last row and column count as inside."""
+    y0, x0 = min(region.y0 for region in regions), min(region.x0 for region in regions)
+    y1, x1 = max(region.y1 for region in regions), max(region.x1 for region in regions)
+    return y0, x0, min(y1 + 1, height), min(x1 + 1, width)
 
 
 def _region(item: Dataset) -> Region | None:
@@ -80,18 +150,10 @@ def _region(item: Dataset) -> Region | None:
         spacing = (
             _spacing(10 * abs(item.PhysicalDeltaY), 10 * abs(item.PhysicalDeltaX), "DICOM region") if spatial else None
         )
-    except (KeyError, AttributeError, TypeError, ValueError):
+        tissue = int(item.get("RegionDataType") or 0) == TISSUE
+    except (KeyError, AttributeError, TypeError, ValueError, OverflowError):
         return None
-    return None if spatial and spacing is None else Region(x0, y0, x1, y1, spacing)
-
-
-def _from_pixel_spacing(dataset: Dataset) -> tuple[Spacing | None, ...]:
-    per_frame = dataset.get("PerFrameFunctionalGroupsSequence") or []
-    shared = dataset.get("SharedFunctionalGroupsSequence") or [Dataset()]
-    common = _measures(shared[0]) or _pixel_spacing(dataset)
-    if len(per_frame) < 2:
-        return ((_measures(per_frame[0]) if per_frame else None) or common,)
-    return spread([_measures(group) or common for group in per_frame])
+    return None if spatial and spacing is None else Region(x0, y0, x1, y1, spacing, tissue)
 
 
 def _measures(group: Dataset) -> Spacing | None:
@@ -107,9 +169,23 @@ def _pixel_spacing(dataset: Dataset) -> Spacing | None:
         return None
 
 
+def _fits_aspect(dataset: Dataset, spacing: Spacing) -> bool:
+    """Whether PixelAspectRatio (vertical, horizontal), if there is one, is that of the spacing."""
+    value: Any = dataset.get("PixelAspectRatio")
+    try:
+        vertical, horizontal = (float(part) for part in value) if value else (spacing.y_mm, spacing.x_mm)
+        return abs(vertical * spacing.x_mm / (horizontal * spacing.y_mm) - 1) <= AGREE
+    except (TypeError, ValueError, ZeroDivisionError):
+        return False
+
+
 def _spacing(y_mm: float, x_mm: float, source: str) -> Spacing | None:
     sound = all(isfinite(size) and SMALLEST_MM <= size <= LARGEST_MM for size in (y_mm, x_mm))
     return Spacing(float(y_mm), float(x_mm), source) if sound else None
+
+
+def _same(one: Region, other: Region) -> bool:
+    return one.spacing is not None and other.spacing is not None and _agree(one.spacing, other.spacing)
 
 
 def _agree(one: Spacing, other: Spacing) -> bool:

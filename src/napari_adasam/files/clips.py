@@ -13,14 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_adasam.domain.errors import InputError
-from napari_adasam.domain.records import Frame, Spacing
+from napari_adasam.domain.records import Frame, Geometry, Spacing
 
 Pixels = NDArray[Any]
 """(height, width) or (height, width, 3), uint8 or uint16."""
 SMALLEST_SIDE = 16
 MOST_PIXELS = 89_000_000
 """A frame with more pixels is refused before it is unpacked: about 9400 × 9400, far beyond any ultrasound image."""
+MOST_BYTES = 600_000_000
+"""A frame that would take more memory than this is refused, too."""
+MOST_FRAMES = 100_000
+"""About an hour of video: a file that claims more frames is refused."""
 ID_LENGTH = 16
+ROWS_AT_ONCE = 256
+DOUBLE_ENDING = ".nii.gz"
+SCALED = "Values below 0, or with fractions, are shown scaled from the smallest to the greatest in each frame."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +67,8 @@ class Clip:
             ) from error
         except Exception as error:
             raise InputError(broken(self.path, error)) from error
+        if pixels.dtype not in (np.uint8, np.uint16) or pixels.shape[2:] not in ((), (3,)):
+            raise InputError(broken(self.path, TypeError(f"{pixels.dtype} {pixels.shape}")))
         if pixels.shape[:2] != (frame.height, frame.width):
             raise InputError(
                 f"{self.path.name} has changed since it was opened (now {pixels.shape[0]} × {pixels.shape[1]} px, "
@@ -80,6 +89,14 @@ class Header:
         One for all frames, or one a frame; ``None`` where the scale is unknown.
     note
         A sentence for the clinician; empty for none.
+    times
+        Seconds since the first frame, one a frame; empty where unknown.
+    bits
+        See :class:`Frame`.
+    regions
+        Like ``spacings``: what they hold for.
+    geometry
+        Of a volume.
     """
 
     frames: int
@@ -87,6 +104,10 @@ class Header:
     width: int
     spacings: tuple[Spacing | None, ...] = (None,)
     note: str = ""
+    times: tuple[float | None, ...] = ()
+    bits: int | None = None
+    regions: tuple[tuple[int, int, int, int] | None, ...] = (None,)
+    geometry: Geometry | None = None
 
 
 def make_clip(path: Path, header: Header, reader: Callable[[int], Pixels]) -> Clip:
@@ -95,10 +116,11 @@ def make_clip(path: Path, header: Header, reader: Callable[[int], Pixels]) -> Cl
     Raises
     ------
     InputError
-        If the frames are too small or too large.
+        If the frames are too small, too large or too many.
     """
     check_size(path, header.height, header.width)
-    content = content_id(path)
+    check_count(path, header.frames)
+    content, stem = content_id(path), stem_of(path)
     several = header.frames > 1
     frames = [
         Frame(
@@ -107,16 +129,20 @@ def make_clip(path: Path, header: Header, reader: Callable[[int], Pixels]) -> Cl
             index=index,
             height=header.height,
             width=header.width,
-            stem=f"{path.stem}_{index:04d}" if several else path.stem,
+            stem=f"{stem}_{index:04d}" if several else stem,
             spacing=header.spacings[index % len(header.spacings)],
             note=header.note,
+            time_s=header.times[index] if header.times else None,
+            bits=header.bits,
+            region=header.regions[index % len(header.regions)],
+            geometry=header.geometry,
         )
         for index in range(header.frames)
     ]
     return Clip(path, tuple(frames), reader)
 
 
-def check_size(path: Path, height: int, width: int) -> None:
+def check_size(path: Path, height: int, width: int, bytes_a_pixel: int = 1) -> None:
     """Raise InputError where a frame of this size cannot be worked on."""
     if min(height, width) < SMALLEST_SIDE:
         raise InputError(
@@ -127,6 +153,31 @@ def check_size(path: Path, height: int, width: int) -> None:
             f"{path.name} claims to be {height} × {width} px, more than the {MOST_PIXELS // 1_000_000} million pixels "
             "that are read; it was left out. Save it smaller."
         )
+    if height * width * bytes_a_pixel > MOST_BYTES:
+        raise InputError(
+            f"{path.name} claims frames of {height * width * bytes_a_pixel // 1_000_000} million bytes, more than the "
+            f"{MOST_BYTES // 1_000_000} million that are read; it was left out. Save it smaller."
+        )
+
+
+def check_count(path: Path, frames: int) -> None:
+    """Raise InputError where a file claims too many frames."""
+    if frames > MOST_FRAMES:
+        raise InputError(
+            f"{path.name} claims to hold {frames} frames, more than the {MOST_FRAMES} that are read; it was left out. "
+            "Save it in parts."
+        )
+
+
+def ending_of(path: Path) -> str:
+    """The file's ending in small letters, ``.nii.gz`` as one."""
+    return DOUBLE_ENDING if path.name.lower().endswith(DOUBLE_ENDING) else path.suffix.lower()
+
+
+def stem_of(path: Path) -> str:
+    """The file's name without its ending."""
+    ending = ending_of(path)
+    return path.name[: -len(ending)] if ending and len(path.name) > len(ending) else path.name
 
 
 def content_id(path: Path) -> str:
@@ -151,15 +202,39 @@ def natural_key(text: str) -> tuple[list[tuple[int, int, str]], str]:
 
 
 def to_unsigned(values: NDArray[Any]) -> Pixels:
-    """Values as uint8 or uint16: these two as they are, other kinds scaled from smallest to greatest."""
+    """Values as uint8 or uint16.
+
+    These two stay as they are, and so do other whole numbers from 0 to 65535. Everything else is scaled from its
+    smallest to its greatest value to 0 to 65535; what is not a number becomes 0.
+    """
     if values.dtype in (np.uint8, np.uint16):
         return values
     if values.dtype == np.bool_:
         return values.astype(np.uint8) * np.uint8(255)
-    finite = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = float(finite.min()), float(finite.max())
-    scaled = (finite - low) * (65535 / (high - low)) if high > low else np.zeros_like(finite)
-    return np.asarray(np.rint(scaled), np.uint16)
+    if values.dtype.kind in "iu":
+        if values.size == 0 or (values.min() >= 0 and values.max() <= 65535):
+            return values.astype(np.uint16)
+    elif values.dtype.kind != "f":
+        raise TypeError(f"expected real numbers, got {values.dtype}")
+    return _scaled(values)
+
+
+def _scaled(values: NDArray[Any]) -> Pixels:
+    """Scale some rows at a time: a large frame of floats needs no second copy in memory."""
+    blocks = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(values), ROWS_AT_ONCE)]
+    low = min((float(_finite(values[block]).min()) for block in blocks), default=0.0)
+    high = max((float(_finite(values[block]).max()) for block in blocks), default=0.0)
+    pixels = np.zeros(values.shape, np.uint16)
+    if high > low:
+        for block in blocks:
+            # Halves first: the difference of the two greatest floats is infinite.
+            share = (_finite(values[block]) / 2 - low / 2) / (high / 2 - low / 2)
+            pixels[block] = np.rint(np.clip(share, 0, 1) * 65535)
+    return pixels
+
+
+def _finite(values: NDArray[Any]) -> NDArray[np.float64]:
+    return np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def spread(spacings: Sequence[Spacing | None]) -> tuple[Spacing | None, ...]:

@@ -11,12 +11,12 @@ from types import MappingProxyType
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Labels, Spacing
-from napari_adasam.files.clips import Pixels, natural_key
-from napari_adasam.files.labels import TIFF_ENDINGS, read_labels
+from napari_adasam.files.clips import Pixels, ending_of, natural_key, stem_of
+from napari_adasam.files.labels import ENDINGS as LABEL_ENDINGS
+from napari_adasam.files.labels import read_labels
 from napari_adasam.files.readers import OPENERS, open_file
 
 GROUP_COLUMNS = ("cluster", "patient", "subject", "group")
-LABEL_ENDINGS = (".png", *TIFF_ENDINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +114,12 @@ def _by_stem(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
         return {}
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir(), key=lambda file: natural_key(file.name)):
-        if path.name.startswith(".") or path.suffix.lower() not in endings:
+        if path.name.startswith(".") or ending_of(path) not in endings:
             continue
-        if path.stem in found:
-            raise InputError(
-                f"{folder} holds two files for {path.stem}: {found[path.stem].name} and {path.name}; keep one."
-            )
-        found[path.stem] = path
+        stem = stem_of(path)
+        if stem in found:
+            raise InputError(f"{folder} holds two files for {stem}: {found[stem].name} and {path.name}; keep one.")
+        found[stem] = path
     return found
 
 

@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
+from pydicom.encaps import get_frame, parse_basic_offsets, parse_fragments
 from pydicom.errors import InvalidDicomError
+from pydicom.pixels import get_decoder
 from pydicom.pixels.processing import apply_color_lut
-from pydicom.pixels.utils import pixel_array
+from pydicom.pixels.utils import as_pixel_options
+from pydicom.uid import UID
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.files.calibration import calibrate
-from napari_adasam.files.clips import Clip, Header, Pixels, broken, check_size, make_clip, to_unsigned
+from napari_adasam.files.clips import (
+    SCALED, Clip, Header, Pixels, broken, check_count, check_size, make_clip, to_unsigned,
+)  # fmt: skip
+from napari_adasam.files.codestreams import codestream_size
+from napari_adasam.files.dicom_deflated import inflated
+from napari_adasam.files.dicom_times import frame_times
 
 ENDINGS = (".dcm", ".dicom", ".ima")
 DEFERRED_BYTES = 65536
 """Values longer than this stay on the disk until they are asked for."""
 BURNED_IN = "The picture itself may show the patient's name: its header does not say that it is free of it."
+PIXEL_DATA = 0x7FE00010
+GREYS = ("MONOCHROME1", "MONOCHROME2")
+COLOURS = ("PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 
 
 def is_dicom(path: Path) -> bool:
@@ -45,10 +59,8 @@ def open_dicom(path: Path) -> Clip:
         If it is not DICOM, holds no picture, is cut short, too small or too large, or compressed in an unknown way.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            dataset = dcmread(path, defer_size=DEFERRED_BYTES)
-            header = _header(path, dataset)
+        with _file(path) as file:
+            header = _header(path, file)
     except InvalidDicomError as error:
         raise InputError(f"{path.name} is not a DICOM file, whatever its name says; it was left out.") from error
     except InputError:
@@ -58,66 +70,160 @@ def open_dicom(path: Path) -> Clip:
     return make_clip(path, header, partial(_read, path))
 
 
-def _header(path: Path, dataset: Dataset) -> Header:
-    if "PixelData" not in dataset:
-        # pydicom drops compressed pixels whose end is missing, and all that it read with them.
-        if "Rows" in dcmread(path, stop_before_pixels=True):
-            raise InputError(broken(path, EOFError()))
-        raise InputError(f"{path.name} is a DICOM file without a picture; it was left out.")
+@contextmanager
+def _file(path: Path) -> Iterator[BinaryIO]:
+    """The file, unpacked in memory where it is deflated as a whole; pydicom's warnings are not for clinicians."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        unpacked = inflated(path)
+        with path.open("rb") if unpacked is None else BytesIO(unpacked) as file:
+            yield file
+
+
+def _header(path: Path, file: BinaryIO) -> Header:
+    dataset, start = _before_pixels(file)
     if dataset.get("Modality") == "SEG":
         raise InputError(f"{path.name} is a DICOM segmentation, not a picture; open the picture that it belongs to.")
-    height, width = int(dataset.Rows), int(dataset.Columns)
-    check_size(path, height, width)
+    if start is None:
+        if "Rows" in dataset:
+            raise EOFError("no pixels behind the header")
+        raise InputError(f"{path.name} is a DICOM file without a picture; it was left out.")
     frames = max(1, int(dataset.get("NumberOfFrames") or 1))
-    _check_whole(path, dataset, frames)
-    spacings, note = calibrate(dataset)
-    if dataset.get("BurnedInAnnotation") != "NO":
-        note = f"{note} {BURNED_IN}".strip()
-    return Header(frames, height, width, spacings, note)
+    check_count(path, frames)
+    _check_kind(path, dataset)
+    _check_whole(path, dataset, file, start)
+    scales = calibrate(dataset, frames)
+    burned_in = "" if dataset.get("BurnedInAnnotation") == "NO" else BURNED_IN
+    scaled = SCALED if int(dataset.BitsAllocated) > 16 else ""
+    return Header(
+        frames=frames,
+        height=int(dataset.Rows),
+        width=int(dataset.Columns),
+        spacings=tuple(scale.spacing for scale in scales),
+        regions=tuple(scale.box for scale in scales),
+        note=" ".join(filter(None, (*dict.fromkeys(scale.note for scale in scales), scaled, burned_in))),
+        times=frame_times(dataset, frames),
+        bits=8 if dataset.PhotometricInterpretation == "PALETTE COLOR" else int(dataset.BitsStored),
+    )
 
 
-def _check_whole(path: Path, dataset: Dataset, frames: int) -> None:
-    syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax.is_compressed:
+def _before_pixels(file: BinaryIO) -> tuple[Dataset, int | None]:
+    """Everything before the pixels, and the byte at which these begin; ``None`` if there are none."""
+    dataset = dcmread(file, stop_before_pixels=True, defer_size=None)
+    syntax = UID(dataset.file_meta.TransferSyntaxUID)
+    order = "little" if syntax.is_little_endian else "big"
+    mark = file.read(4)
+    tag = int.from_bytes(mark[:2], order) << 16 | int.from_bytes(mark[2:], order)  # type: ignore[arg-type]
+    if tag != PIXEL_DATA or len(mark) < 4:
+        return dataset, None
+    file.seek(4 if syntax.is_implicit_VR else 8, 1)
+    return dataset, file.tell()
+
+
+def _check_kind(path: Path, dataset: Dataset) -> None:
+    """Raise InputError where the picture is too large, or in a form that is not read."""
+    pixel = int(dataset.SamplesPerPixel) * max(1, int(dataset.BitsAllocated) // 8)
+    check_size(path, int(dataset.Rows), int(dataset.Columns), pixel)
+    syntax = UID(dataset.file_meta.TransferSyntaxUID)
+    try:
+        unpacks = get_decoder(syntax).is_available
+    except NotImplementedError:
+        unpacks = False
+    if not unpacks:
+        raise InputError(
+            f"{path.name} is compressed as {syntax.name if syntax.is_private is False else 'a private kind'}, which "
+            "cannot be unpacked here; save it uncompressed."
+        )
+    colours = str(dataset.PhotometricInterpretation)
+    if colours not in (GREYS if dataset.SamplesPerPixel == 1 and colours != "PALETTE COLOR" else COLOURS):
+        raise InputError(f"{path.name} has its colours coded as {colours[:16]}, which is not read; save it as RGB.")
+
+
+def _check_whole(path: Path, dataset: Dataset, file: BinaryIO, start: int) -> None:
+    """Raise where pixels are missing: uncompressed ones by their length, compressed ones by the number of parts."""
+    frames = max(1, int(dataset.get("NumberOfFrames") or 1))
+    file.seek(0, 2)
+    there = file.tell() - start
+    if not UID(dataset.file_meta.TransferSyntaxUID).is_encapsulated:
+        bits = int(dataset.Rows) * int(dataset.Columns) * int(dataset.SamplesPerPixel) * int(dataset.BitsAllocated)
+        if dataset.get("PhotometricInterpretation") == "YBR_FULL_422":
+            bits = bits * 2 // 3
+        if bits * frames // 8 > there:
+            raise EOFError("cut short")
         return
-    bits = int(dataset.Rows) * int(dataset.Columns) * int(dataset.SamplesPerPixel) * int(dataset.BitsAllocated)
-    if dataset.get("PhotometricInterpretation") == "YBR_FULL_422":
-        bits = bits * 2 // 3
-    pixels: Any = dataset.get_item("PixelData", keep_deferred=True)
-    if bits * frames // 8 > pixels.length or pixels.value_tell + pixels.length > path.stat().st_size:
-        raise InputError(broken(path, EOFError()))
+    file.seek(start)
+    parse_basic_offsets(file)
+    count, offsets = parse_fragments(file)
+    if count < frames:
+        raise EOFError("cut short")
+    file.seek(offsets[-1] + 4)
+    if offsets[-1] + 8 + int.from_bytes(file.read(4), "little") > start + there:
+        raise EOFError("cut short")
 
 
 def _read(path: Path, index: int) -> Pixels:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _file(path) as file:
+        dataset, start = _before_pixels(file)
+        if start is None:
+            raise EOFError("no pixels behind the header")
+        syntax = UID(dataset.file_meta.TransferSyntaxUID)
+        options = as_pixel_options(dataset, pixel_keyword="PixelData", pixel_vr=_value_kind(dataset, file, start))
+        _check_kind(path, dataset)
+        if syntax.is_encapsulated:
+            _check_frame(path, dataset, file, index)
+        file.seek(start)
         try:
-            values = pixel_array(path, index=index)
+            values, facts = get_decoder(syntax).as_array(file, index=index, **options)
         except (NotImplementedError, RuntimeError) as error:
             raise InputError(
                 f"{path.name} is damaged, or compressed in a way that cannot be unpacked here; save it uncompressed."
             ) from error
-        dataset = dcmread(path, stop_before_pixels=True, defer_size=None)
-    return _to_pixels(values, dataset)
+    return _to_pixels(values, dataset, str(facts["photometric_interpretation"]))
 
 
-def _to_pixels(values: NDArray[Any], dataset: Dataset) -> Pixels:
+def _value_kind(dataset: Dataset, file: BinaryIO, start: int) -> str:
+    """OB or OW: how uncompressed bytes were swapped; the file stands behind it where it says so."""
+    if dataset.file_meta.TransferSyntaxUID.is_implicit_VR:
+        return "OW"
+    file.seek(start - 8)
+    kind = file.read(2).decode("ascii", "replace")
+    file.seek(start)
+    return kind
+
+
+def _check_frame(path: Path, dataset: Dataset, file: BinaryIO, index: int) -> None:
+    """Raise InputError where the compressed frame has another size than the header says."""
+    frames = max(1, int(dataset.get("NumberOfFrames") or 1))
+    table = dataset.get("ExtendedOffsetTable"), dataset.get("ExtendedOffsetTableLengths")
+    frame = get_frame(
+        file, index, number_of_frames=frames, extended_offsets=None if None in table else table
+    )  # fmt: skip
+    size = codestream_size(frame)
+    if size is not None and size != (int(dataset.Rows), int(dataset.Columns)):
+        raise InputError(
+            f"{path.name} contradicts itself: its header says {dataset.Rows} × {dataset.Columns} px, its picture "
+            f"{size[0]} × {size[1]} px; save it again where it came from."
+        )
+
+
+def _to_pixels(values: NDArray[Any], dataset: Dataset, photometric: str) -> Pixels:
     """Grey as (height, width), colour and palette as (height, width, 3); 16-bit palettes lose their lower byte."""
-    photometric = str(dataset.get("PhotometricInterpretation", ""))
     if photometric == "PALETTE COLOR":
         colours = apply_color_lut(values, dataset)
         deep = colours.dtype == np.uint16
         return np.asarray(colours >> 8 if deep else colours, np.uint8)[..., :3]
     pixels = _shift_signed(values, dataset)
+    if dataset.BitsAllocated == 1:
+        pixels = np.asarray(pixels * 255, np.uint8)
     if photometric == "MONOCHROME1":
-        white = (1 << int(dataset.BitsStored)) - 1
+        white = 255 if dataset.BitsAllocated == 1 else (1 << min(16, int(dataset.BitsStored))) - 1
         pixels = np.asarray(white - np.minimum(pixels, white), pixels.dtype)
     return pixels
 
 
 def _shift_signed(values: NDArray[Any], dataset: Dataset) -> Pixels:
     """Signed values moved up by half their range, so that order and differences stay."""
-    if values.dtype.kind == "i":
+    if values.dtype.kind == "i" and values.dtype.itemsize <= 2:
         half = 1 << (int(dataset.BitsStored) - 1)
         shifted = np.clip(values.astype(np.int64) + half, 0, 2 * half - 1)
         return shifted.astype(np.uint8 if values.dtype.itemsize == 1 else np.uint16)

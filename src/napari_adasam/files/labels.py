@@ -1,4 +1,4 @@
-"""Label images: integers a pixel, 0 background; from PNG (grey or palette) and TIFF."""
+"""Label images: integers a pixel, 0 background; from PNG (grey or palette), TIFF and NIfTI."""
 
 from __future__ import annotations
 
@@ -12,13 +12,34 @@ from PIL import Image
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Labels
-from napari_adasam.files.clips import broken, check_size
+from napari_adasam.files import nifti
+from napari_adasam.files.clips import broken, check_size, ending_of
+from napari_adasam.files.tiff import ENDINGS as TIFF_ENDINGS
+from napari_adasam.files.tiff import page_values
 
-TIFF_ENDINGS = (".tif", ".tiff")
+ENDINGS = (".png", *TIFF_ENDINGS, *nifti.ENDINGS)
 
 
-def read_labels(path: Path) -> Labels:
+def count_labels(path: Path) -> int:
+    """How many label images a file holds: the pages of a TIFF, the slices of a NIfTI. Raises InputError."""
+    if ending_of(path) in nifti.ENDINGS:
+        return nifti.open_volume(path).frames
+    if ending_of(path) not in TIFF_ENDINGS:
+        return 1
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            return len(tiff.pages)
+    except Exception as error:
+        raise InputError(broken(path, error)) from error
+
+
+def read_labels(path: Path, index: int = 0) -> Labels:
     """(height, width) uint8 label image; of a palette PNG the indices, not the colours.
+
+    Parameters
+    ----------
+    index
+        Which one of a file with several; slices of a NIfTI lie as those of a picture read from NIfTI do.
 
     Raises
     ------
@@ -26,7 +47,7 @@ def read_labels(path: Path) -> Labels:
         If the file is missing, broken, not a label image, or holds values above 255.
     """
     try:
-        values = _tiff(path) if path.suffix.lower() in TIFF_ENDINGS else _png(path)
+        values = _values(path, index)
     except InputError:
         raise
     except Exception as error:
@@ -41,14 +62,26 @@ def read_labels(path: Path) -> Labels:
     return values.astype(np.uint8)
 
 
-def _png(path: Path) -> NDArray[Any]:
+def _values(path: Path, index: int) -> NDArray[Any]:
+    ending = ending_of(path)
+    if ending in nifti.ENDINGS:
+        return _whole(nifti.open_volume(path).values(index))
+    if ending in TIFF_ENDINGS:
+        return _tiff(path, index)
     with Image.open(path, formats=("PNG",)) as image:
         check_size(path, image.height, image.width)
         return np.array(image)
 
 
-def _tiff(path: Path) -> NDArray[Any]:
+def _tiff(path: Path, index: int) -> NDArray[Any]:
     with tifffile.TiffFile(path) as tiff:
-        page = tiff.pages.first
+        page: Any = tiff.pages[index]
         check_size(path, page.imagelength, page.imagewidth)
-        return np.asarray(page.asarray())
+        return page_values(path, page, index)
+
+
+def _whole(values: NDArray[Any]) -> NDArray[Any]:
+    """Many programs write labels in NIfTI as floats: whole ones are taken as what they are."""
+    if values.dtype.kind == "f" and np.isfinite(values).all() and np.array_equal(values, np.rint(values)):
+        return values.astype(np.int64)
+    return values

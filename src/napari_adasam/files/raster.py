@@ -10,12 +10,13 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from napari_adasam.domain.errors import InputError
-from napari_adasam.files.clips import Clip, Header, Pixels, broken, check_size, make_clip
+from napari_adasam.files.clips import Clip, Header, Pixels, broken, check_count, check_size, make_clip
 
 ENDINGS = (".png", ".jpg", ".jpeg")
 FORMATS = ("PNG", "JPEG")
 JPEG_END = b"\xff\xd9"
 TAIL = 65536
+PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
 def open_raster(path: Path) -> Clip:
@@ -30,9 +31,13 @@ def open_raster(path: Path) -> Clip:
         with Image.open(path, formats=FORMATS) as image:
             check_size(path, image.height, image.width)
             animated = image.format == "PNG" and getattr(image, "is_animated", False)
-            header = Header(getattr(image, "n_frames", 1) if animated else 1, image.height, image.width)
+            frames = getattr(image, "n_frames", 1) if animated else 1
+            check_count(path, frames)
+            header = Header(frames, image.height, image.width, bits=_bits(image))
             is_png = image.format == "PNG"
         _check_whole(path, is_png)
+        if is_png and animated and _frames_there(path) < frames:
+            raise InputError(broken(path, EOFError()))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(f"{path.name} claims to be larger than any image that is read; it was left out.") from error
     except UnidentifiedImageError as error:
@@ -42,6 +47,21 @@ def open_raster(path: Path) -> Clip:
     except Exception as error:
         raise InputError(broken(path, error)) from error
     return make_clip(path, header, partial(_read, path))
+
+
+def _bits(image: Image.Image) -> int:
+    return 1 if image.mode == "1" else 16 if image.mode.startswith("I") else 8
+
+
+def _frames_there(path: Path) -> int:
+    """How many frames an animated PNG really has: its head only claims a number."""
+    count = 0
+    with path.open("rb") as file:
+        file.seek(len(PNG_START))
+        while len(head := file.read(8)) == 8:
+            count += head[4:] == b"fcTL"
+            file.seek(int.from_bytes(head[:4]) + 4, os.SEEK_CUR)
+    return count
 
 
 def _check_whole(path: Path, is_png: bool) -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_adasam.domain.errors import InputError
-from napari_adasam.files import dicom, raster, tiff
-from napari_adasam.files.clips import Clip, broken, natural_key
+from napari_adasam.files import dicom, nifti, raster, tiff, video
+from napari_adasam.files.clips import Clip, broken, ending_of, natural_key
 
 __all__ = ["SUPPORTED", "Clip", "OpenResult", "open_file", "open_paths"]
 
@@ -17,8 +17,10 @@ OPENERS: dict[str, Callable[[Path], Clip]] = {
     **dict.fromkeys(raster.ENDINGS, raster.open_raster),
     **dict.fromkeys(tiff.ENDINGS, tiff.open_tiff),
     **dict.fromkeys(dicom.ENDINGS, dicom.open_dicom),
+    **dict.fromkeys(nifti.ENDINGS, nifti.open_nifti),
+    **dict.fromkeys(video.ENDINGS, video.open_video),
 }
-SUPPORTED = "PNG, JPEG, TIFF and DICOM"
+SUPPORTED = "PNG, JPEG, TIFF, DICOM, NIfTI, AVI and MP4"
 SESSION_FILE = "session.sqlite"
 
 
@@ -40,7 +42,7 @@ def open_file(path: Path) -> Clip:
     """
     if not path.exists():
         raise InputError(f"{path} does not exist; check the name.")
-    opener = OPENERS.get(path.suffix.lower())
+    opener = OPENERS.get(ending_of(path))
     try:
         if opener is None and dicom.is_dicom(path):
             opener = dicom.open_dicom
@@ -96,7 +98,7 @@ def _pictures(folder: Path) -> Iterator[Path]:
         folders[:] = [name for name in folders if name not in hidden and not name.startswith(".")]
         for name in files:
             path = Path(root, name)
-            if not name.startswith(".") and (path.suffix.lower() in OPENERS or dicom.is_dicom(path)):
+            if not name.startswith(".") and (ending_of(path) in OPENERS or dicom.is_dicom(path)):
                 yield path
 
 

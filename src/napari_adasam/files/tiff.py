@@ -1,28 +1,36 @@
-"""TIFF, plain, ImageJ and OME, through tifffile; one page is read at a time."""
+"""TIFF, plain, ImageJ and OME, one page at a time: through tifffile, and where it lacks a decoder, through Pillow."""
 
 from __future__ import annotations
 
-import re
 import struct
 from functools import partial
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
+from PIL import Image
 
 from napari_adasam.domain.errors import InputError
-from napari_adasam.domain.records import Spacing
-from napari_adasam.files.clips import Clip, Header, Pixels, broken, check_size, make_clip, to_unsigned
+from napari_adasam.files.clips import (
+    SCALED, Clip, Header, Pixels, broken, check_count, check_size, make_clip, to_unsigned,
+)  # fmt: skip
+from napari_adasam.files.raster import to_pixels
+from napari_adasam.files.tiff_headers import spacing_of, times_of
+from napari_adasam.files.unpacking import inflate
 
 ENDINGS = (".tif", ".tiff")
-MM_PER_UNIT = {
-    "nm": 1e-6, "micron": 1e-3, "microns": 1e-3, "um": 1e-3, "µm": 1e-3, "μm": 1e-3, "mm": 1.0, "millimeter": 1.0,
-    "cm": 10.0, "m": 1000.0,
-}  # fmt: skip
-SCALED = "Its values are shown scaled from the smallest to the greatest in each frame."
+PLAIN = 1
+DEFLATE = (8, 32946, 50013)
+BY_PILLOW = (2, 3, 4, 5, 6, 7, 32773)
+"""CCITT, LZW, JPEG and PackBits: tifffile has no decoders for these without a further package, or slow ones."""
+SUBSAMPLED = int(tifffile.PHOTOMETRIC.YCBCR)
+OTHER_COLOURS = (8, 9, 10, 32844, 32845)
+"""L*a*b* and LogLuv."""
+GREATEST_PACKING = 1032
+"""Deflate makes data at most so many times smaller."""
+UNGUARDED_BYTES = 100_000_000
 
 
 def open_tiff(path: Path) -> Clip:
@@ -50,27 +58,47 @@ def open_tiff(path: Path) -> Clip:
 def _header(path: Path, tiff: tifffile.TiffFile) -> Header:
     series = tiff.series[0]
     page: Any = series.keyframe
-    check_size(path, page.imagelength, page.imagewidth)
-    if page.imagedepth > 1 or page.ndim not in (2, 3) or page.samplesperpixel not in (1, 2, 3, 4):
-        raise InputError(
-            f"{path.name} holds {series.axes} data, not pictures; save it as single pictures and open those."
-        )
+    _check_page(path, page)
     frames = _count(series)
+    check_count(path, frames)
     if _end_of_pixels(series, page, frames) > path.stat().st_size or _pages_missing(tiff, frames):
         raise InputError(broken(path, EOFError()))
-    spacing = _spacing(tiff, page)
-    note = "" if page.dtype in (np.uint8, np.uint16, np.bool_) else SCALED
-    return Header(frames, page.imagelength, page.imagewidth, (spacing,), note)
+    whole = page.dtype.kind in "ub"
+    return Header(
+        frames=frames,
+        height=page.imagelength,
+        width=page.imagewidth,
+        spacings=(spacing_of(tiff, page),),
+        note="" if page.dtype in (np.uint8, np.uint16, np.bool_) else SCALED,
+        times=times_of(tiff, frames),
+        bits=int(np.max(page.bitspersample)) if whole else None,
+    )
+
+
+def _check_page(path: Path, page: Any) -> None:
+    """Raise InputError where a page is too large, no picture, or packed in a way that is not read."""
+    if page.imagedepth > 1 or page.ndim not in (2, 3) or page.samplesperpixel not in (1, 2, 3, 4):
+        raise InputError(
+            f"{path.name} holds {page.axes} data, not pictures; save it as single pictures and open those."
+        )
+    if page.dtype is None or page.dtype.kind not in "iufb" or int(page.photometric) in OTHER_COLOURS:
+        raise InputError(f"{path.name} holds values that are no picture's grey or colour; save it as RGB or grey.")
+    if page.compression not in (PLAIN, *DEFLATE, *BY_PILLOW):
+        raise InputError(f"{path.name} is packed in a way that is not read; save it uncompressed, or with deflate.")
+    pixel = page.samplesperpixel * page.dtype.itemsize
+    check_size(path, page.imagelength, page.imagewidth, pixel)
+    if page.is_tiled:
+        check_size(path, page.tilelength, page.tilewidth, pixel)
 
 
 def _count(series: Any) -> int:
     """Frames in the series; ImageJ writes large stacks as one page with the rest behind it."""
     per_page = int(np.prod(series.keyframe.shape))
-    return max(1, int(np.prod(series.shape)) // per_page)
+    return max(1, int(np.prod(series.shape, dtype=object)) // per_page)
 
 
 def _in_one_block(series: Any, frames: int) -> bool:
-    return frames > 1 and series.dataoffset is not None and series.keyframe.compression == 1
+    return frames > 1 and series.dataoffset is not None and series.keyframe.compression == PLAIN
 
 
 def _end_of_pixels(series: Any, page: Any, frames: int) -> int:
@@ -101,13 +129,54 @@ def _read(path: Path, index: int) -> Pixels:
     with tifffile.TiffFile(path) as tiff:
         series = tiff.series[0]
         page: Any = series.keyframe
+        _check_page(path, page)
         frames = _count(series)
         if _in_one_block(series, frames):
             stack = tifffile.memmap(path, series=0, mode="r").reshape(frames, *page.shape)
-            values = np.array(stack[index])
-        else:
-            values = np.asarray(tiff.asarray(key=index, series=0))
-        return _to_pixels(values, page)
+            return _to_pixels(np.array(stack[index]), page)
+        one: Any = series.pages[index]
+        if one is None:
+            raise InputError(f"{path.name} is one of several files that belong together; put them into one folder.")
+        if _needs_pillow(page):
+            return _read_by_pillow(path, one.index)
+        return _to_pixels(_unpacked(path, one), page)
+
+
+def page_values(path: Path, page: Any, index: int) -> NDArray[Any]:
+    """The stored values of page ``index`` of the file, palettes not applied. Raises InputError."""
+    _check_page(path, page)
+    if not _needs_pillow(page):
+        return _unpacked(path, page)
+    with Image.open(path, formats=("TIFF",)) as image:
+        image.seek(index)
+        return np.array(image)
+
+
+def _unpacked(path: Path, page: Any) -> NDArray[Any]:
+    """Values of a page, after a look at whether any part of it is packed to burst."""
+    if page.compression in DEFLATE:
+        file = page.parent.filehandle
+        for start, length in zip(page.dataoffsets, page.databytecounts, strict=True):
+            if length * GREATEST_PACKING > UNGUARDED_BYTES:
+                file.seek(start)
+                try:
+                    inflate(file.read(length), max(UNGUARDED_BYTES, page.nbytes), window=15)
+                except OverflowError as error:
+                    raise InputError(
+                        f"{path.name} unpacks to far more than its size in pixels; it was left out. Save it again."
+                    ) from error
+    return np.asarray(page.asarray(maxworkers=1))
+
+
+def _needs_pillow(page: Any) -> bool:
+    odd = int(np.max(page.bitspersample)) not in (1, 2, 4, 8, 16, 32, 64)
+    return page.compression in BY_PILLOW or int(page.photometric) == SUBSAMPLED or odd
+
+
+def _read_by_pillow(path: Path, index: int) -> Pixels:
+    with Image.open(path, formats=("TIFF",)) as image:
+        image.seek(index)
+        return to_unsigned(np.array(image)) if image.mode == "F" else to_pixels(image)
 
 
 def _to_pixels(values: NDArray[Any], page: Any) -> Pixels:
@@ -118,6 +187,9 @@ def _to_pixels(values: NDArray[Any], page: Any) -> Pixels:
     if values.ndim == 3 and page.axes.startswith("S"):
         values = np.moveaxis(values, 0, -1)
     pixels = to_unsigned(values)
+    bits = int(np.max(page.bitspersample))
+    if bits in (2, 4):
+        pixels = np.asarray(pixels * (255 // (2**bits - 1)), np.uint8)
     if photometric == int(tifffile.PHOTOMETRIC.MINISWHITE):
         pixels = np.iinfo(pixels.dtype).max - pixels
     if pixels.ndim == 3:
@@ -125,36 +197,3 @@ def _to_pixels(values: NDArray[Any], page: Any) -> Pixels:
     if photometric == int(tifffile.PHOTOMETRIC.SEPARATED):
         pixels = np.iinfo(pixels.dtype).max - pixels
     return np.ascontiguousarray(pixels)
-
-
-def _spacing(tiff: tifffile.TiffFile, page: Any) -> Spacing | None:
-    try:
-        sizes = _ome_sizes(tiff.ome_metadata) if tiff.is_ome else _imagej_sizes(tiff, page)
-        return Spacing(sizes[0], sizes[1], "TIFF header") if sizes else None
-    except (ValueError, KeyError, ZeroDivisionError, ElementTree.ParseError):
-        return None
-
-
-def _imagej_sizes(tiff: tifffile.TiffFile, page: Any) -> tuple[float, float] | None:
-    """(height, width) of a pixel in mm from ImageJ's unit and the page's resolution."""
-    if not tiff.is_imagej or not tiff.imagej_metadata:
-        return None
-    unit = str(tiff.imagej_metadata.get("unit", "")).replace("\\u00B5", "µ").strip().lower()
-    if unit not in MM_PER_UNIT:
-        return None
-    per_unit = [page.tags[name].value for name in ("YResolution", "XResolution")]
-    y, x = (MM_PER_UNIT[unit] * below / above for above, below in per_unit)
-    return y, x
-
-
-def _ome_sizes(xml: str | None) -> tuple[float, float] | None:
-    """(height, width) of a pixel in mm from OME's PhysicalSize; its unit is µm where none is given."""
-    element = ElementTree.fromstring(re.sub(r"\sxmlns=\"[^\"]+\"", "", xml or "<OME/>")).find(".//Pixels")
-    if element is None or "PhysicalSizeX" not in element.attrib or "PhysicalSizeY" not in element.attrib:
-        return None
-    y, x = (
-        float(element.attrib[f"PhysicalSize{axis}"])
-        * MM_PER_UNIT[element.attrib.get(f"PhysicalSize{axis}Unit", "µm").lower()]
-        for axis in "YX"
-    )
-    return y, x

@@ -12,7 +12,10 @@ from napari_adasam.services.annotator import Annotator
 from napari_adasam.ui.commands import Commander
 from napari_adasam.ui.section import allow, reason_label
 
-FILE_FILTER = "Ultrasound images (*.png *.jpg *.jpeg *.tif *.tiff *.dcm *.dicom);;All files (*)"
+FILE_FILTER = (
+    "Ultrasound images (*.png *.jpg *.jpeg *.tif *.tiff *.dcm *.dicom *.ima *.nii *.nii.gz *.avi *.mp4 *.m4v);;"
+    "All files (*)"
+)
 
 
 class OpenPanel(QWidget):
@@ -24,7 +27,7 @@ class OpenPanel(QWidget):
         self._commander = commander
         self._sample_paths = sample_paths
         self._napari_paths: tuple[Path, ...] = ()
-        self.files = _button("Open files…", "PNG, JPEG, TIFF or DICOM", self._ask_files)
+        self.files = _button("Open files…", "PNG, JPEG, TIFF, DICOM, NIfTI, AVI or MP4", self._ask_files)
         self.folder = _button("Open folder…", "All images of a folder, or a session saved before", self._ask_folder)
         self.samples = _button("Sample images", "Drawn phantom images, to try the program", self._open_samples)
         self.take = _button("Take the images open in napari", "Use them in this session", self._take_napari)
