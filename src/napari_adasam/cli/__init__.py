@@ -9,11 +9,11 @@ import sys
 
 import typer
 
-from napari_adasam.cli import learning, window
+from napari_adasam.cli import export, learning, window
 from napari_adasam.cli.program import app
 from napari_adasam.domain.errors import AdasamError, InputError
 
-__all__ = ["app", "learning", "main", "window"]
+__all__ = ["app", "export", "learning", "main", "window"]
 
 BAD_INPUT, FAILURE = 2, 1
 

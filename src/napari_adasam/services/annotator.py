@@ -191,8 +191,10 @@ class Annotator(Sitting):
         return self._learning.start()
 
     def cancel(self) -> None:
-        """Stop what is under way: a round (the model stays as it was), or else suggestions."""
-        if self.training:
+        """Stop what is under way: an export, or else a round (the model stays as it was), or else suggestions."""
+        if self._exporting.running:
+            self._exporting.cancel()
+        elif self.training:
             self._learning.cancel()
         else:
             self._suggesting.cancel()

@@ -1,4 +1,4 @@
-"""Files and folders in, a session's folder in and out, exports: between the disk and the session."""
+"""Files, folders and a session's folder in: between the disk and the session."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from pathlib import Path
 
 from napari_adasam.domain.errors import AdasamError, InputError
 from napari_adasam.domain.records import Frame, FrameStatus
-from napari_adasam.files.exports import Provenance, export
 from napari_adasam.files.readers import open_paths
 from napari_adasam.files.store import is_session
 from napari_adasam.services.keeping import Keeping
-from napari_adasam.services.ports import ModelInfo
 from napari_adasam.services.rounds import Learning
 from napari_adasam.services.workbench import Workbench
 
 
 class Filing:
-    """Reads into the session and writes out of it. GUI thread."""
+    """Reads into the session. GUI thread."""
 
     def __init__(self, bench: Workbench, keeping: Keeping, learning: Learning) -> None:
         self._bench = bench
@@ -65,11 +63,3 @@ class Filing:
             status = record.statuses.get(frame.id, FrameStatus.NEW)
             session.restore(frame.id, status, record.annotations.get(frame.id), record.ticks.get(frame.id, {}))
         return [*record.problems, *missing]
-
-    def export(self, folder: Path, formats: Sequence[str], model: ModelInfo | None) -> list[Path]:
-        """Write the accepted frames; see :func:`napari_adasam.files.exports.export`."""
-        session = self._bench.session
-        provenance = Provenance(settings=self._bench.settings)
-        if model is not None:
-            provenance = Provenance(model.name, model.fingerprint, model.lineage, model.licence, self._bench.settings)
-        return export(session.annotations, session.frames, session.structures, folder, formats, provenance)

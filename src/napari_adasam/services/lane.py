@@ -34,7 +34,8 @@ class JobKind(IntEnum):
     PROMPT = 0
     SUGGEST = 1
     EMBED = 2
-    TRAIN = 3
+    EXPORT = 3
+    TRAIN = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
