@@ -99,7 +99,7 @@ class Staging:
             raise StorageError(not_written(self._folder, error)) from error
 
     def commit(self) -> list[Path]:
-        """Move everything to its place and return the paths, in the order of writing; a failure leaves all as before."""
+        """Move everything to its place and return the paths in the order of writing; a failure leaves all as before."""
         new = self._place / "new"
         try:
             for folder in {(new / name).parent for name in self._files} | {new}:
