@@ -33,6 +33,8 @@ from napari_adasam.services.sources import Sources
 from napari_adasam.services.workbench import Workbench
 
 UNDER_WAY = "An export is under way; wait for it, or stop it."
+NOT_SENT = -1
+"""In place of the job's id while the job is being sent: the status line asks for it meanwhile."""
 NOT_KEPT = "The session is not saved, so that the next export will use other names; save it first to keep them."
 
 
@@ -114,8 +116,8 @@ class Exporting:
             return export_steps(annotations, frames, structures, order.folder, options)
 
         self.progress, self._began = None, time.monotonic()
+        self._running = NOT_SENT
         self._running = self._bench.dispatch.send(Job(JobKind.EXPORT, steps, key="export"), "Exporting", self._receive)
-        self._bench.dispatch.changed.emit()
         return True
 
     def cancel(self) -> None:

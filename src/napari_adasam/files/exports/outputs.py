@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from napari_adasam.domain.records import Frame
 from napari_adasam.files.exports.coco import FILE as COCO_FILE
 from napari_adasam.files.exports.coco import CocoFile
 from napari_adasam.files.exports.dicom_source import comes_from_dicom
 from napari_adasam.files.exports.naming import unique_names
-from napari_adasam.files.exports.nifti import mask_nifti
+from napari_adasam.files.exports.nifti import NiftiFiles
 from napari_adasam.files.exports.options import Item, ReadPixels
 from napari_adasam.files.exports.overlay import overlay_png
 from napari_adasam.files.exports.plan import Plan
@@ -59,12 +58,13 @@ def open_output(name: str, plan: Plan, staging: Staging, files: ExitStack) -> Ou
         return CocoFile(files.enter_context(staging.open(COCO_FILE)), plan.structures)
     if name == "csv":
         return TableFile(files.enter_context(staging.open(TABLE_FILE)), plan.names, pixels)
+    if name == "nifti":
+        return NiftiFiles(staging, plan)
     if name == "dicom-seg":
         return _dicom_seg(plan, staging)
     each: dict[str, tuple[str, str, Callable[[Item], bytes]]] = {
         "png": ("masks", ".png", lambda item: mask_png(item.annotation.labels, item.structures, item.frame.spacing)),
         "tiff": ("masks", ".tif", lambda item: mask_tiff(item.annotation.labels, item.frame.spacing, item.structures)),
-        "nifti": ("masks", ".nii.gz", lambda item: mask_nifti(item.annotation.labels, item.frame, item.structures)),
         "overlay": ("overlays", ".png", lambda item: _overlay(item, pixels)),
     }
     return FileEach(staging, *each[name])
@@ -80,11 +80,5 @@ def _dicom_seg(plan: Plan, staging: Staging) -> Output:
 
     paths = {path: comes_from_dicom(path) for path in dict.fromkeys(frame.path for frame in plan.sources)}
     counts = Counter(Path(frame.path) for frame in plan.sources if paths[frame.path])
-    stems = {frame.path: _file_stem(shown, frame) for shown, frame in zip(plan.frames, plan.sources, strict=True)}
-    names = unique_names((path, stem) for path, stem in stems.items() if paths[path])
+    names = unique_names({one.path: plan.file_stem(one) for one in plan.sources if paths[one.path]}.items())
     return DicomSegFiles(staging, counts, {Path(path): name for path, name in names.items()}, plan.key)
-
-
-def _file_stem(shown: Frame, source: Frame) -> str:
-    """What the file of a frame is called in the export: without the frame's own number."""
-    return shown.stem.removesuffix(f"_{source.index:04d}") if shown.path == "" else Path(source.path).stem

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -40,6 +41,12 @@ class Plan:
     structures: tuple[Structure, ...]
     key: bytes = field(repr=False)
     pixels: ReadPixels | None = field(repr=False)
+
+    def file_stem(self, source: Frame) -> str:
+        """What the file of a frame is called in the export: without the frame's own number."""
+        if self.key:
+            return without_names(source, self.key).stem.removesuffix(f"_{source.index:04d}")
+        return Path(source.path).name.removesuffix(".gz").rpartition(".")[0] or Path(source.path).name
 
 
 def make_plan(
