@@ -23,8 +23,9 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / "files"), str(HERE)]
 
-from fuzz_damage import bombs, damaged  # noqa: E402
 from specimens import SPECIMENS  # noqa: E402
+
+from fuzz_damage import bombs, damaged  # noqa: E402
 
 PATIENCE_S = 10.0
 MEMORY = 2 << 30

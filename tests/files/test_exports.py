@@ -18,7 +18,7 @@ from napari_adasam.domain.errors import InputError, StorageError
 from napari_adasam.domain.records import Annotation, Frame, MaskOrigin, Spacing
 from napari_adasam.domain.settings import ModelSettings, Settings
 from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
-from napari_adasam.files.exports import Provenance, export, mask_png, mask_tiff, output_names
+from napari_adasam.files.exports import ExportOptions, Provenance, export, mask_png, mask_tiff, output_names
 from napari_adasam.files.labels import read_labels
 from napari_adasam.files.readers import open_file
 
@@ -39,7 +39,8 @@ def annotation(key: str, labels: np.ndarray | None = None) -> Annotation:
 def run(
     folder: Path, frames: list[Frame], formats: tuple[str, ...] = ("png", "tiff", "csv"), **options: Any
 ) -> list[Path]:
-    return export({f.id: annotation(f.id) for f in frames}, frames, MUSCLE_PRESET, folder, formats, **options)
+    wanted = ExportOptions(formats=formats, **options)
+    return list(export({f.id: annotation(f.id) for f in frames}, frames, MUSCLE_PRESET, folder, wanted).files)
 
 
 def table(folder: Path) -> list[dict[str, str]]:
@@ -103,8 +104,9 @@ def test_everything_is_written_under_the_stems_of_the_images(tmp_path: Path) -> 
 
 def test_only_the_formats_that_were_asked_for_and_only_accepted_frames(tmp_path: Path) -> None:
     frames = [frame("a"), frame("b")]
-    written = export({"b": annotation("b")}, frames, MUSCLE_PRESET, tmp_path, ("png",))
-    assert [path.name for path in written] == ["b.png", "provenance.json"]
+    report = export({"b": annotation("b")}, frames, MUSCLE_PRESET, tmp_path, ExportOptions(("png",)))
+    assert report.frames == 1
+    assert [path.name for path in report.files] == ["b.png", "provenance.json"]
 
 
 def test_area_is_in_mm2_where_the_scale_is_known_and_in_px2_where_not(tmp_path: Path) -> None:
@@ -133,13 +135,13 @@ def test_area_is_in_mm2_where_the_scale_is_known_and_in_px2_where_not(tmp_path: 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(labels=ANY_LABELS)
 def test_no_labelled_pixel_is_lost_from_the_table(tmp_path: Path, labels: np.ndarray) -> None:
-    export({"a": annotation("a", labels)}, [frame("a")], MUSCLE_PRESET, tmp_path, ("csv",))
+    export({"a": annotation("a", labels)}, [frame("a")], MUSCLE_PRESET, tmp_path, ExportOptions(("csv",)))
     assert sum(int(row["value"]) for row in areas(tmp_path)) == np.count_nonzero(labels)
 
 
 def test_names_with_commas_and_accents_survive_the_table(tmp_path: Path) -> None:
     structures = (Structure(1, 'rectus, "left" é'),)
-    export({"a": annotation("a")}, [frame("a")], structures, tmp_path, ("csv",))
+    export({"a": annotation("a")}, [frame("a")], structures, tmp_path, ExportOptions(("csv",)))
     assert table(tmp_path)[0]["structure"] == 'rectus, "left" é'
 
 
@@ -193,7 +195,9 @@ def test_a_picture_is_never_written_over(tmp_path: Path) -> None:
 
 
 def test_bad_requests(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="'bmp' is not an export format; png, tiff, csv are"):
+    with pytest.raises(
+        InputError, match="'bmp' is not an export format; png, overlay, tiff, nifti, dicom-seg, coco, csv are"
+    ):
         run(tmp_path, [frame("a")], ("bmp",))
     with pytest.raises(InputError, match="No frame is accepted yet"):
         export({}, [frame("a")], MUSCLE_PRESET, tmp_path)

@@ -53,6 +53,7 @@ def test_the_whole_job_in_a_window(
     out = tmp_path / "out"
     dock.export_panel.folder.setText(str(out))
     dock.export_panel.export.click()
+    wait_idle(dock, qtbot)
     assert (out / "measurements.csv").exists()
     assert str(len([path for path in out.rglob("*") if path.is_file()])) in dock.export_panel.done.text()
 

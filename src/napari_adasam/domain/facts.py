@@ -9,7 +9,7 @@ import numpy as np
 from psygnal import Signal
 
 from napari_adasam.domain.history import NO_PROMPT, FrameContent, History
-from napari_adasam.domain.packing import PackedLabels
+from napari_adasam.domain.packing import NO_LABELS, PackedAnnotation, PackedAnnotations, PackedLabels
 from napari_adasam.domain.prompts import Box, Point
 from napari_adasam.domain.records import Annotation, Frame, FrameStatus, Labels, Suggestion
 from napari_adasam.domain.shelf import Shelf
@@ -31,12 +31,18 @@ class FrameRecord:
 
     def annotation(self) -> Annotation | None:
         """The accepted annotation, its labels unpacked; ``None`` for a frame that is not accepted."""
+        packed = self.packed_annotation()
+        return None if packed is None else packed.open()
+
+    def packed_annotation(self) -> PackedAnnotation | None:
+        """The same with its labels as they lie in memory."""
         facts, labels = self.content.acceptance, self.content.labels
         if facts is None or labels is None:
             return None
-        return Annotation(
-            self.frame.id, labels.open(), dict(facts.origins), dict(facts.changed_share), facts.seconds, facts.model
+        bare = Annotation(
+            self.frame.id, NO_LABELS, dict(facts.origins), dict(facts.changed_share), facts.seconds, facts.model
         )
+        return PackedAnnotation(bare, labels)
 
 
 class Annotations(Mapping[str, Annotation]):
@@ -57,6 +63,11 @@ class Annotations(Mapping[str, Annotation]):
         if content.acceptance is None or content.labels is None:
             raise KeyError(frame_id)
         return content.labels
+
+    def snapshot(self) -> PackedAnnotations:
+        """The accepted frames as they are now, whatever is done later; may be read on any thread."""
+        found = {frame_id: self._records[frame_id].packed_annotation() for frame_id in self}
+        return PackedAnnotations({frame_id: one for frame_id, one in found.items() if one is not None})
 
     def __contains__(self, frame_id: object) -> bool:
         return frame_id in self._records and self._records[str(frame_id)].content.acceptance is not None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from napari_adasam.domain.records import Labels, Mask
+from napari_adasam.domain.records import Annotation, Labels, Mask
 
+NO_LABELS = np.zeros((0, 0), dtype=np.uint8)
 LEVEL = 1  # the fastest; label images are mostly runs of equal values, and higher levels gain little
 
 
@@ -48,3 +50,39 @@ class PackedMask:
         height, width = self.shape
         bits = np.frombuffer(zlib.decompress(self.data), dtype=np.uint8)
         return np.unpackbits(bits, count=height * width).reshape(self.shape).astype(np.bool_)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PackedAnnotation:
+    """An accepted annotation with its labels compressed."""
+
+    bare: Annotation
+    labels: PackedLabels
+
+    @classmethod
+    def of(cls, annotation: Annotation) -> PackedAnnotation:
+        """Compress the labels."""
+        return cls(replace(annotation, labels=NO_LABELS), PackedLabels.of(annotation.labels))
+
+    def open(self) -> Annotation:
+        """Return the annotation with its labels."""
+        return replace(self.bare, labels=self.labels.open())
+
+
+class PackedAnnotations(Mapping[str, Annotation]):
+    """Frame id to annotation, unpacked when it is asked for; never changes, and may be read on any thread."""
+
+    def __init__(self, packed: Mapping[str, PackedAnnotation]) -> None:
+        self._packed = dict(packed)
+
+    def __getitem__(self, frame_id: str) -> Annotation:
+        return self._packed[frame_id].open()
+
+    def __contains__(self, frame_id: object) -> bool:
+        return frame_id in self._packed
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._packed)
+
+    def __len__(self) -> int:
+        return len(self._packed)

@@ -23,7 +23,15 @@ from pydicom.uid import UID
 from napari_adasam.domain.errors import InputError
 from napari_adasam.files.calibration import calibrate
 from napari_adasam.files.clips import (
-    SCALED, Clip, Header, Pixels, broken, check_count, check_size, make_clip, to_unsigned,
+    SCALED,
+    Clip,
+    Header,
+    Pixels,
+    broken,
+    check_count,
+    check_size,
+    make_clip,
+    to_unsigned,
 )  # fmt: skip
 from napari_adasam.files.codestreams import codestream_size
 from napari_adasam.files.dicom_deflated import inflated

@@ -28,7 +28,15 @@ from numpy.typing import NDArray
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Geometry, Spacing
 from napari_adasam.files.clips import (
-    SCALED, Clip, Header, Pixels, broken, check_count, check_size, make_clip, to_unsigned,
+    SCALED,
+    Clip,
+    Header,
+    Pixels,
+    broken,
+    check_count,
+    check_size,
+    make_clip,
+    to_unsigned,
 )  # fmt: skip
 from napari_adasam.files.unpacking import GzipIndex, beginning_of_gzip
 

@@ -13,12 +13,13 @@ import json
 import sqlite3
 import threading
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from napari_adasam.domain.errors import InputError, StorageError
+from napari_adasam.domain.packing import PackedAnnotation, PackedAnnotations
 from napari_adasam.domain.records import Annotation, Draft, Frame, FrameStatus, Spacing
 from napari_adasam.domain.rounds import RoundReport
 from napari_adasam.domain.structures import Structure
@@ -43,7 +44,8 @@ class SessionRecord:
     statuses
         Frame id to status; frames without one are new.
     annotations
-        Frame id to the latest accepted label image; the status tells whether the frame was reopened since.
+        Frame id to the latest accepted label image, unpacked when it is asked for; the status tells whether the frame
+        was reopened since.
     drafts
         Frame id to what was in progress on it; only of frames that are neither accepted nor skipped.
     ticks
@@ -62,7 +64,7 @@ class SessionRecord:
     frames: tuple[Frame, ...] = ()
     structures: tuple[Structure, ...] = ()
     statuses: dict[str, FrameStatus] = field(default_factory=dict)
-    annotations: dict[str, Annotation] = field(default_factory=dict)
+    annotations: Mapping[str, Annotation] = field(default_factory=dict)
     drafts: dict[str, Draft] = field(default_factory=dict)
     ticks: Ticks = field(default_factory=dict)
     used: frozenset[int] = frozenset()
@@ -235,17 +237,17 @@ class Store:
             problems=(*problems, *damaged),
         )
 
-    def _annotations(self) -> tuple[dict[str, Annotation], tuple[str, ...]]:
-        found: dict[str, Annotation] = {}
+    def _annotations(self) -> tuple[PackedAnnotations, tuple[str, ...]]:
+        found: dict[str, PackedAnnotation] = {}
         problems = []
         for row in reversed(self._rows("annotations")):
             if row[0] in found:
                 continue
             try:
-                found[row[0]] = _annotation(row, self.masks)
+                found[row[0]] = PackedAnnotation.of(_annotation(row, self.masks))
             except InputError as error:
                 problems.append(f"{error} An earlier version of the frame is shown if there is one.")
-        return dict(reversed(found.items())), tuple(problems)
+        return PackedAnnotations(dict(reversed(found.items()))), tuple(problems)
 
     def _drafts(self) -> tuple[dict[str, Draft], tuple[str, ...]]:
         found: dict[str, Draft] = {}

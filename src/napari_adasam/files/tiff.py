@@ -14,7 +14,15 @@ from PIL import Image
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.files.clips import (
-    SCALED, Clip, Header, Pixels, broken, check_count, check_size, make_clip, to_unsigned,
+    SCALED,
+    Clip,
+    Header,
+    Pixels,
+    broken,
+    check_count,
+    check_size,
+    make_clip,
+    to_unsigned,
 )  # fmt: skip
 from napari_adasam.files.raster import to_pixels
 from napari_adasam.files.tiff_headers import spacing_of, times_of

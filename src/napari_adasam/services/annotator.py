@@ -212,9 +212,11 @@ class Annotator(Sitting):
         return self._learning.start()
 
     def cancel(self) -> None:
-        """Stop what is under way: opening files, or a round (the model stays as it was), or else suggestions."""
+        """Stop what is under way: opening files, an export, a round (the model stays as it was), or suggestions."""
         if self._filing.opening is not None:
             self._bench.dispatch.cancel(JobKind.READ)
+        elif self._exporting.running:
+            self._exporting.cancel()
         elif self.training:
             self._learning.cancel()
         else:

@@ -1,4 +1,4 @@
-"""Files and folders in, a session's folder in and out, exports: between the disk and the session."""
+"""Files, folders and a session's folder in: between the disk and the session."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ from typing import cast
 
 from napari_adasam.domain.errors import AdasamError, InputError
 from napari_adasam.domain.records import Frame, FrameStatus
-from napari_adasam.files.exports import Provenance, export
 from napari_adasam.files.home import earlier_folder, new_folder
 from napari_adasam.files.readers import OpenResult, open_paths, opening
 from napari_adasam.files.store import is_session
 from napari_adasam.services.keeping import Keeping
 from napari_adasam.services.lane import Job, JobKind, Outcome
-from napari_adasam.services.ports import ModelInfo
 from napari_adasam.services.rounds import Learning
 from napari_adasam.services.workbench import Workbench
 
 
 class Filing:
-    """Reads into the session and writes out of it. GUI thread."""
+    """Reads into the session. GUI thread."""
 
     def __init__(self, bench: Workbench, keeping: Keeping, learning: Learning) -> None:
         self._bench = bench
@@ -119,11 +117,3 @@ class Filing:
             annotation, draft = record.annotations.get(frame.id), record.drafts.get(frame.id)
             session.restore(frame.id, status, annotation, record.ticks.get(frame.id, {}), draft)
         return [*record.problems, *missing]
-
-    def export(self, folder: Path, formats: Sequence[str], model: ModelInfo | None) -> list[Path]:
-        """Write the accepted frames; see :func:`napari_adasam.files.exports.export`."""
-        session = self._bench.session
-        provenance = Provenance(settings=self._bench.settings)
-        if model is not None:
-            provenance = Provenance(model.name, model.fingerprint, model.lineage, model.licence, self._bench.settings)
-        return export(session.annotations, session.frames, session.structures, folder, formats, provenance)

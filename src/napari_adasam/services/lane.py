@@ -35,7 +35,8 @@ class JobKind(IntEnum):
     READ = 1
     SUGGEST = 2
     EMBED = 3
-    TRAIN = 4
+    EXPORT = 4
+    TRAIN = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,12 +11,15 @@ from typing import cast
 from psygnal import Signal
 
 from napari_adasam.domain.errors import AdasamError
+from napari_adasam.domain.export_formats import EVERYDAY
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.session import Session
 from napari_adasam.domain.settings import Settings
 from napari_adasam.domain.structures import Structure
+from napari_adasam.files.exports import ExportReport
 from napari_adasam.services.activity import Activity, describe
 from napari_adasam.services.correcting import Correcting
+from napari_adasam.services.exporting import UNDER_WAY, Exporting, ExportOrder
 from napari_adasam.services.filing import Filing
 from napari_adasam.services.keeping import Keeping
 from napari_adasam.services.lane import Job, JobKind, Outcome
@@ -61,6 +64,8 @@ class Sitting:
     """The model was loaded, replaced by an accepted round, or set back."""
     saved = Signal(str)
     """An accepted frame (its id) or a whole session (its folder) is on the disk."""
+    exported = Signal(ExportReport)
+    """An export that was started is on the disk."""
     queue_changed = Signal()
     """The order of the frames still to be done may be another one."""
 
@@ -81,6 +86,7 @@ class Sitting:
         self._correcting = Correcting(self._bench)
         self._learning = Learning(self._bench)
         self._filing = Filing(self._bench, self._keeping, self._learning)
+        self._exporting = Exporting(self._bench, self._keeping, lambda: self._suggesting.model)
         self._reasons = Reasons(session, self._walk, self._learning, lambda: self._suggesting.model)
         self._activity = self._describe()
         self._bench.dispatch.changed.connect(self._show_activity)
@@ -88,6 +94,7 @@ class Sitting:
         self._suggesting.model_changed.connect(self.model_changed.emit)
         self._learning.progressed.connect(self.round_progress.emit)
         self._learning.finished.connect(self._on_round)
+        self._exporting.finished.connect(self.exported.emit)
         self._correcting.withdrawn.connect(self._on_withdrawn)
         session.status_changed.connect(self._on_status)
         session.labels_changed.connect(self._on_labels)
@@ -150,6 +157,8 @@ class Sitting:
 
     def why_not(self, command: str) -> str:
         """Why a command (the name of a method) is not possible now, in one sentence; empty if it is."""
+        if command == "export" and self._exporting.running:
+            return UNDER_WAY
         return self._reasons.why_not(command, self.busy)
 
     def pixels(self, frame_id: str) -> Pixels:
@@ -209,9 +218,20 @@ class Sitting:
         self.saved.emit(str(folder))
         return True
 
-    def export(self, folder: Path, formats: Sequence[str] = ("png", "tiff", "csv")) -> list[Path]:
-        """Write the accepted frames and return the files written. Raises StorageError or InputError."""
-        return self._filing.export(folder, formats, self.model)
+    def export(self, folder: Path, formats: Sequence[str] = EVERYDAY, deidentify: bool = False) -> list[Path]:
+        """Write the accepted frames, wait for it, and return the files; for scripts. Raises StorageError or InputError.
+
+        All of it is written, or nothing: see :func:`napari_adasam.files.exports.export`.
+        """
+        return list(self._exporting.now(ExportOrder(folder, tuple(formats), deidentify=deidentify)).files)
+
+    def start_export(self, order: ExportOrder) -> bool:
+        """Begin to write accepted frames beside the other work; ``exported`` tells the end. ``False`` if refused."""
+        return self._exporting.start(order)
+
+    def export_losses(self, order: ExportOrder) -> tuple[str, ...]:
+        """What an export would lose or give away, in sentences, before it is started."""
+        return self._exporting.losses(order)
 
     # -- the lane --------------------------------------------------------------------------------------------------
 
@@ -283,6 +303,8 @@ class Sitting:
 
     def _describe(self) -> Activity:
         accepted, frames = len(self._session.annotations), len(self._session.frames)
+        if self._exporting.running:
+            return self._exporting.activity(self.training)
         errands, filing = self._bench.dispatch.errands, self._filing
         return describe(errands, self._learning.progress, accepted, frames, filing.opening)
 

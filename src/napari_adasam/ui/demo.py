@@ -191,6 +191,7 @@ class DemoScript:
             self._show_only("export")
             self._dock.export_panel.folder.setText(str(self._plan.out))
             self._dock.export_panel.export.click()
+            yield Wait(lambda: not self._annotator.busy, "the export")
             written = [path for path in self._plan.out.rglob("*") if path.suffix in (".png", ".tif", ".csv", ".json")]
             own = [path for path in written if path.parent.name not in ("images", "screenshots")]
             self.log.written = sorted(str(path.relative_to(self._plan.out)) for path in own)

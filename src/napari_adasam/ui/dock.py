@@ -178,6 +178,7 @@ class AdasamDock(QWidget):
             (annotator.round_finished, self._on_round),
             (annotator.model_changed, self._on_model),
             (annotator.saved, self._on_frame),
+            (annotator.exported, self.export_panel.show_report),
             (annotator.queue_changed, self._refresh),
             (self.commander.problem, self.status_line.show_notice),
             (self.commander.help_wanted, self.show_help),
@@ -242,6 +243,7 @@ class AdasamDock(QWidget):
     def _on_activity(self, activity: Activity) -> None:
         self.status_line.show_activity(activity, self.annotator.busy)
         self.learn_panel.refresh()
+        self.export_panel.refresh()
         self._show_summaries()
 
     def _on_round(self, _report: object) -> None:

@@ -1,8 +1,27 @@
 """Accepted frames out: masks, measurements and where they come from. One module a format."""
 
+from napari_adasam.domain.export_formats import EVERYDAY, FORMATS
+from napari_adasam.files.exports.losses import losses
+from napari_adasam.files.exports.naming import output_names, read_key
+from napari_adasam.files.exports.options import ExportOptions, ExportReport, Progress
 from napari_adasam.files.exports.png import mask_png
 from napari_adasam.files.exports.provenance import Provenance, software_versions
 from napari_adasam.files.exports.tiff import mask_tiff
-from napari_adasam.files.exports.writer import FORMATS, export, output_names
+from napari_adasam.files.exports.writer import export, export_steps
 
-__all__ = ["FORMATS", "Provenance", "export", "mask_png", "mask_tiff", "output_names", "software_versions"]
+__all__ = [
+    "EVERYDAY",
+    "FORMATS",
+    "ExportOptions",
+    "ExportReport",
+    "Progress",
+    "Provenance",
+    "export",
+    "export_steps",
+    "losses",
+    "mask_png",
+    "mask_tiff",
+    "output_names",
+    "read_key",
+    "software_versions",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -15,7 +15,10 @@ from napari_adasam.domain.records import Annotation, Frame
 from napari_adasam.domain.settings import Settings
 from napari_adasam.domain.structures import Structure
 
-PACKAGES = ("napari-adasam", "napari", "numpy", "torch", "timm", "segment-anything", "pydicom", "tifffile", "pillow")
+PACKAGES = (
+    "napari-adasam", "napari", "numpy", "torch", "timm", "segment-anything", "pydicom", "tifffile", "pillow",
+    "nibabel", "highdicom",
+)  # fmt: skip
 DISCLAIMER = "An aid, not a medical device and not a certified de-identification."
 
 
@@ -34,26 +37,34 @@ class Provenance:
     licence
         Of the weights.
     settings
-        Of the session.
+        Of the session; ``None`` where they are not known.
     """
 
     model: str = ""
     fingerprint: str = ""
     lineage: tuple[str, ...] = ()
     licence: str = ""
-    settings: Settings = field(default_factory=Settings)
+    settings: Settings | None = None
 
 
 def provenance_json(
     provenance: Provenance,
-    annotations: Mapping[str, Annotation],
-    frames: Sequence[Frame],
     structures: Sequence[Structure],
-    names: Mapping[str, str],
+    frames: Sequence[Mapping[str, Any]],
+    files: Mapping[str, str],
+    deidentified: bool = False,
 ) -> bytes:
-    """The JSON file in UTF-8; frames in their order, under their names in the export."""
-    settings = asdict(provenance.settings)
-    settings["model"]["name"] = _file_name(provenance.settings.model.name)
+    """The JSON file in UTF-8.
+
+    Parameters
+    ----------
+    frames
+        What :func:`frame_facts` gives, in the order of the export.
+    files
+        Names of the files written beside this one, and their SHA-256: what is not listed does not belong to it.
+    deidentified
+        Whether the frames were given pseudonyms.
+    """
     content = {
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": software_versions(),
@@ -63,11 +74,11 @@ def provenance_json(
             "lineage": list(provenance.lineage),
             "licence": provenance.licence,
         },
-        "settings": settings,
+        "settings": None if provenance.settings is None else _settings(provenance.settings),
         "structures": [asdict(structure) | {"color": structure.color} for structure in structures],
-        "frames": [
-            _frame(frame, annotations[frame.id], names[frame.id]) for frame in frames if frame.id in annotations
-        ],
+        "deidentified": deidentified,
+        "frames": list(frames),
+        "files": dict(files),
         "note": DISCLAIMER,
     }
     return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
@@ -84,18 +95,24 @@ def software_versions() -> dict[str, str]:
     return found
 
 
+def _settings(settings: Settings) -> dict[str, Any]:
+    fields = asdict(settings)
+    fields["model"]["name"] = _file_name(settings.model.name)
+    return fields
+
+
 def _file_name(model: str) -> str:
     """A model given by its path, without the folders, whose names may be those of people."""
     return re.split(r"[/\\]", model)[-1]
 
 
-def _frame(frame: Frame, annotation: Annotation, name: str) -> dict[str, Any]:
+def frame_facts(frame: Frame, annotation: Annotation, name: str) -> dict[str, Any]:
+    """What is told of one frame under its name in the export; nothing of its file where the frame has no path."""
     spacing = frame.spacing
+    source = {"file": Path(frame.path).name, "index": frame.index, "id": frame.id} if frame.path else {}
     return {
         "name": name,
-        "file": Path(frame.path).name,
-        "index": frame.index,
-        "id": frame.id,
+        **source,
         "size": [frame.height, frame.width],
         "spacing": None if spacing is None else asdict(spacing),
         "model": annotation.model,

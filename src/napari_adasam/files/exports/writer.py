@@ -1,20 +1,29 @@
-"""Write an export: ``masks/NAME.png``, ``masks/NAME.tif``, ``measurements.csv``, ``provenance.json``."""
+"""Write an export, all of it or nothing.
+
+``masks/NAME.png``, ``.tif`` and ``.nii.gz``, ``overlays/NAME.png``, ``dicom-seg/FILE.dcm``, ``coco.json``,
+``measurements.csv``, and last ``provenance.json``, which lists the files with their SHA-256. One frame is in memory at
+a time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.errors import AdasamError, InputError
+from napari_adasam.domain.export_formats import FORMATS
 from napari_adasam.domain.records import Annotation, Frame
 from napari_adasam.domain.structures import Structure
-from napari_adasam.files.atomic import make_folder, write_whole
-from napari_adasam.files.exports.png import mask_png
-from napari_adasam.files.exports.provenance import Provenance, provenance_json
-from napari_adasam.files.exports.table import measurements_csv
-from napari_adasam.files.exports.tiff import mask_tiff
+from napari_adasam.files.exports.options import ExportOptions, ExportReport, Item, Progress
+from napari_adasam.files.exports.outputs import open_output
+from napari_adasam.files.exports.plan import Plan, make_plan
+from napari_adasam.files.exports.provenance import frame_facts, provenance_json
+from napari_adasam.files.staging import Staging
+from napari_adasam.files.store import is_session
 
-FORMATS = ("png", "tiff", "csv")
+PROVENANCE = "provenance.json"
+AS_USUAL = ExportOptions()
 
 
 def export(
@@ -22,67 +31,84 @@ def export(
     frames: Sequence[Frame],
     structures: Sequence[Structure],
     folder: Path,
-    formats: Sequence[str] = FORMATS,
-    provenance: Provenance | None = None,
-) -> list[Path]:
-    """Write the accepted frames, each file whole or not at all, and return what was written.
+    options: ExportOptions = AS_USUAL,
+) -> ExportReport:
+    """Write the accepted frames and say what was written; see :func:`export_steps`."""
+    steps = export_steps(annotations, frames, structures, folder, options)
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            report: ExportReport = end.value
+            return report
+        if options.progress is not None:
+            options.progress(step.done, step.total, step.what)
+
+
+def export_steps(
+    annotations: Mapping[str, Annotation],
+    frames: Sequence[Frame],
+    structures: Sequence[Structure],
+    folder: Path,
+    options: ExportOptions = AS_USUAL,
+) -> Generator[Progress, None, ExportReport]:
+    """Write the accepted frames, a step a frame; closing the generator before its end leaves nothing behind.
 
     Parameters
     ----------
     annotations
-        By frame id; frames without one are left out.
+        By frame id; asked once for each frame. Frames without one are left out.
+    frames
+        Of the session, in the order of the export.
     folder
-        Is made. Masks lie in its subfolder ``masks``, apart from pictures of the same names.
-    formats
-        Some of :data:`FORMATS`; provenance.json is always written.
+        Is made if need be. What is not replaced by a file of the same name stays.
 
     Raises
     ------
     InputError
-        If nothing is accepted, a format is unknown, or a picture would be written over.
+        If nothing is accepted, a frame or format is unknown, a picture cannot be read or would be written over.
     StorageError
-        If a file did not reach the disk; those before it are whole.
+        If the disk did not take it. Whatever is raised: nothing of this export is there, and earlier ones are as they
+        were.
     """
-    for unknown in set(formats) - set(FORMATS):
-        raise InputError(f"{unknown!r} is not an export format; {', '.join(FORMATS)} are.")
-    accepted = [frame for frame in frames if frame.id in annotations]
-    if not accepted:
-        raise InputError("No frame is accepted yet, so there is nothing to export; accept a frame first.")
-    names = output_names(accepted)
-    targets = _mask_paths(accepted, names, folder / "masks", formats)
-    _protect_sources(frames, [path for _, path in targets])
-    make_folder(folder / "masks" if targets else folder)
-    written = [_write_mask(annotations[frame.id], frame, structures, path) for frame, path in targets]
-    if "csv" in formats:
-        table = measurements_csv(annotations, accepted, structures, names, lambda frame: None)
-        written.append(write_whole(folder / "measurements.csv", table))
-    origin = provenance_json(provenance or Provenance(), annotations, accepted, structures, names)
-    return [*written, write_whole(folder / "provenance.json", origin)]
+    plan = make_plan(annotations, frames, structures, options)
+    if is_session(folder):
+        raise InputError(
+            f"{folder} holds a session, whose masks must not be mixed with an export's. Choose another folder."
+        )
+    total, ready = len(plan.frames), 0
+    try:
+        with Staging(folder) as staging:
+            for ready, name in enumerate(_write(plan, annotations, staging, options)):
+                yield Progress(ready, total, name)
+            _protect_sources(frames, [folder / name for name in staging.files])
+            written = staging.commit()
+    except AdasamError as error:
+        how_far = f"{ready} of {total} frames were ready; earlier exports are as they were"
+        raise type(error)(f"{error} Nothing was exported ({how_far}).") from error
+    return ExportReport(folder, tuple(written), total)
 
 
-def output_names(frames: Sequence[Frame]) -> dict[str, str]:
-    """Frame id to its name in the export: its stem, with ``_2``, ``_3``… behind it where another frame has that name.
-
-    Upper and lower case are not told apart, as on many disks.
-    """
-    names: dict[str, str] = {}
-    taken: set[str] = {frame.stem.casefold() for frame in frames}
-    used: set[str] = set()
-    for frame in frames:
-        name, number = frame.stem, 1
-        while name.casefold() in (used if number == 1 else used | taken):
-            number += 1
-            name = f"{frame.stem}_{number}"
-        used.add(name.casefold())
-        names[frame.id] = name
-    return names
-
-
-def _mask_paths(
-    frames: Sequence[Frame], names: Mapping[str, str], folder: Path, formats: Sequence[str]
-) -> list[tuple[Frame, Path]]:
-    endings = [ending for name, ending in (("png", ".png"), ("tiff", ".tif")) if name in formats]
-    return [(frame, folder / f"{names[frame.id]}{ending}") for frame in frames for ending in endings]
+def _write(
+    plan: Plan, annotations: Mapping[str, Annotation], staging: Staging, options: ExportOptions
+) -> Generator[str, None, None]:
+    """Write every file into the staging; gives the name of each frame before it is written, and of the end."""
+    facts = []
+    with ExitStack() as files:
+        outputs = [open_output(name, plan, staging, files) for name in FORMATS if name in options.formats]
+        for frame, source in zip(plan.frames, plan.sources, strict=True):
+            name = plan.names[frame.id]
+            yield name
+            item = Item(frame, Path(source.path), name, annotations[frame.id], plan.structures)
+            for output in outputs:
+                output.add(item)
+            facts.append(frame_facts(frame, item.annotation, name))
+        yield "moving the files to their place"
+        for output in outputs:
+            output.finish()
+    listed = staging.files
+    origin = provenance_json(options.provenance, plan.structures, facts, listed, options.deidentify)
+    staging.write(PROVENANCE, origin)
 
 
 def _protect_sources(frames: Sequence[Frame], targets: Sequence[Path]) -> None:
@@ -90,9 +116,3 @@ def _protect_sources(frames: Sequence[Frame], targets: Sequence[Path]) -> None:
     for target in targets:
         if target.resolve() in sources:
             raise InputError(f"The export would write over the picture {target}; choose another folder.")
-
-
-def _write_mask(annotation: Annotation, frame: Frame, structures: Sequence[Structure], path: Path) -> Path:
-    labels = annotation.labels
-    content = mask_png(labels, structures) if path.suffix == ".png" else mask_tiff(labels, frame.spacing)
-    return write_whole(path, content)

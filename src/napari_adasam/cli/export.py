@@ -1,0 +1,40 @@
+"""Masks and measurements of a saved session, without a window and without the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_adasam.cli.program import app, progress, show
+from napari_adasam.domain.export_formats import FORMATS
+
+
+@app.command()
+def export(
+    session: Annotated[Path, typer.Argument(help="The folder of a saved session.")],
+    formats: Annotated[
+        list[str],
+        typer.Option("--format", metavar="FORMAT", help=f"One of: {', '.join(FORMATS)}. Repeat it for several."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder that gets the files.")],
+    frames: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STEM", help="Only this frame, or this file's. Repeat it for several; all, if not given."),
+    ] = None,
+    deidentify: Annotated[
+        bool, typer.Option("--deidentify", help="Pseudonyms in place of names, no paths. An aid, and not certified.")
+    ] = False,
+) -> None:
+    """Masks and measurements of the accepted frames of a session."""
+    from napari_adasam.services.session_export import SessionExport, export_session
+
+    order = SessionExport(tuple(dict.fromkeys(formats)), tuple(frames or ()), deidentify)
+    with progress("frames") as advance:
+        report = export_session(session, out, order, _tell, advance)
+    show({"files": len(report.files), "frames": report.frames, "out": str(out)})
+
+
+def _tell(sentence: str) -> None:
+    typer.echo(sentence, err=True)

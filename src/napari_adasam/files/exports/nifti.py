@@ -1,0 +1,84 @@
+"""Masks as compressed NIfTI-1: a file a frame, or a file a volume where the frames come from one.
+
+Arrays are x first, as NIfTI has them. A volume has the axes, the shape and the affine of its source; a frame of
+another file is (width, height, 1) with a diagonal affine of its pixel size.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_adasam.domain.records import Frame, Labels, Spacing
+from napari_adasam.domain.structures import Structure
+from napari_adasam.files.exports.naming import unique_names
+from napari_adasam.files.exports.options import Item
+from napari_adasam.files.exports.plan import Plan
+from napari_adasam.files.exports.png import facts_json
+from napari_adasam.files.staging import Staging
+
+LEVEL = 6
+COMMENT = 6
+"""The code of a NIfTI extension in plain text."""
+
+
+class NiftiFiles:
+    """Writes frames as they come, and each volume with its last accepted frame; its other slices are 0."""
+
+    def __init__(self, staging: Staging, plan: Plan) -> None:
+        self._staging = staging
+        stacked = [frame for frame in plan.sources if geometry_of(frame) is not None]
+        self._counts = Counter(Path(frame.path) for frame in stacked)
+        flat = [(frame.id, plan.names[frame.id]) for frame in plan.sources if geometry_of(frame) is None]
+        stems = {frame.path: plan.file_stem(frame) for frame in stacked}
+        self._names = unique_names([*flat, *stems.items()])
+        self._volumes: dict[Path, NDArray[np.uint8]] = {}
+
+    def add(self, item: Item) -> None:
+        """Take one frame."""
+        labels, geometry = item.annotation.labels, geometry_of(item.frame)
+        if geometry is None:
+            content = mask_nifti(labels, item.frame.spacing, item.structures)
+            self._staging.write(f"masks/{self._names[item.frame.id]}.nii.gz", content)
+            return
+        volume = self._volumes.setdefault(item.source, np.zeros(geometry.shape, np.uint8))
+        volume[geometry.place(item.frame.index)] = labels.T
+        self._counts[item.source] -= 1
+        if not self._counts[item.source]:
+            affine = np.asarray(geometry.affine, np.float64)
+            text = facts_json(item.structures, item.frame.spacing)
+            content = _nifti(self._volumes.pop(item.source), affine, True, text)
+            self._staging.write(f"masks/{self._names[str(item.source)]}.nii.gz", content)
+
+    def finish(self) -> None:
+        """Nothing is left to do: every volume was written with its last frame."""
+
+
+def mask_nifti(labels: Labels, spacing: Spacing | None = None, structures: Sequence[Structure] = ()) -> bytes:
+    """The .nii.gz file of a label image (height, width) uint8; names and scale in an extension of plain text.
+
+    Units are mm where the size of a pixel is known; where it is not, pixels are 1 and the units are "unknown".
+    """
+    affine = np.diag((1.0, 1.0, 1.0, 1.0) if spacing is None else (spacing.x_mm, spacing.y_mm, 1.0, 1.0))
+    array = np.ascontiguousarray(labels.T)[..., None]
+    return _nifti(array, affine, spacing is not None, facts_json(structures, spacing))
+
+
+def geometry_of(frame: Frame) -> Any:
+    """``affine``, ``shape`` and ``place(index)`` of the volume that a frame is a slice of; ``None`` if of none."""
+    return getattr(frame, "geometry", None)
+
+
+def _nifti(array: NDArray[np.uint8], affine: NDArray[np.float64], known: bool, text: str) -> bytes:
+    nifti: Any = nibabel.nifti1  # its functions have no types
+    image = nifti.Nifti1Image(array, affine)
+    image.header.set_xyzt_units("mm" if known else "unknown")
+    image.header.extensions.append(nifti.Nifti1Extension(COMMENT, text.encode()))
+    return gzip.compress(image.to_bytes(), compresslevel=LEVEL, mtime=0)

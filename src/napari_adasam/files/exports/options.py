@@ -1,0 +1,91 @@
+"""What is asked of an export, and one frame on its way through it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from napari_adasam.domain.export_formats import EVERYDAY
+from napari_adasam.domain.records import Annotation, Frame
+from napari_adasam.domain.structures import Structure
+from napari_adasam.files.exports.provenance import Provenance
+
+OnProgress = Callable[[int, int, str], None]
+ReadPixels = Callable[[Frame], NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExportOptions:
+    """How to export.
+
+    Parameters
+    ----------
+    formats
+        Some of :data:`~napari_adasam.domain.export_formats.FORMATS`; provenance.json is always written.
+    frames
+        Ids of the frames that are wanted; ``None`` for all accepted ones.
+    key
+        Name frames by pseudonyms made with this key, and leave out all that comes from names; empty: by their names.
+    pixels
+        Gives the picture of a frame, (height, width) or (height, width, 3), uint8 or uint16; for overlays and echo
+        intensity. Raises InputError if it cannot be read.
+    progress
+        Told (done, total, what) before each frame.
+    """
+
+    formats: Collection[str] = EVERYDAY
+    frames: Collection[str] | None = None
+    key: bytes = field(default=b"", repr=False)
+    pixels: ReadPixels | None = None
+    progress: OnProgress | None = None
+    provenance: Provenance = field(default_factory=Provenance)
+
+    @property
+    def deidentify(self) -> bool:
+        """Whether frames get pseudonyms."""
+        return bool(self.key)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Item:
+    """One accepted frame as the formats get it.
+
+    Parameters
+    ----------
+    frame
+        As it is called in the export: without path if names are left out.
+    source
+        The file that it comes from.
+    name
+        Of its files, without ending.
+    structures
+        Of the session.
+    """
+
+    frame: Frame
+    source: Path
+    name: str
+    annotation: Annotation
+    structures: tuple[Structure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an export is."""
+
+    done: int
+    total: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """What was written: the files in their order, and how many frames."""
+
+    folder: Path
+    files: tuple[Path, ...]
+    frames: int

@@ -1,0 +1,99 @@
+"""What an export will hold, settled and checked before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.export_formats import FORMATS
+from napari_adasam.domain.records import Annotation, Frame
+from napari_adasam.domain.structures import Structure
+from napari_adasam.files.exports.dicom_source import comes_from_dicom
+from napari_adasam.files.exports.naming import output_names, without_names
+from napari_adasam.files.exports.options import ExportOptions, ReadPixels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What will be exported.
+
+    Parameters
+    ----------
+    sources
+        The wanted frames in their order.
+    frames
+        The same as they go out: without paths if names are left out.
+    names
+        Frame id to its name in the export.
+    key, pixels
+        See :class:`ExportOptions`; ``pixels`` takes frames as they go out.
+    """
+
+    sources: tuple[Frame, ...]
+    frames: tuple[Frame, ...]
+    names: Mapping[str, str]
+    structures: tuple[Structure, ...]
+    key: bytes = field(repr=False)
+    pixels: ReadPixels | None = field(repr=False)
+
+    def file_stem(self, source: Frame) -> str:
+        """What the file of a frame is called in the export: without the frame's own number."""
+        if self.key:
+            return without_names(source, self.key).stem.removesuffix(f"_{source.index:04d}")
+        return Path(source.path).name.removesuffix(".gz").rpartition(".")[0] or Path(source.path).name
+
+
+def make_plan(
+    annotations: Mapping[str, Annotation],
+    frames: Sequence[Frame],
+    structures: Sequence[Structure],
+    options: ExportOptions,
+) -> Plan:
+    """Choose the frames and name them. Raises InputError if they or the formats cannot be exported."""
+    for unknown in sorted(set(options.formats) - set(FORMATS)):
+        raise InputError(f"{unknown!r} is not an export format; {', '.join(FORMATS)} are.")
+    wanted = None if options.frames is None else set(options.frames)
+    sources = [frame for frame in frames if frame.id in annotations and (wanted is None or frame.id in wanted)]
+    if not sources:
+        which = "No frame is accepted yet" if wanted is None else "None of these frames is accepted"
+        raise InputError(f"{which}, so there is nothing to export; accept a frame first.")
+    if "dicom-seg" in options.formats:
+        _check_dicom(sources)
+    if "overlay" in options.formats and options.pixels is None:
+        raise InputError("Overlays need the pictures, which cannot be read here; choose another format.")
+    shown = [without_names(frame, options.key) for frame in sources] if options.key else sources
+    pixels = _reader(sources, options.pixels)
+    return Plan(tuple(sources), tuple(shown), output_names(shown), tuple(structures), options.key, pixels)
+
+
+def _check_dicom(frames: Sequence[Frame]) -> None:
+    if find_spec("highdicom") is None:
+        raise InputError(
+            'DICOM SEG needs the package highdicom, which is not installed: pip install "napari-adasam[dicom-seg]". '
+            "Nothing was exported."
+        )
+    if not any(comes_from_dicom(frame.path) for frame in frames):
+        raise InputError("None of the frames is from a DICOM file, so there is no DICOM SEG; choose another format.")
+
+
+def _reader(sources: Sequence[Frame], read: ReadPixels | None) -> ReadPixels | None:
+    """Reads the picture of a frame that may go by a pseudonym; the last one is kept for the next format."""
+    originals = {frame.id: frame for frame in sources}
+    if read is None:
+        return None
+    kept: dict[str, NDArray[Any]] = {}
+
+    def pixels(frame: Frame) -> NDArray[Any]:
+        if frame.id not in kept:
+            picture = read(originals[frame.id])
+            kept.clear()
+            kept[frame.id] = picture
+        return kept[frame.id]
+
+    return pixels

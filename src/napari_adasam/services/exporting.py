@@ -1,0 +1,170 @@
+"""Exports from a session at work: on the lane, a step a frame, so that the window goes on and clicks are answered."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from psygnal import Signal
+
+from napari_adasam.domain.errors import AdasamError
+from napari_adasam.domain.export_formats import EVERYDAY
+from napari_adasam.domain.records import Frame
+from napari_adasam.files.exports import (
+    ExportOptions,
+    ExportReport,
+    Progress,
+    Provenance,
+    export,
+    export_steps,
+    losses,
+    read_key,
+)
+from napari_adasam.files.exports.naming import KEY_BYTES
+from napari_adasam.services.activity import Activity
+from napari_adasam.services.keeping import Keeping
+from napari_adasam.services.lane import Job, JobKind, Outcome
+from napari_adasam.services.ports import ModelInfo, Pixels
+from napari_adasam.services.sources import Sources
+from napari_adasam.services.workbench import Workbench
+
+UNDER_WAY = "An export is under way; wait for it, or stop it."
+NOT_SENT = -1
+"""In place of the job's id while the job is being sent: the status line asks for it meanwhile."""
+NOT_KEPT = "The session is not saved, so that the next export will use other names; save it first to keep them."
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOrder:
+    """What a person wants exported.
+
+    Parameters
+    ----------
+    formats
+        Some of :data:`~napari_adasam.domain.export_formats.FORMATS`.
+    frames
+        Ids; ``None`` for all accepted ones.
+    deidentify
+        Whether frames get pseudonyms, and all that comes from names is left out.
+    """
+
+    folder: Path
+    formats: tuple[str, ...] = EVERYDAY
+    frames: tuple[str, ...] | None = None
+    deidentify: bool = False
+
+
+class Exporting:
+    """Exports the session. GUI thread; the files are written on the lane's thread, unless :meth:`now` is called."""
+
+    finished = Signal(ExportReport)
+
+    def __init__(self, bench: Workbench, keeping: Keeping, model: Callable[[], ModelInfo | None]) -> None:
+        self._bench = bench
+        self._keeping = keeping
+        self._model = model
+        self._running: int | None = None
+        self._began = 0.0
+        self._passing_key = b""
+        self.progress: Progress | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether an export is under way."""
+        return self._running is not None
+
+    def activity(self, training: bool) -> Activity:
+        """What is going on, while an export is under way; a round waits for it."""
+        waiting = " · learning waits" if training else ""
+        if self.progress is None:
+            return Activity(f"Exporting: about to start{waiting}", cancellable=True)
+        done, total = self.progress.done, self.progress.total
+        left = (time.monotonic() - self._began) / done * (total - done) if done else None
+        return Activity(f"Exporting: {self.progress.what}{waiting}", done, total, left, cancellable=True)
+
+    def losses(self, order: ExportOrder) -> tuple[str, ...]:
+        """What the order would lose or give away, in sentences."""
+        wanted = None if order.frames is None else set(order.frames)
+        accepted = self._bench.session.annotations
+        frames = [one for one in self._frames() if one.id in accepted and (wanted is None or one.id in wanted)]
+        found = losses(order.formats, frames, self._bench.session.structures, order.deidentify)
+        return (*found, NOT_KEPT) if order.deidentify and self._keeping.folder is None else found
+
+    def now(self, order: ExportOrder) -> ExportReport:
+        """Export and wait for it; for scripts. Raises StorageError or InputError."""
+        session = self._bench.session
+        return export(session.annotations, session.frames, session.structures, order.folder, self._options(order))
+
+    def start(self, order: ExportOrder) -> bool:
+        """Begin an export of the session as it is now; ``False``, with a sentence, if that is not possible."""
+        if self.running:
+            self._bench.dispatch.problem.emit(UNDER_WAY)
+            return False
+        session = self._bench.session
+        annotations, frames, structures = session.annotations.snapshot(), session.frames, session.structures
+        try:
+            options = self._options(order)
+        except AdasamError as error:
+            self._bench.dispatch.problem.emit(str(error))
+            return False
+
+        def steps() -> Generator[Progress, None, ExportReport]:
+            return export_steps(annotations, frames, structures, order.folder, options)
+
+        self.progress, self._began = None, time.monotonic()
+        self._running = NOT_SENT
+        self._running = self._bench.dispatch.send(Job(JobKind.EXPORT, steps, key="export"), "Exporting", self._receive)
+        return True
+
+    def cancel(self) -> None:
+        """Stop the export; nothing of it will be there, and earlier ones stay."""
+        if self._running is not None:
+            self._bench.dispatch.cancel(self._running)
+
+    def _receive(self, outcome: Outcome) -> None:
+        if not outcome.ended:
+            self.progress = cast(Progress, outcome.value)
+            return
+        self._running, self.progress = None, None
+        if outcome.state == "done":
+            self.finished.emit(cast(ExportReport, outcome.value))
+        elif outcome.state == "cancelled":
+            self._bench.dispatch.problem.emit("The export was stopped. Nothing of it was written; earlier ones stay.")
+
+    def _options(self, order: ExportOrder) -> ExportOptions:
+        return ExportOptions(
+            formats=order.formats,
+            frames=order.frames,
+            key=self._key() if order.deidentify else b"",
+            pixels=reader_of(self._bench.sources),
+            provenance=self._provenance(),
+        )
+
+    def _key(self) -> bytes:
+        """The session's key; one for this sitting where the session has no folder."""
+        if self._keeping.folder is not None:
+            return read_key(self._keeping.folder)
+        self._passing_key = self._passing_key or secrets.token_bytes(KEY_BYTES)
+        return self._passing_key
+
+    def _provenance(self) -> Provenance:
+        model, settings = self._model(), self._bench.settings
+        if model is None:
+            return Provenance(settings=settings)
+        return Provenance(model.name, model.fingerprint, model.lineage, model.licence, settings)
+
+    def _frames(self) -> tuple[Frame, ...]:
+        return self._bench.session.frames
+
+
+def reader_of(sources: Sources) -> Callable[[Frame], Pixels]:
+    """Gives the picture of a frame from its file."""
+
+    def read(frame: Frame) -> Pixels:
+        return sources.read(frame.id)
+
+    return read

@@ -1,0 +1,102 @@
+"""Export a saved session without a window and without the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.export_formats import EVERYDAY
+from napari_adasam.domain.records import Frame, FrameStatus
+from napari_adasam.files.exports import ExportOptions, ExportReport, Provenance, export, losses, read_key
+from napari_adasam.files.store import SessionRecord, Store
+from napari_adasam.services.exporting import reader_of
+from napari_adasam.services.sources import Sources
+
+SHOWN_NAMES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class SessionExport:
+    """What to export of a saved session: ``names`` are stems of frames, or of files for all their frames; none: all."""
+
+    formats: tuple[str, ...] = EVERYDAY
+    names: tuple[str, ...] = ()
+    deidentify: bool = False
+
+
+def export_session(
+    folder: Path,
+    out: Path,
+    order: SessionExport,
+    tell: Callable[[str], None] = lambda sentence: None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> ExportReport:
+    """Export the accepted frames of the session in ``folder`` to ``out``.
+
+    Parameters
+    ----------
+    tell
+        Gets each sentence that a person should read, before anything is written.
+
+    Raises
+    ------
+    InputError
+        If there is no session, a frame is unknown or not accepted, or a picture cannot be read.
+    StorageError
+        If the disk did not take it; nothing was written then.
+    """
+    store = Store.open(folder)
+    try:
+        record = store.load()
+    finally:
+        store.close()
+    accepted = [frame for frame in record.frames if _is_accepted(record, frame)]
+    chosen = _chosen(record.frames, accepted, order.names)
+    sources = Sources()
+    sources.add_frames(record.frames)
+    for sentence in (*record.problems, *losses(order.formats, chosen, record.structures, order.deidentify)):
+        tell(sentence)
+    options = ExportOptions(
+        formats=order.formats,
+        frames=tuple(frame.id for frame in chosen),
+        key=read_key(folder) if order.deidentify else b"",
+        pixels=reader_of(sources),
+        progress=progress,
+        provenance=_provenance(record),
+    )
+    return export(record.annotations, accepted, record.structures, out, options)
+
+
+def _is_accepted(record: SessionRecord, frame: Frame) -> bool:
+    return record.statuses.get(frame.id) is FrameStatus.ACCEPTED and frame.id in record.annotations
+
+
+def _chosen(frames: Sequence[Frame], accepted: Sequence[Frame], names: Sequence[str]) -> list[Frame]:
+    """The accepted frames of these names; every name must be of one at least."""
+    if not accepted:
+        raise InputError("No frame of this session is accepted, so there is nothing to export; accept a frame first.")
+    if not names:
+        return list(accepted)
+    for name in names:
+        if not any(_is_called(frame, name) for frame in accepted):
+            known = any(_is_called(frame, name) for frame in frames)
+            some = ", ".join(frame.stem for frame in accepted[:SHOWN_NAMES])
+            why = "is not accepted" if known else "is not in this session"
+            raise InputError(f'The frame "{name}" {why}. Nothing was exported. Accepted are: {some}{_more(accepted)}.')
+    return [frame for frame in accepted if any(_is_called(frame, name) for name in names)]
+
+
+def _more(frames: Sequence[Frame]) -> str:
+    return f" and {len(frames) - SHOWN_NAMES} more" if len(frames) > SHOWN_NAMES else ""
+
+
+def _is_called(frame: Frame, name: str) -> bool:
+    return name in (frame.stem, Path(frame.path).stem)
+
+
+def _provenance(record: SessionRecord) -> Provenance:
+    """The models of accepted rounds; name, licence and settings of the sitting are not in the session's folder."""
+    lineage = tuple(report.model for report in record.rounds if report.accepted)
+    return Provenance(fingerprint=lineage[-1] if lineage else "", lineage=lineage)

@@ -1,0 +1,182 @@
+"""DICOM SEG: read back by highdicom and by plain pydicom, and checked by an independent validator."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from export_samples import KEY, STRUCTURES, plain_frame, us_dicom, write
+from numpy.typing import NDArray
+
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.records import Frame
+from napari_adasam.files.readers import open_file
+
+segread = pytest.importorskip("highdicom.seg", reason="the extra dicom-seg is not installed").segread
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom", "ignore::UserWarning:highdicom")
+REAL = {
+    "JPGLosslessP14SV1_1s_1f_8b.dcm": 1,
+    "OBXXXX1A_2frame.dcm": 2,
+    "US1_UNCI.dcm": 1,
+    "color3d_jpeg_baseline.dcm": 120,
+    "emri_small.dcm": 10,
+    "examples_jpeg2k.dcm": 1,
+    "examples_rgb_color.dcm": 1,
+    "examples_ybr_color.dcm": 30,
+}
+
+
+def by_pydicom(path: Path) -> dict[int, NDArray[np.uint8]]:
+    """Frame number in the source, from 0, to its label image, from the standard's attributes alone."""
+    seg = pydicom.dcmread(path)
+    values = {item.SegmentNumber: int(item.SegmentDescription.split()[-1]) for item in seg.SegmentSequence}
+    planes = seg.pixel_array.reshape(-1, seg.Rows, seg.Columns)
+    found: dict[int, NDArray[np.uint8]] = {}
+    for group, plane in zip(seg.PerFrameFunctionalGroupsSequence, planes, strict=True):
+        picture = group.DerivationImageSequence[0].SourceImageSequence[0]
+        labels = found.setdefault(picture.get("ReferencedFrameNumber", 1) - 1, np.zeros(plane.shape, np.uint8))
+        labels[plane > 0] = values[group.SegmentIdentificationSequence[0].ReferencedSegmentNumber]
+    return found
+
+
+def by_highdicom(path: Path, frames: list[Frame], several: bool) -> NDArray[np.uint8]:
+    """(frames, height, width) label images."""
+    seg = segread(path)
+    uid = seg.ReferencedSeriesSequence[0].ReferencedInstanceSequence[0].ReferencedSOPInstanceUID
+    numbers = [frame.index + 1 for frame in frames]
+    stack = (
+        seg.get_pixels_by_source_frame(uid, numbers, combine_segments=True)
+        if several
+        else seg.get_pixels_by_source_instance([uid], combine_segments=True)
+    )
+    values = np.array([0, *(int(item.SegmentDescription.split()[-1]) for item in seg.SegmentSequence)], np.uint8)
+    return values[stack]
+
+
+def errors_of(path: Path) -> list[str]:
+    """What the validator of dicom3tools finds wrong."""
+    if shutil.which("dciodvfy") is None:
+        pytest.skip("needs dciodvfy (Debian package dicom3tools)")
+    ended = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True, check=False, errors="replace")
+    lines = (ended.stdout + ended.stderr).splitlines()
+    assert any(line.strip().endswith("Segmentation") for line in lines), "the validator took it for something else"
+    return [line for line in lines if line.startswith("Error")]
+
+
+@pytest.mark.parametrize("key", [b"", KEY], ids=["named", "deidentified"])
+@pytest.mark.parametrize(("count", "chosen"), [(1, [0]), (7, [0, 3, 4]), (7, list(range(7)))])
+def test_masks_classes_and_spacing_come_back(tmp_path: Path, key: bytes, count: int, chosen: list[int]) -> None:
+    clip = us_dicom(tmp_path / "scan.dcm", count)
+    frames = [clip.frames[index] for index in chosen]
+    report, labels = write(tmp_path / "out", frames, ("dicom-seg",), key=key)
+    path = report.files[0]
+    assert (path.parent.name, path.name.startswith("scan")) == ("dicom-seg", not key)
+    plain = by_pydicom(path)
+    assert sorted(plain) == chosen
+    read = by_highdicom(path, frames, count > 1)
+    for place, frame in enumerate(frames):
+        assert np.array_equal(plain[frame.index], labels[frame.id])
+        assert np.array_equal(read[place], labels[frame.id])
+    seg, source = pydicom.dcmread(path), pydicom.dcmread(tmp_path / "scan.dcm")
+    assert [item.SegmentLabel for item in seg.SegmentSequence] == [one.name for one in STRUCTURES]
+    measures = seg.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    assert [float(size) for size in measures.PixelSpacing] == [0.08, 0.05]
+    for picture in (
+        seg.ReferencedSeriesSequence[0].ReferencedInstanceSequence[0],
+        seg.PerFrameFunctionalGroupsSequence[0].DerivationImageSequence[0].SourceImageSequence[0],
+    ):
+        assert picture.ReferencedSOPInstanceUID == source.SOPInstanceUID
+        assert picture.ReferencedSOPClassUID == source.SOPClassUID
+    assert seg.StudyInstanceUID == source.StudyInstanceUID
+    assert seg.SOPInstanceUID != source.SOPInstanceUID
+
+
+@pytest.mark.parametrize("key", [b"", KEY], ids=["named", "deidentified"])
+@pytest.mark.parametrize("count", [1, 5])
+def test_the_validator_finds_nothing_wrong(tmp_path: Path, key: bytes, count: int) -> None:
+    clip = us_dicom(tmp_path / "scan.dcm", count, PatientID="77", StudyID="9", PatientSex="F")
+    report, _ = write(tmp_path / "out", list(clip.frames), ("dicom-seg",), key=key)
+    assert errors_of(report.files[0]) == []
+
+
+def test_what_a_structure_is_stands_in_codes(tmp_path: Path) -> None:
+    report, _ = write(tmp_path / "out", list(us_dicom(tmp_path / "scan.dcm").frames), ("dicom-seg",))
+    muscle, aponeurosis, _ = pydicom.dcmread(report.files[0]).SegmentSequence
+    kind = muscle.SegmentedPropertyTypeCodeSequence[0]
+    assert (kind.CodeValue, kind.CodingSchemeDesignator, kind.CodeMeaning) == ("71616004", "SCT", "Muscle")
+    assert aponeurosis.SegmentedPropertyCategoryCodeSequence[0].CodeMeaning == "Tissue"
+    assert (muscle.SegmentAlgorithmType, aponeurosis.SegmentAlgorithmType) == ("SEMIAUTOMATIC", "MANUAL")
+
+
+def test_the_patient_is_the_sources_unless_names_are_left_out(tmp_path: Path) -> None:
+    tags = {
+        "SpecificCharacterSet": "ISO_IR 100",
+        "PatientName": "Müller^Zoë",
+        "PatientID": "77",
+        "StudyDate": "20200101",
+    }
+    frames = list(us_dicom(tmp_path / "scan.dcm", 1, **tags).frames)
+    named = pydicom.dcmread(write(tmp_path / "named", frames, ("dicom-seg",))[0].files[0])
+    assert (str(named.PatientName), named.PatientID, named.StudyDate) == ("Müller^Zoë", "77", "20200101")
+    nameless = [
+        pydicom.dcmread(write(tmp_path / str(number), frames, ("dicom-seg",), key=KEY)[0].files[0]) for number in (1, 2)
+    ]
+    assert str(nameless[0].PatientName).startswith("subject^")
+    assert nameless[0].PatientID == nameless[1].PatientID
+    assert nameless[0].StudyDate == nameless[0].PatientBirthDate == ""
+    assert nameless[0].PatientIdentityRemoved == "YES"
+    assert "77" not in nameless[0].PatientID.split("_")
+
+
+def test_one_file_for_each_source_and_none_for_other_pictures(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    clips = [us_dicom(tmp_path / "scan.dcm", 2, PatientID="1"), us_dicom(tmp_path / "more" / "scan.dcm", 3)]
+    frames = [*clips[0].frames, plain_frame("a"), *clips[1].frames]
+    report, labels = write(tmp_path / "out", frames, ("dicom-seg",))
+    assert [path.name for path in report.files] == ["scan.dcm", "scan_2.dcm", "provenance.json"]
+    for clip, path in zip(clips, report.files, strict=False):
+        for index, found in by_pydicom(path).items():
+            assert np.array_equal(found, labels[clip.frames[index].id])
+
+
+def test_only_other_pictures_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="None of the frames is from a DICOM file"):
+        write(tmp_path / "out", [plain_frame("a")], ("png", "dicom-seg"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_file_under_the_name_is_refused(tmp_path: Path) -> None:
+    frames = list(us_dicom(tmp_path / "scan.dcm").frames)
+    us_dicom(tmp_path / "scan.dcm", PatientName="Another")
+    with pytest.raises(InputError, match="another file than when the session was made"):
+        write(tmp_path / "out", frames, ("dicom-seg",))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_source_without_identifiers_is_a_sentence(tmp_path: Path) -> None:
+    frames = list(us_dicom(tmp_path / "scan.dcm", StudyInstanceUID="").frames)
+    with pytest.raises(InputError, match="has no StudyInstanceUID"):
+        write(tmp_path / "out", frames, ("dicom-seg",))
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_sources_round_trip_and_validate(shared_data: Path, tmp_path: Path, name: str) -> None:
+    clip = open_file(shared_data / "dicom" / name)
+    assert len(clip.frames) == REAL[name]
+    frames = list(clip.frames[::9] if len(clip.frames) > 2 else clip.frames)
+    report, labels = write(tmp_path, frames, ("dicom-seg",))
+    path = report.files[0]
+    plain = by_pydicom(path)
+    read = by_highdicom(path, frames, len(clip.frames) > 1)
+    for place, frame in enumerate(frames):
+        assert np.array_equal(plain[frame.index], labels[frame.id])
+        assert np.array_equal(read[place], labels[frame.id])
+    wrong = errors_of(path)
+    if name == "OBXXXX1A_2frame.dcm":  # two frames in a class for one: they can only be told apart by number
+        wrong = [line for line in wrong if "not multi-frame - attribute <ReferencedFrameNumber>" not in line]
+    assert wrong == []

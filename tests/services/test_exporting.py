@@ -1,0 +1,208 @@
+"""Exports of a session at work, on the lane; and of a saved session, without the model."""
+
+from __future__ import annotations
+
+import json
+import stat
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from annotator_fakes import Desk, run_round
+from PIL import Image
+
+from napari_adasam.domain.errors import InputError, StorageError
+from napari_adasam.files.exports import ExportReport
+from napari_adasam.files.exports import plan as plan_module
+from napari_adasam.files.exports.naming import KEY_FILE, read_key
+from napari_adasam.services.exporting import ExportOrder
+from napari_adasam.services.session_export import SessionExport, export_session
+
+
+def reports_of(desk: Desk) -> list[ExportReport]:
+    found: list[ExportReport] = []
+    desk.annotator.exported.connect(found.append, unique=False)
+    desk.keep = found  # type: ignore[attr-defined]  # a weak reference would let it go
+    return found
+
+
+def hold_exports(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Exports wait before their first file until the event is set."""
+    gate, real = threading.Event(), plan_module.output_names
+
+    def waiting(*arguments: object) -> object:
+        assert gate.wait(10)
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(plan_module, "output_names", waiting)
+    return gate
+
+
+def test_an_export_runs_beside_the_work_and_shows_how_far_it_is(desk: Desk, tmp_path: Path) -> None:
+    desk.accept(3)
+    desk.settle()
+    desk.activities.clear()
+    reports = reports_of(desk)
+    assert desk.annotator.start_export(ExportOrder(tmp_path / "out", ("png", "csv")))
+    assert not (tmp_path / "out").exists()
+    desk.settle()
+    assert [(report.frames, len(report.files)) for report in reports] == [(3, 5)]
+    texts = [activity.text for activity in desk.activities]
+    assert texts[0] == "Exporting: about to start"
+    assert "Exporting: scan2" in texts
+    shown = [(activity.done, activity.total) for activity in desk.activities if "scan" in activity.text]
+    assert shown == [(0, 3), (1, 3), (2, 3)]
+    assert all(activity.cancellable for activity in desk.activities[:-1])
+    assert texts[-1].startswith("Ready")
+
+
+def test_what_is_exported_is_the_session_at_the_start(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = desk.current
+    desk.accept()
+    labels = desk.session.annotations[first].labels
+    gate = hold_exports(monkeypatch)
+    assert desk.annotator.start_export(ExportOrder(tmp_path / "out", ("png",)))
+    desk.annotator.go_to(first)
+    desk.annotator.clear_structure(1)
+    gate.set()
+    desk.settle()
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "out" / "masks" / "scan1.png")), labels)
+
+
+def test_an_export_can_be_stopped_and_a_second_one_waits(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.accept(2)
+    desk.settle()
+    gate = hold_exports(monkeypatch)
+    order = ExportOrder(tmp_path / "out", ("png",))
+    assert desk.annotator.start_export(order)
+    assert "under way" in desk.annotator.why_not("export")
+    assert not desk.annotator.start_export(order)
+    assert "under way" in desk.problems[-1]
+    desk.annotator.cancel()
+    gate.set()
+    desk.settle()
+    assert "The export was stopped" in desk.problems[-1]
+    assert not (tmp_path / "out").exists()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    assert desk.annotator.why_not("export") == ""
+
+
+def test_a_failure_is_a_sentence_and_the_work_goes_on(desk: Desk, tmp_path: Path) -> None:
+    desk.accept()
+    (tmp_path / "file").touch()
+    assert desk.annotator.start_export(ExportOrder(tmp_path / "file" / "out"))
+    desk.settle()
+    assert "could not be written" in desk.problems[-1]
+    assert "Nothing was exported" in desk.problems[-1]
+    assert desk.annotator.accept()
+
+
+def test_an_export_goes_before_learning(desk: Desk, tmp_path: Path) -> None:
+    desk.accept(2)
+    desk.settle()
+    reports = reports_of(desk)
+    done_at: list[int] = []
+    desk.trainer.steps = 20
+    desk.trainer.before_step = lambda step: done_at.append(int((tmp_path / "out" / "provenance.json").exists()))
+    desk.annotator.start_round()
+    assert desk.annotator.start_export(ExportOrder(tmp_path / "out"))
+    desk.settle()
+    assert len(reports) == 1
+    assert done_at[-1] == 1
+    assert sum(done_at) > 10
+    assert any("learning waits" in activity.text for activity in desk.activities)
+
+
+def test_only_the_chosen_frame(desk: Desk, tmp_path: Path) -> None:
+    first = desk.current
+    desk.accept(3)
+    desk.settle()
+    reports = reports_of(desk)
+    desk.annotator.start_export(ExportOrder(tmp_path / "out", ("png",), (first,)))
+    desk.settle()
+    assert [path.name for path in reports[0].files] == ["scan1.png", "provenance.json"]
+
+
+def test_pseudonyms_stay_with_the_session(desk: Desk, tmp_path: Path) -> None:
+    desk.accept(2)
+    order = ExportOrder(tmp_path / "out", ("png",), deidentify=True)
+    assert any("The session is not saved" in sentence for sentence in desk.annotator.export_losses(order))
+    assert desk.annotator.save_as(tmp_path / "session")
+    assert not any("is not saved" in sentence for sentence in desk.annotator.export_losses(order))
+    first = [path.name for path in desk.annotator.export(tmp_path / "one", ("png",), deidentify=True)]
+    assert not any("scan" in name for name in first)
+    desk.annotator.close()
+    report = export_session(tmp_path / "session", tmp_path / "two", SessionExport(("png",), deidentify=True))
+    assert [path.name for path in report.files] == first
+    key = tmp_path / "session" / KEY_FILE
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert key.read_text() not in "".join(path.read_text("latin-1") for path in report.files)
+
+
+def test_a_damaged_key_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / KEY_FILE).write_text("not a key")
+    with pytest.raises(InputError, match="is damaged, and nothing was exported"):
+        read_key(tmp_path)
+    (tmp_path / KEY_FILE).unlink()
+    (tmp_path / KEY_FILE).mkdir()
+    with pytest.raises(StorageError, match="cannot be read"):
+        read_key(tmp_path)
+
+
+@pytest.fixture
+def saved(make: Callable[..., Desk], tmp_path: Path) -> Path:
+    """A session with two accepted frames of four and one round."""
+    desk = make()
+    assert desk.annotator.save_as(tmp_path / "session")
+    desk.accept(2)
+    run_round(desk)
+    desk.annotator.close()
+    return tmp_path / "session"
+
+
+def test_a_saved_session_is_exported_with_what_it_knows(saved: Path, tmp_path: Path) -> None:
+    told: list[str] = []
+    steps: list[tuple[int, int]] = []
+    report = export_session(
+        saved,
+        tmp_path / "out",
+        SessionExport(("png", "overlay", "csv")),
+        told.append,
+        lambda done, total, what: steps.append((done, total)),
+    )
+    assert (report.frames, len(report.files)) == (2, 6)
+    assert steps == [(0, 2), (1, 2), (2, 2)]
+    assert any("No frame has a scale" in sentence for sentence in told)
+    content = json.loads((tmp_path / "out" / "provenance.json").read_text())
+    assert content["model"]["lineage"] == ["v2"]
+    assert content["settings"] is None
+    assert [frame["name"] for frame in content["frames"]] == ["scan1", "scan2"]
+
+
+def test_frames_by_name(saved: Path, tmp_path: Path) -> None:
+    report = export_session(saved, tmp_path / "out", SessionExport(("png",), ("scan2",)))
+    assert [path.name for path in report.files] == ["scan2.png", "provenance.json"]
+    with pytest.raises(InputError, match=r'"scan3" is not accepted.* Accepted are: scan1, scan2'):
+        export_session(saved, tmp_path / "other", SessionExport(("png",), ("scan3",)))
+    with pytest.raises(InputError, match='"nobody" is not in this session'):
+        export_session(saved, tmp_path / "other", SessionExport(("png",), ("scan1", "nobody")))
+    assert not (tmp_path / "other").exists()
+
+
+def test_masks_of_pictures_that_are_gone_are_exported_and_overlays_are_not(saved: Path, tmp_path: Path) -> None:
+    (tmp_path / "scans4" / "scan1.png").unlink()
+    assert export_session(saved, tmp_path / "out", SessionExport()).frames == 2
+    with pytest.raises(InputError, match=r"scan1\.png.*Nothing was exported"):
+        export_session(saved, tmp_path / "other", SessionExport(("overlay",)))
+    assert not (tmp_path / "other").exists()
+
+
+def test_no_session_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no session"):
+        export_session(tmp_path, tmp_path / "out", SessionExport())
