@@ -226,10 +226,10 @@ def test_an_unknown_method_is_refused_with_the_known_ones(run: Callable[..., End
 
 
 def test_a_model_with_its_size() -> None:
-    assert cli.learning.model_at("folder@home/sam.pt@512") == ModelSettings("folder@home/sam.pt", 512)
-    assert cli.learning.model_at("adasam-us") == ModelSettings("adasam-us")
+    assert cli.studies.model_at("folder@home/sam.pt@512") == ModelSettings("folder@home/sam.pt", 512)
+    assert cli.studies.model_at("adasam-us") == ModelSettings("adasam-us")
     with pytest.raises(InputError, match="no size in pixels"):
-        cli.learning.model_at("sam.pt@large")
+        cli.studies.model_at("sam.pt@large")
 
 
 @pytest.mark.parametrize("text", ["1", "a=b", "1=", "=x"])

@@ -156,6 +156,7 @@ def test_scale_bar_and_badge(dock: AdasamDock, scaled_image: Path, images: Path,
     assert dock.viewer.canvas.overlays.scale_bar.visible
     assert "0.250 mm" in dock.annotate_panel.frame_card.scale.text()
     dock.open([images])
+    wait_idle(dock, qtbot)
     dock.annotator.go_to(dock.annotator.session.frames[1].id)
     wait_idle(dock, qtbot)
     assert not dock.viewer.canvas.overlays.scale_bar.visible

@@ -9,11 +9,11 @@ import sys
 
 import typer
 
-from napari_adasam.cli import export, learning, measure, window
+from napari_adasam.cli import export, learning, measure, studies, window
 from napari_adasam.cli.program import app
 from napari_adasam.domain.errors import AdasamError, InputError
 
-__all__ = ["app", "export", "learning", "main", "measure", "window"]
+__all__ = ["app", "export", "learning", "main", "measure", "studies", "window"]
 
 BAD_INPUT, FAILURE = 2, 1
 

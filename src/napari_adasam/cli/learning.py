@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from napari_adasam.cli.program import BUNDLED, ModelName, OnCount, Seed, app, names_of, progress, show
+from napari_adasam.cli.program import BUNDLED, ModelName, OnCount, Seed, StructureNames, app, names_of, progress, show
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import Method, ModelSettings, Settings, TrainSettings
 
 if TYPE_CHECKING:
     from napari_adasam.domain.rounds import RoundProgress
-
-STUDIES = ("prompts", "labels")
 
 
 @app.command()
@@ -46,7 +44,7 @@ def train(
     base: Annotated[str, typer.Option(help="The model to start from: a name or a path.")] = BUNDLED,
     seed: Seed = 0,
     steps: Annotated[int | None, typer.Option(help="Optimiser steps; by the number of labels, if not given.")] = None,
-    structures: Annotated[str, typer.Option(help='Names of the label values: "1=muscle belly,2=aponeurosis".')] = "",
+    structures: StructureNames = "",
 ) -> None:
     """Fine-tune on a data set, without a window."""
     settings = TrainSettings(method=method_of(method), seed=seed, steps=steps or TrainSettings().steps)
@@ -58,54 +56,6 @@ def train(
     options = TrainOptions(labels, ModelSettings(name=base), settings, names_of(structures), steps is None)
     with progress("steps") as advance:
         show(train_dataset(dataset, out, options, _on_round(advance)))
-
-
-@app.command()
-def evaluate(
-    dataset: Annotated[Path, typer.Argument(help="A folder with images/, labels/ and index.csv.")],
-    study: Annotated[str, typer.Option(help=f"One of: {', '.join(STUDIES)}.")],
-    model: ModelName = BUNDLED,
-    test: Annotated[Path | None, typer.Option(metavar="DATASET2", help="Measure on this data set instead.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result here as well.")] = None,
-    input_size: Annotated[int | None, typer.Option(help="Side of the model's square input, in pixels.")] = None,
-    held_back: Annotated[
-        bool, typer.Option("--held-back", help="Only groups that no bundled training sees: the same for every model.")
-    ] = False,
-    validation: Annotated[
-        bool, typer.Option("--validation", help="Only groups that models are chosen on, not trained on or reported.")
-    ] = False,
-    against: Annotated[
-        list[str] | None, typer.Option(metavar="MODEL[@SIZE]", help="Measure this model too, on the same images.")
-    ] = None,
-    structures: Annotated[str, typer.Option(help='Names of the label values: "1=muscle belly,2=aponeurosis".')] = "",
-    clicks: Annotated[bool, typer.Option(help="Count clicks to IoU 0.90 (slow).")] = True,
-    limit: Annotated[int | None, typer.Option(help="At most this many images.")] = None,
-    labels: Annotated[int, typer.Option(help="Accepted images of a round, for the study labels.")] = 10,
-    seeds: Annotated[int, typer.Option(help="Rounds, with seeds from 0 on, for the study labels.")] = 3,
-) -> None:
-    """Figures on images that the model never saw."""
-    if study not in STUDIES:
-        raise InputError(f'There is no study "{study}". Nothing was measured. Choose one of: {", ".join(STUDIES)}.')
-    from napari_adasam.services.torch_start import keep_triton_out
-
-    keep_triton_out()
-    from napari_adasam.evaluation.run import STUDIES_BY_NAME, StudyOptions, write_json
-
-    options = StudyOptions(
-        model=ModelSettings(name=model, input_size=input_size),
-        part="held-back" if held_back else "validation" if validation else "unseen",
-        against=tuple(model_at(one) for one in against or ()),
-        names=names_of(structures),
-        limit=limit,
-        clicks=clicks,
-        labels=labels,
-        seeds=tuple(range(seeds)),
-    )
-    with progress("images") as advance:
-        result = STUDIES_BY_NAME[study](test or dataset, options, advance)
-    if json_file:
-        write_json(json_file, result)
-    show(result)
 
 
 @app.command("train-bundled")
@@ -127,16 +77,6 @@ def train_bundled(
 
     with progress("steps") as advance:
         show(run(data, base, out, BundledSettings(steps=steps, seed=seed), _on_step(advance, steps)))
-
-
-def model_at(text: str) -> ModelSettings:
-    """A model's name or path, with ``@`` and its input size behind it or not; InputError for a size that is none."""
-    name, at, size = text.rpartition("@")
-    if not at:
-        return ModelSettings(name=text)
-    if not size.isdecimal():
-        raise InputError(f'"{size}" in "{text}" is no size in pixels. Nothing was measured. Write MODEL@512.')
-    return ModelSettings(name=name, input_size=int(size))
 
 
 def method_of(name: str) -> Method:

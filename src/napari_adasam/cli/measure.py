@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from napari_adasam.cli.program import app, names_of, progress, show
+from napari_adasam.cli.program import StructureNames, app, names_of, progress, show
 
 
 @app.command("measure")
 def measure_labels(
     dataset: Annotated[Path, typer.Argument(help="A folder with labels/, and images/ and index.csv where there are.")],
     out: Annotated[Path, typer.Option(metavar="CSV", help="The table; one row a figure.")],
-    structures: Annotated[str, typer.Option(help='Names of the label values: "1=muscle belly,2=aponeurosis".')] = "",
+    structures: StructureNames = "",
 ) -> None:
     """Area, thickness, perimeter, position, echo intensity of the label images of a data set."""
     from napari_adasam.services.measuring import measure_dataset

@@ -38,6 +38,9 @@ app = typer.Typer(
 
 ModelName = Annotated[str, typer.Option("--model", help="A model's name, or the path of a checkpoint or adapter.")]
 Seed = Annotated[int, typer.Option(help="Of everything that is drawn at random.")]
+StructureNames = Annotated[
+    str, typer.Option("--structures", help='Names of the label values: "1=muscle belly,2=aponeurosis".')
+]
 OnCount = Callable[[int, int, str], None]
 
 

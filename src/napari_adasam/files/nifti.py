@@ -233,7 +233,10 @@ def _spacing(header: Any, geometry: Geometry) -> tuple[Spacing | None, str]:
     try:
         return Spacing(mm * zooms[geometry.rows], mm * zooms[geometry.columns], "NIfTI header"), ""
     except ValueError:
-        return None, "The header's sizes cannot be those of a picture, so they are not used: figures are in pixels only."
+        return (
+            None,
+            "The header's sizes cannot be those of a picture, so they are not used: figures are in pixels only.",
+        )
 
 
 def _times(header: Any, volume: Volume) -> tuple[float | None, ...]:

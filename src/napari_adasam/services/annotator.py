@@ -88,7 +88,7 @@ class Annotator(Sitting):
         current = self._current("skip")
         if current is not None:
             self._session.skip(current)
-            self._follow(current)
+            self._recording.follow(current)
             self._walk.just_closed = current
             self._advance()
 
@@ -234,7 +234,7 @@ class Annotator(Sitting):
     def _on_earlier_model(self, outcome: Outcome) -> None:
         if outcome.state == "done":
             self._suggesting.renew(cast(ModelInfo, outcome.value))
-            self._keep_model()
+            self._recording.learned()
 
     def _refused(self, command: str) -> bool:
         """Whether a command is not possible now; if so, it is said why."""
@@ -270,7 +270,7 @@ class Annotator(Sitting):
 
     def _changed(self, frame_id: str) -> None:
         self._walk.just_closed = None
-        self._follow(frame_id)
+        self._recording.follow(frame_id)
         self._correcting.answer_open_questions(frame_id)
 
     def _travel(self, there: Callable[[str], bool], back: Callable[[str], bool]) -> bool:
@@ -278,7 +278,7 @@ class Annotator(Sitting):
         current = self._session.current
         if current is None or not there(current):
             return False
-        if not self._follow(current):
+        if not self._recording.follow(current):
             back(current)
             return False
         self._correcting.answer_open_questions(current)

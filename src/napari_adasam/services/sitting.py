@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 from psygnal import Signal
 
@@ -26,6 +25,7 @@ from napari_adasam.services.lane import Job, JobKind, Outcome
 from napari_adasam.services.models import MakePredictor, MakeTrainer
 from napari_adasam.services.ports import ModelInfo, Pixels
 from napari_adasam.services.reasons import Reasons
+from napari_adasam.services.recording import Recording
 from napari_adasam.services.rounds import Learning, RoundResult
 from napari_adasam.services.suggesting import Suggesting
 from napari_adasam.services.walk import Walk
@@ -85,19 +85,21 @@ class Sitting:
         self._suggesting = Suggesting(self._bench, self._walk.coming)
         self._correcting = Correcting(self._bench)
         self._learning = Learning(self._bench)
+        self._recording = Recording(self._bench, self._keeping, self._walk, lambda: self._suggesting.model)
         self._filing = Filing(self._bench, self._keeping, self._learning)
         self._exporting = Exporting(self._bench, self._keeping, lambda: self._suggesting.model)
         self._reasons = Reasons(session, self._walk, self._learning, lambda: self._suggesting.model)
         self._activity = self._describe()
         self._bench.dispatch.changed.connect(self._show_activity)
         self._bench.dispatch.problem.connect(self.problem.emit)
+        self._recording.problem.connect(self.problem.emit)
         self._suggesting.model_changed.connect(self.model_changed.emit)
         self._learning.progressed.connect(self.round_progress.emit)
         self._learning.finished.connect(self._on_round)
         self._exporting.finished.connect(self.exported.emit)
         self._correcting.withdrawn.connect(self._on_withdrawn)
         session.status_changed.connect(self._on_status)
-        session.labels_changed.connect(self._on_labels)
+        session.labels_changed.connect(self._recording.draft)
 
     # -- facts -----------------------------------------------------------------------------------------------------
 
@@ -195,7 +197,7 @@ class Sitting:
         self._bench.settings = settings
         if other_model:
             self._suggesting.forget_model()
-            self._note_serving(None)
+            self._recording.serving(None)
         if other_model or other_trainer or other_learn:
             models = self._bench.models
             job = Job(JobKind.PROMPT, lambda: models.replace(predictor, trainer, keep_predictor=not other_model))
@@ -209,12 +211,9 @@ class Sitting:
 
     def save_as(self, folder: Path) -> bool:
         """Keep the session in a folder from now on, with all that is accepted so far; ``False`` if that fails."""
-        try:
-            self._keeping.begin(folder, self.reports)
-        except AdasamError as error:
-            self.problem.emit(str(error))
+        if not self._recording.attempt(lambda: self._keeping.begin(folder, self.reports)):
             return False
-        self._keep_model()
+        self._recording.learned()
         self.saved.emit(str(folder))
         return True
 
@@ -249,53 +248,16 @@ class Sitting:
         self._keeping.close()
 
     def _on_round(self, result: RoundResult) -> None:
-        try:
-            self._keeping.round(result.report)
-        except AdasamError as error:
-            self.problem.emit(str(error))
+        self._recording.report(result.report)
         if result.report.accepted:
             self._suggesting.renew(result.model)
-            self._keep_model()
+            self._recording.learned()
         self.round_finished.emit(result.report)
-
-    def _keep_model(self) -> None:
-        """Write what rounds have learned into the session's folder, and note that it serves."""
-        folder, models = self._keeping.models_folder(), self._bench.models
-        if folder is None or self._suggesting.model is None:
-            return
-        job = Job(JobKind.SUGGEST, lambda: models.predictor().save(folder), key="model")
-        self._bench.dispatch.send(job, "Keeping what was learned", self._on_model_kept)
-
-    def _on_model_kept(self, outcome: Outcome) -> None:
-        if outcome.state == "done":
-            self._note_serving(cast("Path | None", outcome.value))
-
-    def _note_serving(self, file: Path | None) -> None:
-        try:
-            self._keeping.serving(file)
-        except AdasamError as error:
-            self.problem.emit(str(error))
-
-    def _on_labels(self, frame_id: str) -> None:
-        """Keep work in progress, at the end of every stroke and with every answer."""
-        try:
-            self._keeping.draft(frame_id, self._walk.seconds(frame_id))
-        except AdasamError as error:
-            self.problem.emit(str(error))
 
     def _on_withdrawn(self, frame_id: str) -> None:
         """A frame may be accepted again, which the disk has to know first."""
-        if not self._follow(frame_id):
+        if not self._recording.follow(frame_id):
             self._session.reopen(frame_id)
-
-    def _follow(self, frame_id: str) -> bool:
-        """Write what was decided about a frame; ``False``, with a sentence, if the disk does not take it."""
-        try:
-            self._keeping.follow(frame_id)
-        except AdasamError as error:
-            self.problem.emit(str(error))
-            return False
-        return True
 
     def _on_status(self, _frame_id: str) -> None:
         self.queue_changed.emit()

@@ -156,7 +156,8 @@ class Suggesting:
                 self.serve(cast(ModelInfo, outcome.value) if outcome.state == "done" else base)
                 self.show_current()
 
-        job = Job(JobKind.SUGGEST, lambda: models.predictor().restore(path), key="model")
+        # Not of a kind that is cancelled when suggestions are.
+        job = Job(JobKind.PROMPT, lambda: models.predictor().restore(path), key="model")
         self._loading = self._bench.dispatch.send(job, "Loading what was learned", receive)
 
     def _on_end(self, outcome: Outcome) -> None:

@@ -1,0 +1,77 @@
+"""The command evaluate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_adasam.cli.program import BUNDLED, ModelName, StructureNames, app, names_of, progress, show
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.settings import ModelSettings
+
+STUDIES = ("prompts", "labels")
+
+
+HeldBack = Annotated[
+    bool, typer.Option("--held-back", help="Only groups that no bundled training sees: the same for every model.")
+]
+Validation = Annotated[
+    bool, typer.Option("--validation", help="Only groups that models are chosen on, not trained on or reported.")
+]
+Against = Annotated[
+    list[str] | None, typer.Option(metavar="MODEL[@SIZE]", help="Measure this model too, on the same images.")
+]
+
+
+@app.command()
+def evaluate(
+    dataset: Annotated[Path, typer.Argument(help="A folder with images/, labels/ and index.csv.")],
+    study: Annotated[str, typer.Option(help=f"One of: {', '.join(STUDIES)}.")],
+    model: ModelName = BUNDLED,
+    test: Annotated[Path | None, typer.Option(metavar="DATASET2", help="Measure on this data set instead.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result here as well.")] = None,
+    input_size: Annotated[int | None, typer.Option(help="Side of the model's square input, in pixels.")] = None,
+    held_back: HeldBack = False,
+    validation: Validation = False,
+    against: Against = None,
+    structures: StructureNames = "",
+    clicks: Annotated[bool, typer.Option(help="Count clicks to IoU 0.90 (slow).")] = True,
+    limit: Annotated[int | None, typer.Option(help="At most this many images.")] = None,
+    labels: Annotated[int, typer.Option(help="Accepted images of a round, for the study labels.")] = 10,
+    seeds: Annotated[int, typer.Option(help="Rounds, with seeds from 0 on, for the study labels.")] = 3,
+) -> None:
+    """Figures on images that the model never saw."""
+    if study not in STUDIES:
+        raise InputError(f'There is no study "{study}". Nothing was measured. Choose one of: {", ".join(STUDIES)}.')
+    from napari_adasam.services.torch_start import keep_triton_out
+
+    keep_triton_out()
+    from napari_adasam.evaluation.run import STUDIES_BY_NAME, StudyOptions, write_json
+
+    options = StudyOptions(
+        model=ModelSettings(name=model, input_size=input_size),
+        part="held-back" if held_back else "validation" if validation else "unseen",
+        against=tuple(model_at(one) for one in against or ()),
+        names=names_of(structures),
+        limit=limit,
+        clicks=clicks,
+        labels=labels,
+        seeds=tuple(range(seeds)),
+    )
+    with progress("images") as advance:
+        result = STUDIES_BY_NAME[study](test or dataset, options, advance)
+    if json_file:
+        write_json(json_file, result)
+    show(result)
+
+
+def model_at(text: str) -> ModelSettings:
+    """A model's name or path, with ``@`` and its input size behind it or not; InputError for a size that is none."""
+    name, at, size = text.rpartition("@")
+    if not at:
+        return ModelSettings(name=text)
+    if not size.isdecimal():
+        raise InputError(f'"{size}" in "{text}" is no size in pixels. Nothing was measured. Write MODEL@512.')
+    return ModelSettings(name=name, input_size=int(size))
