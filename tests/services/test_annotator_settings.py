@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from annotator_fakes import Desk, FakePredictor, model_of, run_round
 
+from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.prompts import Point
 from napari_adasam.domain.settings import LearnSettings, ModelSettings, PromptSettings
 from napari_adasam.domain.structures import Structure
@@ -41,6 +42,21 @@ def test_another_model_is_loaded_and_asked(desk: Desk) -> None:
     assert [one.fingerprint for one in desk.models] == ["v1", "v7"]
     assert model_of(desk, 0) == "v7"
     assert len(other.asked) == 3
+
+
+def test_a_model_that_cannot_be_loaded_leaves_the_one_in_use(desk: Desk) -> None:
+    def fail() -> FakePredictor:
+        raise InputError("There is no such model. The model in use is unchanged.")
+
+    before, asked = desk.annotator.settings, len(desk.predictor.asked)
+    desk.annotator.set_settings(replace(before, model=ModelSettings(name="other")), predictor=fail)
+    desk.settle()
+    assert desk.problems == ["There is no such model. The model in use is unchanged."]
+    assert desk.annotator.settings == before
+    assert desk.annotator.model == desk.predictor.info()
+    desk.annotator.suggest()
+    desk.settle()
+    assert len(desk.predictor.asked) > asked
 
 
 def test_the_model_is_not_changed_under_a_round(desk: Desk) -> None:

@@ -8,6 +8,8 @@ from typing import Literal
 ClassifierForm = Literal["classmap", "gradcam"]
 DeviceChoice = Literal["auto", "cuda", "mps", "cpu"]
 Method = Literal["adasam", "lora", "decoder"]
+MODELS = ("adasam-us", "mobile_sam", "vit_b", "vit_l", "vit_h")
+"""Names in the registry, the bundled model first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from napari_adasam.services.ports import Predictor, Trainer
+from napari_adasam.services.ports import ModelInfo, Predictor, Trainer
 from napari_adasam.services.torch_start import keep_triton_out
 
 MakePredictor = Callable[[], Predictor]
@@ -42,3 +42,15 @@ class Models:
         self._trainer = None
         if not keep_predictor:
             self._predictor = None
+
+    def exchange(self, make_predictor: MakePredictor | None, make_trainer: MakeTrainer | None) -> ModelInfo:
+        """Load another predictor, and only then let go of the one in use; returns what serves.
+
+        Raises what loading raises: then everything is as it was.
+        """
+        make = make_predictor or self._make_predictor
+        other = make()
+        info = other.info()
+        self._make_predictor, self._make_trainer = make, make_trainer or self._make_trainer
+        self._predictor, self._trainer = other, None
+        return info

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 from psygnal import Signal
 
@@ -13,7 +15,7 @@ from napari_adasam.domain.errors import AdasamError
 from napari_adasam.domain.export_formats import EVERYDAY
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.session import Session
-from napari_adasam.domain.settings import Settings
+from napari_adasam.domain.settings import ModelSettings, Settings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.exports import ExportReport
 from napari_adasam.services.activity import Activity, describe
@@ -184,8 +186,8 @@ class Sitting:
     ) -> None:
         """Replace the settings whole; factories, if given, replace the constructor's.
 
-        A changed model is loaded by the lane, which is not possible while a round is under way. What concerns learning
-        holds from the next round on.
+        A changed model is loaded by the lane, which is not possible while a round is under way; if it cannot be loaded,
+        the one in use stays. What concerns learning holds from the next round on.
         """
         before = self._bench.settings
         other_model = settings.model != before.model or predictor is not None
@@ -195,14 +197,15 @@ class Sitting:
             self.problem.emit("A round is under way; wait for it or cancel it, then change the model.")
             return
         self._bench.settings = settings
-        if other_model:
-            self._suggesting.forget_model()
-            self._recording.serving(None)
-        if other_model or other_trainer or other_learn:
-            models = self._bench.models
+        models = self._bench.models
+        if other_model and self._suggesting.model is not None:
+            self._suggesting.cancel()
+            job = Job(JobKind.PROMPT, lambda: models.exchange(predictor, trainer), key="model")
+            self._bench.dispatch.send(job, "Changing the model", partial(self._on_exchanged, before.model))
+        elif other_model or other_trainer or other_learn:
             job = Job(JobKind.PROMPT, lambda: models.replace(predictor, trainer, keep_predictor=not other_model))
             self._bench.dispatch.send(job, "Changing the model", self._ignore)
-        if other_model or settings.prompts != before.prompts:
+        if settings.prompts != before.prompts:
             self._suggesting.renew()
 
     def keep_by_itself(self, home: Path) -> None:
@@ -253,6 +256,15 @@ class Sitting:
             self._suggesting.renew(result.model)
             self._recording.learned()
         self.round_finished.emit(result.report)
+
+    def _on_exchanged(self, before: ModelSettings, outcome: Outcome) -> None:
+        """Serve the other model; if it could not be loaded, which was told, the one before is set again."""
+        if outcome.state == "done":
+            self._recording.serving(None)
+            self._suggesting.renew(cast(ModelInfo, outcome.value))
+            return
+        self._bench.settings = replace(self._bench.settings, model=before)
+        self._suggesting.show_current()
 
     def _on_withdrawn(self, frame_id: str) -> None:
         """A frame may be accepted again, which the disk has to know first."""

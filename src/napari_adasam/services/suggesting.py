@@ -85,11 +85,6 @@ class Suggesting:
         self.model = model
         self.model_changed.emit(model)
 
-    def forget_model(self) -> None:
-        """The model is about to be another one: load it before anything is asked again."""
-        self.model = None
-        self.cancel()
-
     def show_current(self) -> None:
         """See to it that the current frame gets its suggestions, and the next ones after it."""
         current = self._bench.session.current
