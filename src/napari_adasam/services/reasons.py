@@ -47,7 +47,7 @@ class Reasons:
         if command == "save_as":
             return "" if self._session.frames else NO_FRAME
         if command == "export":
-            return "" if len(self._session.annotations) else "There is nothing to export yet; accept a frame first."
+            return "" if len(self._session.annotations) else "There is nothing to export yet; accept an image first."
         current = self._session.current
         if current is None:
             return NO_FRAME
@@ -65,7 +65,7 @@ class Reasons:
         return ""
 
     def _next(self, _current: str) -> str:
-        return "" if self._walk.coming() else "No other frame is left to be done."
+        return "" if self._walk.coming() else "No other image is left to be done."
 
     def _reopen(self, current: str) -> str:
         return "" if self._session.status(current) in CLOSED else "This image is open; only a closed one is reopened."
@@ -81,17 +81,17 @@ class Reasons:
         return ""
 
     def _back(self, _current: str) -> str:
-        return "" if self._walk.earlier() is not None else "This is the first frame."
+        return "" if self._walk.earlier() is not None else "This is the first image."
 
     def _draw(self, _current: str) -> str:
         return "" if self._session.structures else "Name a structure first."
 
     def _undo(self, current: str) -> str:
         possible = self._walk.just_closed is not None or self._session.can_undo(current)
-        return "" if possible else "There is nothing to take back on this frame."
+        return "" if possible else "There is nothing to take back on this image."
 
     def _redo(self, current: str) -> str:
-        return "" if self._session.can_redo(current) else "There is nothing to do again on this frame."
+        return "" if self._session.can_redo(current) else "There is nothing to do again on this image."
 
     def _earlier_model(self) -> str:
         if self._learning.running:
