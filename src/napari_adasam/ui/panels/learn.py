@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from math import isfinite
 
 from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QProgressBar, QPushButton, QSpinBox, QWidget
@@ -106,7 +107,7 @@ class LearnPanel(QWidget):
         """One step further."""
         if not self._running:
             self._running, self._step, self._losses = True, -1, []
-        if progress.step != self._step:  # a step may report more than once
+        if progress.step != self._step and isfinite(progress.loss):  # a step may report more than once, or no loss
             self._step = progress.step
             self._losses.append(progress.loss)
         self.bar.setRange(0, progress.steps)
@@ -127,7 +128,7 @@ class LearnPanel(QWidget):
             self.verdict.setText(f"Round {last.number}: {last.verdict}")
             self.table.setText(dice_words(last, self._annotator.session.structures))
             if last.losses:
-                self._losses = list(last.losses)
+                self._losses = [loss for loss in last.losses if isfinite(loss)]
                 self.loss_plot.show_lines({"#56b4e9": self._losses})
             self._show_dice(reports)
         self.refresh()
