@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import time
 from dataclasses import replace
 from itertools import pairwise
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_adasam.domain.errors import StorageError
 from napari_adasam.files.dataset import Dataset
 from napari_adasam.files.phantom import PhantomSettings, clip, draw, write_samples
 from napari_adasam.files.phantom.anatomy import Anatomy, Curve, Sheet, draw_anatomy
@@ -18,6 +20,7 @@ from napari_adasam.files.phantom.images import gain_by_depth
 from napari_adasam.files.phantom.scanner import draw_scanner
 from napari_adasam.files.phantom.screen import scan_convert
 from napari_adasam.files.phantom.speckle import blur, compress, draw_noise, envelope
+from napari_adasam.files.readers import open_file
 
 SMALL = PhantomSettings(200, 240)
 
@@ -201,6 +204,26 @@ def test_samples_are_a_data_set_grouped_by_exam(tmp_path: Path) -> None:
     drawn = draw(100_003, SMALL, repeat=1)
     assert np.array_equal(data.image("phantom_0001"), drawn.pixels)
     assert np.array_equal(data.labels("phantom_0001"), drawn.labels)
+    [frame] = open_file(data.images["phantom_0001"]).frames  # the image itself knows its scale, without the table
+    assert frame.spacing is not None
+    assert (frame.spacing.y_mm, frame.spacing.x_mm) == pytest.approx((drawn.spacing.y_mm, drawn.spacing.x_mm), rel=1e-4)
     spacing = data.spacing("phantom_0001")
     assert spacing is not None
     assert spacing.x_mm == pytest.approx(drawn.spacing.x_mm, rel=1e-4)
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_no_half_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace, whole = Path.replace, []
+
+    def full(self: Path, target: Path) -> Path:
+        if len(whole) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        whole.append(target)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(StorageError, match="no space left"):
+        write_samples(tmp_path / "set", 3, 1, SMALL)
+    there = [path for path in (tmp_path / "set").rglob("*") if path.is_file()]
+    assert sorted(there) == sorted(whole)
+    assert len(there) == 3

@@ -57,8 +57,8 @@ class FakePredictor:
     before_answer: Callable[[], None] = field(default=lambda: None)
 
     def info(self) -> ModelInfo:
-        lineage = tuple(f"v{number}" for number in range(1, self.version + 1))
-        return ModelInfo("fake", f"v{self.version}", "cpu", "none", lineage)
+        lineage = ("base", *(f"v{number}" for number in range(1, self.version + 1)))
+        return ModelInfo("fake", f"v{self.version}", "cpu", "none", lineage, earlier=self.version - 1)
 
     def suggest(
         self, frame_id: str, pixels: Pixels, structures: Sequence[Structure], settings: PromptSettings

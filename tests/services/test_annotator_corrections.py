@@ -135,7 +135,7 @@ def test_a_negative_point_alone_comes_with_a_box_around_what_it_corrects(desk: D
 def test_there_must_be_something_to_take_away_from(make: Callable[..., Desk]) -> None:
     desk = make()
     desk.annotator.click(Point(3.0, 4.0, positive=False), 1)
-    assert desk.problems == ["There is no muscle belly on this frame to take away from; click on it first."]
+    assert desk.problems == ["There is no muscle belly on this image to take away from; click on it first."]
     desk.settle()
     assert desk.predictor.prompts == []
 

@@ -113,7 +113,7 @@ def test_next_follows_the_files_round_and_back_goes_the_way_one_came(desk: Desk)
     desk.annotator.back()
     assert desk.session.frame(desk.current).stem == "scan1"
     desk.annotator.back()
-    assert desk.problems == ["This is the first frame."]
+    assert desk.problems == ["This is the first image."]
 
 
 def test_accepted_and_skipped_frames_are_not_offered_again(desk: Desk) -> None:
@@ -126,7 +126,7 @@ def test_accepted_and_skipped_frames_are_not_offered_again(desk: Desk) -> None:
 def test_at_the_end_it_is_said_and_the_frame_stays(desk: Desk) -> None:
     desk.accept(4)
     assert desk.session.frame(desk.current).stem == "scan4"
-    assert desk.problems == ["No other frame is left to be done: 4 of 4 accepted."]
+    assert desk.problems == ["No other image is left to be done: 4 of 4 accepted."]
 
 
 def test_least_sure_first(desk: Desk) -> None:
@@ -238,10 +238,10 @@ def test_a_failed_suggestion_is_one_sentence_and_drawing_goes_on(make: Callable[
 def test_activity_tells_what_goes_on_and_how_many_are_done(desk: Desk) -> None:
     assert desk.activities[0] == Activity("Loading the model", cancellable=True)
     assert desk.activities[1] == Activity("Suggesting outlines for scan1", cancellable=True)
-    assert desk.annotator.activity == Activity("Ready: 0 of 4 frames accepted", 0, 4)
+    assert desk.annotator.activity == Activity("Ready: 0 of 4 images accepted", 0, 4)
     desk.accept()
     desk.settle()
-    assert desk.annotator.activity == Activity("Ready: 1 of 4 frames accepted", 1, 4)
+    assert desk.annotator.activity == Activity("Ready: 1 of 4 images accepted", 1, 4)
     assert all(one != other for one, other in zip(desk.activities, desk.activities[1:], strict=False))
 
 
@@ -249,8 +249,8 @@ def test_with_nothing_open_every_command_says_why_not(make: Callable[..., Desk])
     desk = make(images=0)
     for command in ("accept", "skip", "next", "back", "suggest", "click", "box", "stroke", "undo", "redo", "save_as"):
         assert desk.annotator.why_not(command) == "Open images first.", command
-    assert "accept a frame first" in desk.annotator.why_not("start_round")
-    assert "accept a frame first" in desk.annotator.why_not("export")
+    assert "accept an image first" in desk.annotator.why_not("start_round")
+    assert "accept an image first" in desk.annotator.why_not("export")
     assert desk.annotator.why_not("cancel") == "Nothing is under way."
     assert desk.annotator.activity.text == "Ready: open images to begin"
     assert not desk.annotator.accept()

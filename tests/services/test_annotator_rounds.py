@@ -19,7 +19,7 @@ CLICK = Point(5.0, 5.0)
 
 def test_without_an_accepted_frame_no_round_starts(desk: Desk) -> None:
     assert not desk.annotator.start_round()
-    assert desk.problems == ["There is nothing to learn from yet; accept a frame first."]
+    assert desk.problems == ["There is nothing to learn from yet; accept an image first."]
     assert desk.trainer.given == []
 
 
@@ -169,11 +169,11 @@ def test_progress_is_told_with_what_how_far_and_how_long(desk: Desk) -> None:
     assert [(one.step, one.steps) for one in told] == [(1, 3), (2, 3), (3, 3)]
     lines = {one.text: one for one in desk.activities}
     assert "Learning: about to start" in lines
-    assert lines["Learning: reading frames, 2 of 4"].total == 4
+    assert lines["Learning: reading images, 2 of 4"].total == 4
     step = lines["Learning, step 2 of 3: learning"]
     assert (step.done, step.total, step.cancellable) == (2, 3, True)
     assert step.seconds_left == pytest.approx(0.1)
-    assert desk.annotator.activity.text == "Ready: 1 of 4 frames accepted"
+    assert desk.annotator.activity.text == "Ready: 1 of 4 images accepted"
 
 
 def test_a_cancelled_round_leaves_everything_as_it_was(desk: Desk) -> None:

@@ -15,7 +15,7 @@ CLICK = Point(5.0, 5.0)
 
 
 def test_going_back_to_the_earlier_model_renews_the_suggestions(desk: Desk) -> None:
-    assert "No round has changed the model yet" in desk.annotator.why_not("go_back_to_earlier_model")
+    assert "no earlier model" in desk.annotator.why_not("go_back_to_earlier_model")
     desk.accept()
     desk.settle()
     run_round(desk)
@@ -24,6 +24,7 @@ def test_going_back_to_the_earlier_model_renews_the_suggestions(desk: Desk) -> N
     desk.settle()
     assert [one.fingerprint for one in desk.models] == ["v1", "v2", "v1"]
     assert model_of(desk, 1) == "v1"
+    assert "no earlier model" in desk.annotator.why_not("go_back_to_earlier_model")
 
 
 def test_other_prompt_settings_renew_the_suggestions(desk: Desk) -> None:

@@ -48,7 +48,7 @@ def test_undo_goes_back_over_a_skip_and_the_way_there_is_forgotten(desk: Desk) -
     assert desk.current == first
     assert desk.session.status(first) is FrameStatus.SUGGESTED
     desk.annotator.back()
-    assert desk.problems == ["This is the first frame."]
+    assert desk.problems == ["This is the first image."]
 
 
 def test_undo_stays_on_the_frame_once_something_was_done_there(desk: Desk) -> None:
@@ -61,7 +61,7 @@ def test_undo_stays_on_the_frame_once_something_was_done_there(desk: Desk) -> No
     assert desk.current == second
     assert desk.session.status(second) is FrameStatus.NEW
     assert not desk.annotator.undo()
-    assert desk.problems == ["There is nothing to take back on this frame."]
+    assert desk.problems == ["There is nothing to take back on this image."]
 
 
 def test_an_undone_suggestion_does_not_come_back_by_itself(desk: Desk) -> None:

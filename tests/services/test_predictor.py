@@ -114,6 +114,7 @@ def test_going_back_brings_the_earlier_model_and_its_answers(predictor: ModelPre
         predictor.go_back()
     predictor.serve(student_of(predictor.net), LEARNED)
     predictor.serve(student_of(predictor.net), LEARNED)
+    assert (before.earlier, predictor.info().earlier) == (0, 2)
     predictor.go_back()
     assert predictor.go_back() == before
     assert torch.equal(predictor.embedding("a", picture(0)), first)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from qtpy.QtCore import QPoint
 
 from napari_adasam.domain.errors import AdasamError
 from napari_adasam.domain.records import FrameStatus, Labels
@@ -20,7 +22,8 @@ from napari_adasam.ui.demo import DemoPlan, DemoScript, run_demo
 from napari_adasam.ui.director import Director, Wait
 from napari_adasam.ui.dock import AdasamDock
 
-from window_fakes import BRIGHT, CountingTrainer, picture  # isort: skip
+from real_mouse import RealMouse  # isort: skip
+from window_fakes import BRIGHT, CountingTrainer, picture, wait_idle  # isort: skip
 
 
 def play(script: Iterator[Wait], qtbot: Any) -> Director:
@@ -53,6 +56,26 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DemoPlan:
     return DemoPlan(tmp_path / "demo", headless=True, accepted=2, waiting=1, unseen=2)
 
 
+def pixels_of(path: Path) -> np.ndarray[Any, Any]:
+    """(height, width, 3) uint8."""
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+def canvas_area(dock: AdasamDock) -> tuple[slice, slice]:
+    """Where in a picture of the window the canvas is."""
+    canvas = RealMouse(dock).canvas
+    corner = canvas.mapTo(dock.window(), QPoint(0, 0))
+    return slice(corner.y(), corner.y() + canvas.height()), slice(corner.x(), corner.x() + canvas.width())
+
+
+def assert_drawn(pixels: np.ndarray[Any, Any]) -> None:
+    """Not blank: of many brightnesses, and not nearly all of one."""
+    _, counts = np.unique(pixels.max(axis=-1), return_counts=True)
+    assert len(counts) > 20
+    assert counts.max() < 0.99 * counts.sum()
+
+
 def test_the_whole_job_is_done_and_told(
     make_dock: Callable[..., AdasamDock], trainer: CountingTrainer, plan: DemoPlan, qtbot: Any
 ) -> None:
@@ -72,17 +95,21 @@ def test_the_whole_job_is_done_and_told(
         assert row["dice_suggested"]["muscle belly"] < 0.85
         assert row["dice_accepted"]["muscle belly"] > 0.9
         assert row["clicks"] + row["strokes"] > 0
-    assert report["messages"] == ["No other frame is left to be done: 3 of 5 accepted."]
+    assert report["messages"] == ["No other image is left to be done: 3 of 5 accepted."]
     with (plan.out / "measurements.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     areas = [row for row in rows if "area" in row.values()]
     assert areas
     assert {row["unit"] for row in areas} == {"mm²"}
     assert len(list((plan.out / "masks").glob("*.png"))) == 3
-    for name in report["screenshots"]:
-        with Image.open(plan.out / name) as picture:
-            assert min(picture.size) > 300
-    assert len(report["screenshots"]) == 7
+    shots = [pixels_of(plan.out / name) for name in report["screenshots"]]
+    assert len(shots) == 7
+    for pixels in shots:
+        assert min(pixels.shape[:2]) > 300
+        assert_drawn(pixels[canvas_area(dock)])
+        assert_drawn(pixels[:, canvas_area(dock)[1].stop :])  # the dock beside it
+    for one, other in pairwise(shots):
+        assert np.abs(one.astype(int) - other).max() > 50
     times = report["window_ms"]
     assert times["gap_still"]["n"] > 50
     assert 0 < times["gap_learning"]["p50"] <= times["gap_learning"]["p99"] <= times["gap_learning"]["max"]
@@ -90,6 +117,29 @@ def test_the_whole_job_is_done_and_told(
     session = dock.annotator.session
     statuses = [session.status(frame.id) for frame in session.frames]
     assert statuses == [FrameStatus.ACCEPTED] * 3 + [FrameStatus.SKIPPED] * 2  # unseen: never accepted
+
+
+def test_the_picture_of_the_maps_shows_maps(
+    make_dock: Callable[..., AdasamDock], images: Path, plan: DemoPlan, qtbot: Any
+) -> None:
+    dock = make_dock(show=True)
+    dock.annotator.set_structures(MUSCLE_PRESET)
+    dock.open([images])
+    wait_idle(dock, qtbot)
+    script = DemoScript(plan, dock, lambda *event: None)
+    assert play(script._picture_of_maps(), qtbot).error is None
+    dock.commander.run("maps")
+    dock.commander.run("masks")
+    assert play(script._picture("without"), qtbot).error is None
+    shots = [plan.out / name for name in script.log.screenshots]
+    assert [path.stem for path in shots] == ["1_maps", "without"]
+    with_maps, without = (pixels_of(path)[canvas_area(dock)].astype(int) for path in shots)
+    grey = np.ptp(without, axis=-1)
+    assert grey.max() <= 2  # neither maps, nor boxes, nor outlines
+    tinted = (np.ptp(with_maps, axis=-1) > 20) & (np.abs(with_maps - without).max(axis=-1) > 20)
+    image = without.max(axis=-1) > 10
+    bright = (picture() >= BRIGHT).mean() * image.sum()
+    assert tinted.sum() > 0.5 * bright  # an area, not the lines of a box
 
 
 def test_a_script_that_fails_ends_with_its_error(qtbot: Any) -> None:

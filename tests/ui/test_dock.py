@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tifffile
 from npe2 import PluginManifest
 from qtpy.QtWidgets import QPushButton
 
@@ -20,7 +19,7 @@ import napari_adasam
 from napari_adasam.domain.prompts import Point
 from napari_adasam.domain.records import FrameStatus
 from napari_adasam.ui.dock import AdasamDock
-from napari_adasam.ui.reader import LazyClip, get_reader
+from napari_adasam.ui.reader import get_reader
 
 from window_fakes import BrightnessPredictor, CountingTrainer, brush, wait_idle  # isort: skip
 
@@ -196,21 +195,13 @@ def test_images_opened_in_napari_are_offered(dock: AdasamDock, images: Path, qtb
     assert dock.open_panel.take.isHidden()
 
 
-def test_the_reader_is_lazy_and_in_millimetres(scaled_image: Path, tmp_path: Path) -> None:
+def test_the_reader_is_in_millimetres(scaled_image: Path, tmp_path: Path) -> None:
     read = get_reader(str(scaled_image))
     assert read is not None
     [(data, arguments, kind)] = read(str(scaled_image))
     assert kind == "image"
     assert data.shape == (60, 80)
     assert arguments["scale"] == pytest.approx((0.25, 0.25))
-    stack = tmp_path / "clip.tif"
-    tifffile.imwrite(stack, np.arange(5 * 20 * 30, dtype=np.uint16).reshape(5, 20, 30))
-    [(clip, _, _)] = get_reader(str(stack))(str(stack))  # type: ignore[misc]
-    assert isinstance(clip, LazyClip)
-    assert clip.shape == (5, 20, 30)
-    np.testing.assert_array_equal(clip[3], np.arange(1800, 2400).reshape(20, 30))
-    np.testing.assert_array_equal(np.asarray(clip)[:, 0, 0], np.arange(5) * 600)
-    np.testing.assert_array_equal(clip[1:3, 2, 3], [600 + 63, 1200 + 63])
     assert get_reader(str(tmp_path / "not there.png")) is None
 
 

@@ -1,4 +1,4 @@
-"""The bundled model in a real window: the dock is opened late in a running napari, and a round is trained there.
+"""The bundled model in a real window: the dock is opened late in a running napari, clicks and strokes come by mouse.
 
 In a process of its own: whoever imports triton after Mesa's GL has started ends with a segmentation fault, and no other
 test may have imported torch before.
@@ -7,82 +7,56 @@ test may have imported torch before.
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import real_session
 
 from napari_adasam.files.phantom import write_samples
 
-SCRIPT = """
-import json, sys
-from functools import partial
-from pathlib import Path
-import napari
-import numpy as np
-from qtpy.QtWidgets import QApplication
-from napari_adasam.domain.prompts import Point
-from napari_adasam.domain.settings import LearnSettings, ModelSettings, Settings, TrainSettings
-from napari_adasam.ui.assembly import make_annotator
-from napari_adasam.ui.dock import AdasamDock
-
-images, out = Path(sys.argv[1]), Path(sys.argv[2])
-viewer = napari.Viewer(show=True)
-viewer.add_image(np.random.default_rng(0).random((64, 64)))
-viewer.screenshot(canvas_only=True)  # the GL context is there, torch is not
-early = "torch" in sys.modules
-train = TrainSettings(steps=2, batch=1, views=1, warm_up=0.5, max_unlabelled=1)
-settings = Settings(ModelSettings(device="cpu"), train=train, learn=LearnSettings(every=0))
-dock = AdasamDock(viewer, partial(make_annotator, settings=settings))
-viewer.window.add_dock_widget(dock, name="late", area="right")
-annotator, session = dock.annotator, dock.annotator.session
+STROKE = real_session.STROKE + 1
 
 
-def settle():
-    while annotator.busy:
-        QApplication.processEvents()
+def work(images: Path, out: Path, steps: int) -> dict[str, Any]:
+    """Run the session; what it tells."""
+    command = [sys.executable, str(Path(real_session.__file__)), str(images), str(out), str(steps)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    told: dict[str, Any] = json.loads(ran.stdout.strip().splitlines()[-1])
+    return told
 
 
-dock.open([images])
-settle()
-first = session.current
-frame = session.frame(first)
-suggested = sorted(session.suggestions(first))
-annotator.click(Point(frame.height / 2, frame.width / 2), 1)
-settle()
-clicked = int((session.labels(first) == 1).sum())
-labels = session.labels(first).copy()
-labels[-12:-4, 20:60] = 1
-annotator.stroke(labels)
-for _ in range(2):
-    annotator.accept()
-    settle()
-annotator.start_round()
-settle()
-report = annotator.reports[0]
-written = annotator.export(out)
-viewer.screenshot(canvas_only=False)
-print(json.dumps({
-    "early": early, "suggested": suggested, "clicked": clicked, "accepted": len(session.annotations),
-    "losses": list(report.losses), "verdict": report.verdict, "written": [path.name for path in written],
-}))
-dock.shut_down()
-viewer.close()
-"""
+def check_corrections(told: dict[str, Any]) -> None:
+    """The click changed the outline that was there; the stroke is in the session, the accepted mask and the export."""
+    assert told["suggested"] == [1, 2]
+    [click] = told["clicks"]
+    assert max(abs(click[0] - told["spot"][0]), abs(click[1] - told["spot"][1])) <= 1
+    assert told["changed_by_click"] > 0
+    assert told["others_changed_by_click"] == 0
+    assert told["before_stroke"] == 0
+    assert told["stroke_in_session"] == told["stroke_accepted"] == told["stroke_exported"] == STROKE
+    assert told["exported_is_accepted"]
+    assert {"measurements.csv", "provenance.json"} <= set(told["written"])
 
 
 def test_open_suggest_click_brush_accept_learn_export_in_a_dock_opened_late(tmp_path: Path) -> None:
     write_samples(tmp_path / "data", 3, seed=5)
-    script = tmp_path / "late.py"
-    script.write_text(SCRIPT, encoding="utf-8")
-    arguments = [sys.executable, str(script), str(tmp_path / "data" / "images"), str(tmp_path / "out")]
-    ran = subprocess.run(arguments, capture_output=True, text=True, timeout=400)
-    assert ran.returncode == 0, ran.stderr
-    told = json.loads(ran.stdout.strip().splitlines()[-1])
+    told = work(tmp_path / "data" / "images", tmp_path / "out", steps=2)
     assert not told["early"], "napari itself imports torch, so this test shows nothing"
-    assert told["suggested"] == [1, 2]
-    assert told["clicked"] > 0
+    check_corrections(told)
     assert told["accepted"] == 2
     assert len(told["losses"]) == 2
     assert all(loss > 0 for loss in told["losses"])
     assert told["verdict"]
-    assert {"measurements.csv", "provenance.json"} <= set(told["written"])
+
+
+def test_a_real_image_is_corrected_by_mouse_accepted_and_exported(shared_data: Path, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    shutil.copy(sorted((shared_data / "muscle" / "images").iterdir())[0], images)
+    told = work(images, tmp_path / "out", steps=0)
+    check_corrections(told)
+    assert told["accepted"] == 1

@@ -39,8 +39,8 @@ class BrightnessPredictor:
     hold: threading.Event | None = None
 
     def info(self) -> ModelInfo:
-        lineage = ("bundled", *(f"round {number}" for number in range(1, self.version + 1)))
-        return ModelInfo("brightness", f"v{self.version}", "cpu", "CC0", lineage)
+        lineage = ("base", "bundled", *(f"round {number}" for number in range(1, self.version + 1)))
+        return ModelInfo("brightness", f"v{self.version}", "cpu", "CC0", lineage, earlier=self.version)
 
     def suggest(
         self, frame_id: str, pixels: Pixels, structures: Sequence[Structure], settings: PromptSettings
@@ -107,12 +107,14 @@ class CountingTrainer:
         structures: Sequence[Structure],
     ) -> Iterator[RoundProgress | RoundReport]:
         losses = []
+        yield RoundProgress(0, self.steps, float("nan"), "looking at the new structures")
         for step in range(1, self.steps + 1):
             if self.hold is not None and step == 2:
                 self.hold.wait(10)
             time.sleep(self.seconds)
             losses.append(1.0 / step)
             yield RoundProgress(step, self.steps, losses[-1], "learning", float(self.steps - step))
+        yield RoundProgress(self.steps, self.steps, float("nan"), "checking")
         self.predictor.version += self.accepted
         values = [structure.value for structure in structures]
         verdict = (

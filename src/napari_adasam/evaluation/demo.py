@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from scipy import ndimage
 
 from napari_adasam.domain.overlap import dice
@@ -75,8 +74,7 @@ def draw_samples(folder: Path, plan: DemoPlan) -> dict[str, Labels]:
     for number in range(plan.images):
         image = phantom.draw(plan.seed * 100_003 + number)
         name = f"sample_{number + 1:02d}"
-        per_mm = (1 / image.spacing.x_mm, 1 / image.spacing.y_mm)
-        tifffile.imwrite(folder / f"{name}.tif", image.pixels, imagej=True, resolution=per_mm, metadata={"unit": "mm"})
+        phantom.write_image(folder / f"{name}.tif", image)
         truth[name] = image.labels
     return truth
 

@@ -20,7 +20,7 @@ class Activity:
     Parameters
     ----------
     text
-        One line: "Ready: 3 of 12 frames accepted".
+        One line: "Ready: 3 of 12 images accepted".
     done, total
         How far; both 0 where that has no meaning.
     seconds_left
@@ -55,7 +55,7 @@ def describe(
         return Activity(urgent.doing, cancellable=urgent.job.kind in STOPPABLE)
     if not frames:
         return Activity("Ready: open images to begin")
-    return Activity(f"Ready: {accepted} of {frames} frames accepted", accepted, frames)
+    return Activity(f"Ready: {accepted} of {frames} images accepted", accepted, frames)
 
 
 def _urgency(errand: Errand) -> JobKind:
@@ -68,6 +68,6 @@ def _learning(progress: RoundProgress | Reading | None, beside: Errand | None) -
         text = f"Learning, step {progress.step} of {progress.steps}: {progress.what}{also}"
         return Activity(text, progress.step, progress.steps, progress.seconds_left, cancellable=True)
     if progress is not None:
-        text = f"Learning: reading frames, {progress.done} of {progress.total}{also}"
+        text = f"Learning: reading images, {progress.done} of {progress.total}{also}"
         return Activity(text, progress.done, progress.total, cancellable=True)
     return Activity(f"Learning: about to start{also}", cancellable=True)

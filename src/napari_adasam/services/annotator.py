@@ -142,7 +142,7 @@ class Annotator(Sitting):
         if current is None or known is None:
             return
         if not point.positive and not (self._session.labels(current) == structure).any():
-            self.problem.emit(f"There is no {known.name} on this frame to take away from; click on it first.")
+            self.problem.emit(f"There is no {known.name} on this image to take away from; click on it first.")
             self._session.labels_changed.emit(current)
             return
         self._correcting.click(current, known, point)
@@ -266,7 +266,7 @@ class Annotator(Sitting):
         coming = self._walk.coming()
         if not any(self._arrive(frame_id) for frame_id in coming) and not coming:
             accepted = len(self._session.annotations)
-            self.problem.emit(f"No other frame is left to be done: {accepted} of {len(self._session.frames)} accepted.")
+            self.problem.emit(f"No other image is left to be done: {accepted} of {len(self._session.frames)} accepted.")
 
     def _changed(self, frame_id: str) -> None:
         self._walk.just_closed = None

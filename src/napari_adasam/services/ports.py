@@ -39,13 +39,17 @@ class SegmentAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What serves: name, fingerprint of the exact weights, device, licence, and the lineage from the first model on."""
+    """What serves: name, fingerprint of the exact weights, device, licence, and the lineage from the first model on.
+
+    ``earlier`` is how many models of this sitting :meth:`Predictor.go_back` can still go back to.
+    """
 
     name: str
     fingerprint: str
     device: str
     licence: str
     lineage: tuple[str, ...]
+    earlier: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

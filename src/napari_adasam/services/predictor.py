@@ -111,7 +111,8 @@ class ModelPredictor:
     def info(self) -> ModelInfo:
         """What serves."""
         card = self.net.card
-        return ModelInfo(card.name, self._fingerprint, str(self.net.device), card.licence, card.lineage)
+        device, kept = str(self.net.device), len(self._earlier)
+        return ModelInfo(card.name, self._fingerprint, device, card.licence, card.lineage, kept)
 
     @torch.no_grad()
     def activation(self, frame_id: str, pixels: Pixels) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from napari_adasam.domain.records import FrameStatus
 from napari_adasam.domain.session import Session
+from napari_adasam.domain.steps import CLOSED
 from napari_adasam.services.ports import ModelInfo
 from napari_adasam.services.rounds import Learning
 from napari_adasam.services.walk import Walk
@@ -24,6 +25,9 @@ class Reasons:
         self._checks: dict[str, Callable[[str], str]] = {
             "accept": self._accept,
             "next": self._next,
+            "reopen": self._reopen,
+            "suggest": self._suggest,
+            "clear_structure": self._draw,
             "back": self._back,
             "click": self._draw,
             "box": self._draw,
@@ -43,7 +47,7 @@ class Reasons:
         if command == "save_as":
             return "" if self._session.frames else NO_FRAME
         if command == "export":
-            return "" if len(self._session.annotations) else "There is nothing to export yet; accept a frame first."
+            return "" if len(self._session.annotations) else "There is nothing to export yet; accept an image first."
         current = self._session.current
         if current is None:
             return NO_FRAME
@@ -61,23 +65,36 @@ class Reasons:
         return ""
 
     def _next(self, _current: str) -> str:
-        return "" if self._walk.coming() else "No other frame is left to be done."
+        return "" if self._walk.coming() else "No other image is left to be done."
+
+    def _reopen(self, current: str) -> str:
+        return "" if self._session.status(current) in CLOSED else "This image is open; only a closed one is reopened."
+
+    def _suggest(self, current: str) -> str:
+        session = self._session
+        if session.status(current) in CLOSED:
+            return "This image is closed; reopen it first."
+        if not session.structures:
+            return self._draw(current)
+        if all(one.value in session.touched(current) for one in session.structures):
+            return "You have worked on every structure here, and a suggestion never replaces your work."
+        return ""
 
     def _back(self, _current: str) -> str:
-        return "" if self._walk.earlier() is not None else "This is the first frame."
+        return "" if self._walk.earlier() is not None else "This is the first image."
 
     def _draw(self, _current: str) -> str:
         return "" if self._session.structures else "Name a structure first."
 
     def _undo(self, current: str) -> str:
         possible = self._walk.just_closed is not None or self._session.can_undo(current)
-        return "" if possible else "There is nothing to take back on this frame."
+        return "" if possible else "There is nothing to take back on this image."
 
     def _redo(self, current: str) -> str:
-        return "" if self._session.can_redo(current) else "There is nothing to do again on this frame."
+        return "" if self._session.can_redo(current) else "There is nothing to do again on this image."
 
     def _earlier_model(self) -> str:
         if self._learning.running:
             return "A round is under way; wait for it, or cancel it."
         model = self._model()
-        return "" if model is not None and len(model.lineage) > 1 else "No round has changed the model yet."
+        return "" if model is not None and model.earlier else "There is no earlier model to go back to."

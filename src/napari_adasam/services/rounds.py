@@ -129,7 +129,7 @@ class Learning:
         if self.running:
             return "A round is under way; wait for it, or cancel it."
         if not len(self._bench.session.annotations):
-            return "There is nothing to learn from yet; accept a frame first."
+            return "There is nothing to learn from yet; accept an image first."
         return ""
 
     def start(self) -> bool:

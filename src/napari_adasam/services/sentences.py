@@ -14,10 +14,7 @@ def sentence(error: BaseException, doing: str) -> str:
     if isinstance(error, AdasamError):
         return str(error)
     if is_out_of_memory(error):
-        return (
-            f"{doing} needs more memory than is free. Your annotations are safe; close other programs, or choose a "
-            "smaller input size in the settings."
-        )
+        return f"{doing} needs more memory than is free. Your annotations are safe; close other programs and try again."
     return f"{doing} failed unexpectedly ({type(error).__name__}). Your annotations are safe; the log has the details."
 
 

@@ -56,7 +56,7 @@ class Suggesting:
             self._bench.dispatch.cancel(self._pending.pop(frame_id))
         revision = self._bench.session.revision(frame_id)
         job = Job(kind, self._work(frame_id, wanted), frame_id, revision)
-        doing = "Suggesting outlines for" if kind is JobKind.SUGGEST else "Preparing the next frame,"
+        doing = "Suggesting outlines for" if kind is JobKind.SUGGEST else "Preparing the next image,"
         self._pending[frame_id] = self._bench.dispatch.send(job, f"{doing} {self._bench.stem(frame_id)}", self._on_end)
 
     def ask_if_needed(self, frame_id: str, kind: JobKind = JobKind.SUGGEST) -> None:

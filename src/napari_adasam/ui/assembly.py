@@ -52,8 +52,8 @@ def make_kept_annotator(forward: Callable[[Outcome], None]) -> Annotator:
 
 
 def sample_paths() -> list[Path]:
-    """The folder of drawn sample images, in the user's cache; drawn on first use."""
-    folder = Path(platformdirs.user_cache_dir("napari-adasam")) / f"samples-{SAMPLES}"
-    if len(list((folder / "images").glob("*.png"))) < SAMPLES:
+    """The folder of drawn sample images, in the user's cache; drawn on first use. StorageError if the disk is full."""
+    folder = Path(platformdirs.user_cache_dir("napari-adasam")) / f"samples-{SAMPLES}-mm"
+    if len(list((folder / "images").glob("*.tif"))) < SAMPLES:
         phantom.write_samples(folder, SAMPLES, seed=1)
     return [folder / "images"]

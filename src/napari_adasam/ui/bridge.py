@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
-from qtpy.QtCore import QObject, Qt, Signal, Slot
+from qtpy.QtCore import QObject, Qt, QTimer, Signal, Slot
 
-from napari_adasam.services.lane import Outcome
+from napari_adasam.services.lane import JobKind, Outcome
+
+LOOK_AGAIN_MS = 20
+
+
+def _never() -> bool:
+    return False
 
 
 class Bridge(QObject):
@@ -21,11 +28,22 @@ class Bridge(QObject):
     def __init__(self) -> None:
         super().__init__()
         self._deliver: Callable[[Outcome], None] | None = None
+        self._drawing: Callable[[], bool] = _never
+        self._waiting: deque[Outcome] = deque()
+        self._again = QTimer(self)
+        self._again.setSingleShot(True)
+        self._again.setInterval(LOOK_AGAIN_MS)
+        self._again.timeout.connect(self._hand_over)
         self._arrived.connect(self._on_arrived, Qt.ConnectionType.QueuedConnection)
 
-    def connect_to(self, deliver: Callable[[Outcome], None]) -> None:
-        """Name the receiver. GUI thread."""
-        self._deliver = deliver
+    def connect_to(self, deliver: Callable[[Outcome], None], drawing: Callable[[], bool] = _never) -> None:
+        """Name the receiver. GUI thread.
+
+        While ``drawing()`` outcomes wait, because an outline that arrives in the middle of a stroke would be laid under
+        the brush. After the stroke they come late, and whoever asked sees that. Learning changes no outline: its
+        progress does not wait.
+        """
+        self._deliver, self._drawing = deliver, drawing
 
     def forward(self, outcome: Outcome) -> None:
         """Send an outcome over. Any thread."""
@@ -34,8 +52,20 @@ class Bridge(QObject):
     def close(self) -> None:
         """Drop what is still on its way. GUI thread."""
         self._deliver = None
+        self._waiting.clear()
+        self._again.stop()
 
     @Slot(object)
     def _on_arrived(self, outcome: Outcome) -> None:
-        if self._deliver is not None:
+        if outcome.kind is not JobKind.TRAIN:
+            self._waiting.append(outcome)
+            self._hand_over()
+        elif self._deliver is not None:
             self._deliver(outcome)
+
+    def _hand_over(self) -> None:
+        while self._waiting and self._deliver is not None:
+            if self._drawing():
+                self._again.start()
+                return
+            self._deliver(self._waiting.popleft())

@@ -14,6 +14,10 @@ from napari_adasam.ui.canvas import Canvas
 from napari_adasam.ui.tools import Tool, Tools
 
 SHOWN_PROBLEMS = 3
+DRAWING = (
+    "A stroke is not finished yet. Let go of the mouse first; a ring that you have begun with the right button ends "
+    "where it began, or with Q."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,9 @@ class Command:
 COMMANDS = (
     Command("accept", ("A",), "Accept and next", "The outlines are right: keep them and go to the next image"),
     Command("back", ("Z",), "Back", "Go to the image before"),
-    Command("skip", ("S",), "Skip", "Leave this image out (it can be reopened)"),
+    Command("next", ("X",), "Next", "Go to the next image without deciding about this one"),
+    Command("skip", ("S",), "Skip", "Leave this image out of learning and export; O opens it again"),
+    Command("reopen", ("O",), "Reopen", "Take back that this image was accepted or skipped, to change it"),
     Command("point", ("F", "P"), "+ Belongs", "Click what belongs to the structure (hold Shift for the opposite)"),
     Command("not_point", ("R", "N"), "− Does not", "Click what does not belong to the structure"),
     Command("box", ("B",), "Box", "Draw a box around the structure"),
@@ -45,9 +51,11 @@ COMMANDS = (
     Command("next_structure", ("T",), "Structure", "Go to the next structure"),
     Command("maps", ("C", "M"), "Map", "Show or hide where the program looks (map and its prompt)"),
     Command("masks", ("V",), "Outline", "Show or hide the outlines"),
-    Command("clear", ("G",), "Clear", "Remove the points and the box of this structure"),
+    Command("suggest", ("W",), "Suggest", "Ask the program for its outlines again; your own stay as they are"),
+    Command("clear", ("G",), "No clicks", "Forget the clicks and the box of this structure; its outline stays"),
+    Command("clear_structure", ("Delete",), "Wipe", "Remove the whole outline of this structure from this image"),
     Command("undo", ("Control-Z",), "Undo", "Take the last step back: suggestion, click, stroke, accept or skip"),
-    Command("redo", ("Control-Y", "Control-Shift-Z"), "Redo", "Do it again"),
+    Command("redo", ("Control-Y", "Control-Shift-Z"), "Redo", "Do again what was taken back"),
     Command("help", ("H", "F1"), "Help", "This sheet (also ?)"),
 )
 BY_NAME = {command.name: command for command in COMMANDS}
@@ -55,7 +63,7 @@ BY_NAME = {command.name: command for command in COMMANDS}
 
 def key_words(key: str) -> str:
     """A key as people write it."""
-    return key.replace("Control", "Ctrl").replace("-", "+")
+    return key.replace("Control", "Ctrl").replace("Delete", "Del").replace("-", "+")
 
 
 class Commander:
@@ -74,13 +82,17 @@ class Commander:
         self._needs_frame: dict[str, Callable[[], object]] = {
             "accept": annotator.accept,
             "back": annotator.back,
+            "next": annotator.next,
             "skip": annotator.skip,
+            "reopen": annotator.reopen,
+            "suggest": annotator.suggest,
             "undo": annotator.undo,
             "redo": annotator.redo,
             "next_structure": tools.next_structure,
             "maps": self._toggle_maps,
             "masks": self._toggle_masks,
             "clear": self._clear_prompts,
+            "clear_structure": self._clear_structure,
         }
         self._tools_by_name = {
             "point": Tool.POINT,
@@ -108,6 +120,9 @@ class Commander:
 
     def attempt(self, command: Callable[[], object]) -> bool:
         """Call a command of the annotator; False if it was refused, with the reason in ``problem``."""
+        if self._canvas.masks.stroke_open:
+            self.problem.emit(DRAWING)
+            return False
         try:
             command()
         except AdasamError as error:
@@ -137,3 +152,12 @@ class Commander:
 
     def _clear_prompts(self) -> None:
         self._annotator.clear_prompts(self._tools.structure)
+
+    def _clear_structure(self) -> None:
+        session, structure = self._annotator.session, self._tools.current_structure()
+        if session.current is None or structure is None:
+            return
+        if (session.labels(session.current) == structure.value).any():
+            self._annotator.clear_structure(structure.value)
+        else:
+            self.problem.emit(f"There is no outline of {structure.name} on this image.")

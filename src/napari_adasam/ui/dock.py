@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from napari.layers import Image
 from napari.viewer import Viewer
 from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
@@ -24,6 +23,7 @@ from napari_adasam.ui.bridge import Bridge
 from napari_adasam.ui.canvas import Canvas
 from napari_adasam.ui.commands import Commander
 from napari_adasam.ui.guide import next_step
+from napari_adasam.ui.offers import not_taken_in, taken_in
 from napari_adasam.ui.panels.annotate import AnnotatePanel
 from napari_adasam.ui.panels.export import ExportPanel
 from napari_adasam.ui.panels.learn import LearnPanel
@@ -66,8 +66,8 @@ class AdasamDock(QWidget):
         self._closing = ExitStack()
         bridge = Bridge()
         self.annotator = (make or make_kept_annotator)(bridge.forward)
-        bridge.connect_to(self.annotator.deliver)
         self.canvas = Canvas(viewer, self.annotator, QTimer(self))
+        bridge.connect_to(self.annotator.deliver, lambda: self.canvas.masks.stroke_open)
         self.tools = Tools(viewer, self.canvas, self.annotator)
         self.commander = Commander(self.annotator, self.canvas, self.tools)
         self.keys = Keys(viewer, self.commander, self)
@@ -226,6 +226,9 @@ class AdasamDock(QWidget):
         if self.annotator.session.frames and not self.sections["annotate"].is_open:
             for name, wanted in (("open", False), ("structures", False), ("annotate", True)):
                 self.sections[name].set_open(wanted)
+        for layer in taken_in(list(self.viewer.layers), self.annotator.session.frames):
+            self.viewer.layers.remove(layer)
+        self._on_layers()
         self._refresh()
 
     def _on_frame(self, _frame_id: str) -> None:
@@ -257,10 +260,8 @@ class AdasamDock(QWidget):
     def _on_layers(self, event: Any = None) -> None:
         """Images that were opened or dropped in napari are offered to the session."""
         own = {id(layer) for layer in self.canvas.layers()}
-        known = {frame.path for frame in self.annotator.session.frames}
-        others = [layer for layer in self.viewer.layers if isinstance(layer, Image) and id(layer) not in own]
-        paths = dict.fromkeys(Path(layer.source.path) for layer in others if layer.source.path)
-        self.open_panel.offer([path for path in paths if str(path) not in known and path.exists()])
+        others = [layer for layer in self.viewer.layers if id(layer) not in own]
+        self.open_panel.offer(not_taken_in(others, self.annotator.session.frames))
 
     def _show_theme(self, event: Any = None) -> None:
         self.setStyleSheet(dock_style(colors_of(self.viewer.theme)))

@@ -19,9 +19,9 @@ def next_step(annotator: Annotator, structure: Structure | None) -> str:
         return "<b>Now:</b> choose an image in step 3."
     status = session.status(current)
     if status is FrameStatus.ACCEPTED:
-        return "<b>Accepted.</b> Change it if you like, and accept again; or choose another image."
+        return "<b>Accepted.</b> Press X for the next image; or change this one and accept it again."
     if status is FrameStatus.SKIPPED:
-        return "<b>Skipped.</b> Accept it after all, or choose another image."
+        return "<b>Skipped.</b> Press O to open it again, or X for the next image."
     if status is FrameStatus.NEW:
         if annotator.busy:
             return "<b>Wait a moment:</b> the program is drawing a first outline. You can already draw yourself."

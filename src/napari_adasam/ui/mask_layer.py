@@ -16,6 +16,7 @@ from napari_adasam.domain.structures import Structure
 from napari_adasam.ui.placement import Placement
 
 OPACITY = 0.45
+LOOK_AGAIN_MS = 30
 
 
 def label_colors(structures: Sequence[Structure]) -> DirectLabelColormap:
@@ -35,12 +36,25 @@ class MaskLayer:
     def __init__(self) -> None:
         self.layer: LabelsLayer | None = None
         self._writing = False
+        self._telling = False
+        self._known: Labels | None = None  # the session's labels that the layer shows, strokes yet untold aside
+        self._late: Labels | None = None  # newer ones, that wait for the end of a stroke
         self._structures: tuple[Structure, ...] = ()
         self._current = 1
         self._told: Labels | None = None
 
+    @property
+    def stroke_open(self) -> bool:
+        """Whether the clinician is in the middle of a stroke, of which nobody has been told yet.
+
+        napari has no public word for it. Its brush, eraser, bucket and encircling stroke all hold the layer's history
+        back from the first pixel to the last.
+        """
+        return self.layer is not None and not self._writing and bool(getattr(self.layer, "_block_history", False))
+
     def make(self, labels: Labels, placement: Placement) -> LabelsLayer:
         """Make a new layer for a frame; the caller puts it into the viewer."""
+        self._known, self._late = np.array(labels), None
         layer = LabelsLayer(
             np.array(labels, dtype=np.uint8),
             name="Outlines",
@@ -73,15 +87,20 @@ class MaskLayer:
         """Show another frame's labels."""
         if self.layer is None:
             return
-        self._told = None
+        self._told, self._late, self._known = None, None, np.array(labels)
         self.layer.data = np.array(labels, dtype=np.uint8)
         placement.apply(self.layer)
 
     def write(self, labels: Labels) -> None:
-        """Show newer labels of the same frame, as one step of napari's own history."""
+        """Show newer labels of the same frame, as one step of napari's own history; after a stroke, if one is open."""
         layer = self.layer
         if layer is None:
             return
+        if self.stroke_open and not self._telling:
+            self._late = np.array(labels)
+            QTimer.singleShot(LOOK_AGAIN_MS, self._write_late)
+            return
+        self._known = np.array(labels)
         shown: NDArray[np.uint8] = layer.data
         changed = np.nonzero(shown != labels)
         if changed[0].size == 0:
@@ -99,10 +118,23 @@ class MaskLayer:
             self._tell_stroke()
             QTimer.singleShot(0, self._tell_if_changed)
 
+    def _write_late(self) -> None:
+        """Show what came during a stroke that changed nothing; one that did was told, and took it along."""
+        if self._late is not None:
+            labels, self._late = self._late, None
+            self.write(labels)
+
     def _tell_stroke(self) -> None:
-        if self.layer is not None:
-            self._told = np.array(self.layer.data, dtype=np.uint8)
-            self.stroke.emit(self._told)
+        if self.layer is None:
+            return
+        labels = np.array(self.layer.data, dtype=np.uint8)
+        if self._late is not None:  # the stroke was made on older labels: only what it changed is the clinician's
+            labels, self._late = np.where(labels == self._known, self._late, labels), None
+        self._told, self._telling = labels, True
+        try:
+            self.stroke.emit(labels)
+        finally:
+            self._telling = False
 
     def _tell_if_changed(self) -> None:
         if self.layer is not None and self._told is not None and not np.array_equal(self.layer.data, self._told):

@@ -16,6 +16,6 @@ The label image is computed from the anatomy's curves at each pixel's position, 
 """
 
 from napari_adasam.files.phantom.images import PhantomImage, PhantomSettings, clip, draw
-from napari_adasam.files.phantom.samples import write_samples
+from napari_adasam.files.phantom.samples import write_image, write_samples
 
-__all__ = ["PhantomImage", "PhantomSettings", "clip", "draw", "write_samples"]
+__all__ = ["PhantomImage", "PhantomSettings", "clip", "draw", "write_image", "write_samples"]

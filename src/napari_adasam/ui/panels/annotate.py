@@ -17,15 +17,16 @@ from napari_adasam.ui.section import allow, reason_label
 from napari_adasam.ui.tools import Tool, Tools
 
 TOOL_ROWS = (("point", "not_point", "box"), ("brush", "eraser", "move"))
-VIEW_ROWS = (("maps", "masks", "next_structure"), ("undo", "redo", "clear"))
+OTHER_ROWS = (("maps", "masks", "suggest"), ("next_structure", "clear", "clear_structure"), ("undo", "redo", "skip"))
 LARGEST_BRUSH = 100
 # A button's command to the annotator's, where that one may say why not.
-ASKED = {"accept": "accept", "back": "back", "skip": "skip", "undo": "undo", "redo": "redo", "point": "click",
+ASKED = {"accept": "accept", "back": "back", "next": "next", "skip": "skip", "reopen": "reopen", "undo": "undo",
+         "redo": "redo", "suggest": "suggest", "clear_structure": "clear_structure", "point": "click",
          "not_point": "click", "box": "box", "brush": "stroke", "eraser": "stroke"}  # fmt: skip
 
 
 class AnnotatePanel(QWidget):
-    """The frame, its structures, the tools, and the three ways on: accept, skip, back."""
+    """The frame, its structures, the tools, and the ways on: back, next, accept; skip, and reopen in its place."""
 
     def __init__(self, annotator: Annotator, commander: Commander, canvas: Canvas, tools: Tools) -> None:
         super().__init__()
@@ -69,6 +70,9 @@ class AnnotatePanel(QWidget):
         allow(self.buttons["accept"], self._annotator.why_not("accept") if shown else reason, self.reason)
         self.buttons["maps"].setChecked(self._commander.maps_shown)
         self.buttons["masks"].setChecked(self._commander.masks_shown)
+        closed = shown and not self._annotator.why_not("reopen")
+        self.buttons["skip"].setVisible(not closed)
+        self.buttons["reopen"].setVisible(closed)
 
     def show_tool(self, tool: Tool) -> None:
         """Press the button of the tool in hand."""
@@ -89,16 +93,17 @@ class AnnotatePanel(QWidget):
     def _arrange(self) -> None:
         grid = QGridLayout()
         grid.setSpacing(3)
-        for row, names in enumerate((*TOOL_ROWS, *VIEW_ROWS)):
+        for row, names in enumerate((*TOOL_ROWS, *OTHER_ROWS)):
             for column, name in enumerate(names):
                 grid.addWidget(self.buttons[name], row if row < 2 else row + 1, column)
+        grid.addWidget(self.buttons["reopen"], len(TOOL_ROWS) + len(OTHER_ROWS), 2)  # there is one of the two
         grid.addWidget(self.brush_words, 2, 0)
         grid.addWidget(self.brush_size, 2, 1, 1, 2)
         for column in range(3):
             grid.setColumnStretch(column, 1)
         onward = QGridLayout()
         onward.setSpacing(3)
-        for column, (name, width) in enumerate((("back", 3), ("skip", 3), ("accept", 6))):
+        for column, (name, width) in enumerate((("back", 3), ("next", 3), ("accept", 6))):
             onward.addWidget(self.buttons[name], 0, column)
             onward.setColumnStretch(column, width)
         layout = QVBoxLayout(self)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from math import isfinite
 
 from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QProgressBar, QPushButton, QSpinBox, QWidget
@@ -12,8 +13,8 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QProgressBar, QPushButton, QSpin
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.annotator import Annotator
-from napari_adasam.services.ports import ModelInfo
 from napari_adasam.ui.commands import Commander
+from napari_adasam.ui.panels.model_choice import ModelChoice
 from napari_adasam.ui.panels.round_plot import LinePlot
 from napari_adasam.ui.section import allow, reason_label
 from napari_adasam.ui.status_line import duration_words
@@ -69,9 +70,10 @@ class LearnPanel(QWidget):
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(6)
-        self.progress, self.verdict, self.table, self.model = (QLabel() for _ in range(4))
-        for label in (self.progress, self.verdict, self.table, self.model):
+        self.progress, self.verdict, self.table = QLabel(), QLabel(), QLabel()
+        for label in (self.progress, self.verdict, self.table):
             label.setWordWrap(True)
+        self.model = ModelChoice(annotator, commander)
         self.loss_plot = LinePlot("Loss in this round (lower is better)")
         self.dice_plot = LinePlot("Agreement by round (higher is better)")
         self.reason = reason_label()
@@ -91,22 +93,13 @@ class LearnPanel(QWidget):
             widget.setVisible(training)
         self.cancel.setVisible(training)
         self.loss_plot.setVisible(bool(self._losses))
-        self.show_model(self._annotator.model)
-
-    def show_model(self, model: ModelInfo | None) -> None:
-        """Say which model serves, and where it runs."""
-        if model is None:
-            self.model.setText("Model: loaded with the first suggestion.")
-            return
-        self.model.setText(f"Model: {model.name} · on {model.device}")
-        lineage = " → ".join(model.lineage)
-        self.model.setToolTip(f"Fingerprint {model.fingerprint}\nLicence: {model.licence}\n{lineage}")
+        self.model.refresh()
 
     def show_progress(self, progress: RoundProgress) -> None:
         """One step further."""
         if not self._running:
             self._running, self._step, self._losses = True, -1, []
-        if progress.step != self._step:  # a step may report more than once
+        if progress.step != self._step and isfinite(progress.loss):  # a step may report more than once, or no loss
             self._step = progress.step
             self._losses.append(progress.loss)
         self.bar.setRange(0, progress.steps)
@@ -127,7 +120,7 @@ class LearnPanel(QWidget):
             self.verdict.setText(f"Round {last.number}: {last.verdict}")
             self.table.setText(dice_words(last, self._annotator.session.structures))
             if last.losses:
-                self._losses = list(last.losses)
+                self._losses = [loss for loss in last.losses if isfinite(loss)]
                 self.loss_plot.show_lines({"#56b4e9": self._losses})
             self._show_dice(reports)
         self.refresh()

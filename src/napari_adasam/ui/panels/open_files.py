@@ -16,6 +16,7 @@ FILE_FILTER = (
     "Ultrasound images (*.png *.jpg *.jpeg *.tif *.tiff *.dcm *.dicom *.ima *.nii *.nii.gz *.avi *.mp4 *.m4v);;"
     "All files (*)"
 )
+NAMED = 5
 
 
 class OpenPanel(QWidget):
@@ -51,8 +52,10 @@ class OpenPanel(QWidget):
         """Offer to take in the files behind images that are open in napari."""
         self._napari_paths = tuple(paths)
         self.take.setVisible(bool(paths))
-        what = f"{len(paths)} images" if len(paths) > 1 else "image"
-        self.take.setText(f"Take in the {what} open in napari")
+        folders = [path for path in paths if path.is_dir()]
+        one, several = ("folder", "folders") if len(folders) == len(paths) else ("image", "images")
+        self.take.setText(f"Take in the {f'{len(paths)} {several}' if len(paths) > 1 else one} open in napari")
+        self.take.setToolTip("Use in this session, and show here: " + ", ".join(path.name for path in paths[:NAMED]))
 
     def refresh(self) -> None:
         """Say where the session is kept, or that it is not."""
@@ -79,8 +82,9 @@ class OpenPanel(QWidget):
         self._commander.attempt(lambda: self._commander.open(self._sample_paths()))
 
     def _take_napari(self) -> None:
-        self._commander.open(self._napari_paths)
-        self.offer(())
+        paths = self._napari_paths
+        self.offer(())  # what is not taken in is offered again when the next images are opened
+        self._commander.open(paths)
 
     def _ask_session_folder(self) -> None:
         name = QFileDialog.getExistingDirectory(self, "Choose a folder for this session")
