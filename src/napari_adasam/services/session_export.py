@@ -47,17 +47,13 @@ def export_session(
     StorageError
         If the disk did not take it; nothing was written then.
     """
-    store = Store.open(folder)
-    try:
-        record = store.load()
-    finally:
-        store.close()
+    record = _read(folder)
     accepted = [frame for frame in record.frames if _is_accepted(record, frame)]
     chosen = _chosen(record.frames, accepted, order.names)
-    sources = Sources()
-    sources.add_frames(record.frames)
     for sentence in (*record.problems, *losses(order.formats, chosen, record.structures, order.deidentify)):
         tell(sentence)
+    sources = Sources()
+    sources.add_frames(record.frames)
     options = ExportOptions(
         formats=order.formats,
         frames=tuple(frame.id for frame in chosen),
@@ -67,6 +63,14 @@ def export_session(
         provenance=_provenance(record),
     )
     return export(record.annotations, accepted, record.structures, out, options)
+
+
+def _read(folder: Path) -> SessionRecord:
+    store = Store.open(folder)
+    try:
+        return store.load()
+    finally:
+        store.close()
 
 
 def _is_accepted(record: SessionRecord, frame: Frame) -> bool:

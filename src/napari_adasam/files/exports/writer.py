@@ -66,16 +66,13 @@ def export_steps(
     Raises
     ------
     InputError
-        If nothing is accepted, a frame or format is unknown, a picture cannot be read or would be written over.
+        If nothing is accepted, a format is unknown, a picture cannot be read or would be written over.
     StorageError
-        If the disk did not take it. Whatever is raised: nothing of this export is there, and earlier ones are as they
-        were.
+        If the disk did not take it. After either, nothing of this export is there, and earlier ones are as they were.
     """
     plan = make_plan(annotations, frames, structures, options)
     if is_session(folder):
-        raise InputError(
-            f"{folder} holds a session, whose masks must not be mixed with an export's. Choose another folder."
-        )
+        raise InputError(f"{folder} holds a session; its masks must not be mixed with others. Choose another folder.")
     total, ready = len(plan.frames), 0
     try:
         with Staging(folder) as staging:
