@@ -179,8 +179,9 @@ def test_echo_intensity_away_from_the_border() -> None:
 
 def test_echo_intensity_leaves_out_what_is_not_the_scan() -> None:
     grey = np.array([[0, 10, 99], [99, 50, 20]], np.uint8)
-    scan = np.array([[True, True, True], [True, True, False]])
-    assert values(echo_intensity(LABELS, 1, grey, valid=scan))["echo intensity mean"] == 5
+    outside = np.array([[False, False, False], [False, False, True]])
+    assert values(echo_intensity(LABELS, 1, np.ma.array(grey, mask=outside)))["echo intensity mean"] == 5
+    assert echo_intensity(LABELS, 1, np.ma.array(grey, mask=True)) == ()
 
 
 def test_echo_intensity_of_nothing_is_nothing() -> None:

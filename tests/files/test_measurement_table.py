@@ -73,6 +73,16 @@ def test_echo_intensity_has_its_bit_depth_and_its_warning_and_no_scale() -> None
     assert (row["note"], row["scale_source"]) == (NOT_COMPARABLE, "none")
 
 
+def test_what_is_masked_does_not_enter_echo_intensity() -> None:
+    grey = np.ma.array(GREY, mask=False)
+    grey[30:, :] = 250
+    grey[30:, :] = np.ma.masked
+    one = frame("a")
+    content = measurements_csv({"a": annotation("a")}, [one], MUSCLE_PRESET, {"a": "a"}, lambda frame: grey)
+    row = by_measure(content, "muscle belly")["echo intensity mean"]
+    assert (row["value"], row["bit_depth"]) == ("50.0000", "8")
+
+
 def test_without_grey_values_there_is_no_echo_intensity() -> None:
     one = frame("a")
     content = measurements_csv({"a": annotation("a")}, [one], MUSCLE_PRESET, {"a": "a"}, lambda frame: None)

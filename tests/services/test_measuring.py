@@ -111,6 +111,14 @@ def test_what_is_broken_is_a_sentence_and_the_rest_is_done(tmp_path: Path) -> No
         assert {row["unit"] for row in rows if row["frame"] == key} <= {"px", "px²", "°", "grey level"}
 
 
+def test_a_file_of_several_label_images_is_not_measured_by_its_first(tmp_path: Path) -> None:
+    make(tmp_path, {"a": BELLY})
+    tifffile.imwrite(tmp_path / "labels" / "b.tif", np.stack([BELLY, BOTH]), photometric="minisblack")
+    report = run(tmp_path, tmp_path / "out.csv")
+    assert report.images == 1
+    assert report.problems == ("b.tif holds 2 label images, and was left out; save one in each file.",)
+
+
 def test_where_nothing_can_be_measured_the_earlier_table_stays(tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     out.write_text("earlier")

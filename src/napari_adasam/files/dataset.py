@@ -92,6 +92,13 @@ class Dataset:
             raise InputError(f"{key} has no label image in {self.folder / 'labels'}.")
         return read_labels(self.labelled[key])
 
+    def label_images(self, key: str) -> int:
+        """How many label images the file holds; 1 where it is of a kind that is not read as a picture."""
+        try:
+            return len(open_file(self.labelled[key]).frames)
+        except InputError:
+            return 1
+
     def spacing(self, key: str) -> Spacing | None:
         """From ``pixel_size_mm`` in index.csv, else from the file of the image or of the label image; else ``None``.
 

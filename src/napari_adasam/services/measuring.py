@@ -84,7 +84,7 @@ def _look(
     sound = []
     for number, key in enumerate(keys, start=1):
         try:
-            labels = dataset.labels(key)
+            labels = _labels(dataset, key)
         except InputError as error:
             problems.append(str(error))
         else:
@@ -95,6 +95,14 @@ def _look(
     if not sound:
         raise InputError(f"No label image could be read, so nothing was written. {' '.join(problems)}")
     return tuple(_structure(value, names, parts) for value, parts in sorted(stacked.items())), sound
+
+
+def _labels(dataset: Dataset, key: str) -> Labels:
+    if (count := dataset.label_images(key)) > 1:
+        raise InputError(
+            f"{dataset.labelled[key].name} holds {count} label images, and was left out; save one in each file."
+        )
+    return dataset.labels(key)
 
 
 def _structure(value: int, names: dict[int, str], stacked: Sequence[bool]) -> Structure:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_adasam.domain.measures.figures import NO_SCALE, Measurement
-from napari_adasam.domain.records import Labels, Mask, Spacing
+from napari_adasam.domain.records import Labels, Spacing
 
 
 def echo_intensity(
@@ -18,7 +18,6 @@ def echo_intensity(
     grey: NDArray[Any],
     spacing: Spacing | None = None,
     erosion: float = 0.0,
-    valid: Mask | None = None,
 ) -> tuple[Measurement, ...]:
     """Mean, standard deviation (of the population) and median of the grey values in a structure.
 
@@ -28,13 +27,12 @@ def echo_intensity(
     Parameters
     ----------
     grey
-        (height, width), in grey levels of the picture's own bit depth.
+        (height, width), in grey levels of the picture's own bit depth. Values that are masked (:mod:`numpy.ma`), such
+        as the scanner's text outside of the scan, are left out.
     erosion
         Pixels whose middle is no farther than this from the middle of the nearest pixel outside are left out, so that
         the bright fascia at the border does not enter; in mm, or in px without a spacing. The picture's edge is no
         border.
-    valid
-        (height, width) bool: where the scan is. Pixels outside, such as the scanner's text, are left out.
     """
     if grey.shape != labels.shape:
         raise ValueError(f"expected grey values of shape {labels.shape}, got {grey.shape}")
@@ -44,9 +42,7 @@ def echo_intensity(
     if erosion > 0 and not inside.all():
         pixel = (1.0, 1.0) if spacing is None else (spacing.y_mm, spacing.x_mm)
         inside = ndimage.distance_transform_edt(inside, pixel) > erosion
-    if valid is not None:
-        inside &= valid
-    values = grey[inside].astype(np.float64)
+    values = np.ma.compressed(grey[inside]).astype(np.float64)
     if not values.size:
         return ()
     figures = {"mean": values.mean(), "sd": values.std(), "median": np.median(values)}

@@ -73,8 +73,8 @@ def measurements_csv(
     Parameters
     ----------
     grey
-        The frame's grey pixels (height, width), as they are in the file; ``None`` where there are none: then there is
-        no echo intensity.
+        The frame's grey pixels (height, width), as they are in the file, masked (:mod:`numpy.ma`) where they are not
+        of the scan; ``None`` where there are none: then there is no echo intensity.
     given
         The user's file table (:func:`read_file_table`), by the stem of the frame, or of its file for all frames of it.
     """
@@ -93,7 +93,7 @@ def measured_rows(one: Measured, structures: Sequence[Structure], grey: NDArray[
     """All rows of one label image: its structures by value, then those that have no name but are there."""
     present = {int(value) for value in np.unique(one.labels)} - {0}
     nameless = [Structure(value, f"value {value}") for value in present - {structure.value for structure in structures}]
-    bits = "" if grey is None else str(bit_depth(grey))
+    bits = "" if grey is None else str(bit_depth(np.ma.getdata(grey)))
     rows = []
     for structure in sorted((*structures, *nameless), key=lambda structure: structure.value):
         common = _common(one, structure, structure.value in present)
