@@ -11,19 +11,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tifffile
 from PIL import Image
 from qtpy.QtCore import QPoint
 
 from napari_adasam.domain.errors import AdasamError
-from napari_adasam.domain.records import FrameStatus, Labels
+from napari_adasam.domain.records import FrameStatus
 from napari_adasam.domain.structures import MUSCLE_PRESET
 from napari_adasam.ui.demo import DemoPlan, DemoScript, run_demo
 from napari_adasam.ui.director import Director, Wait
 from napari_adasam.ui.dock import AdasamDock
 
 from real_mouse import RealMouse  # isort: skip
-from window_fakes import BRIGHT, CountingTrainer, picture, wait_idle  # isort: skip
+from window_fakes import BRIGHT, CountingTrainer, draw_small, picture, wait_idle  # isort: skip
 
 
 def play(script: Iterator[Wait], qtbot: Any) -> Director:
@@ -32,21 +31,6 @@ def play(script: Iterator[Wait], qtbot: Any) -> Director:
     director.timer.start()
     qtbot.wait_until(lambda: director.ended, timeout=300_000)
     return director
-
-
-def draw_small(folder: Path, plan: DemoPlan) -> dict[str, Labels]:
-    """Small pictures whose true outlines lie six pixels beside what the fake predictor finds."""
-    folder.mkdir()
-    truth = {}
-    for number in range(plan.images):
-        pixels = picture(shift=number)
-        bright, middle = pixels >= BRIGHT, (pixels >= 90) & (pixels < BRIGHT)
-        exact = np.where(bright, 1, np.where(middle, 2, 0)).astype(np.uint8)
-        truth[f"sample_{number}"] = np.roll(exact, 6, axis=1)
-        tifffile.imwrite(
-            folder / f"sample_{number}.tif", pixels, imagej=True, resolution=(4.0, 4.0), metadata={"unit": "mm"}
-        )
-    return truth
 
 
 @pytest.fixture

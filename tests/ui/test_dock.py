@@ -133,7 +133,7 @@ def test_the_status_line_tells_of_a_round_and_stops_it(
     wait_idle(opened, qtbot)
     trainer.hold = threading.Event()
     opened.learn_panel.start.click()
-    qtbot.wait_until(lambda: bool(opened.learn_panel.loss_plot.values()))
+    qtbot.wait_until(lambda: any(opened.learn_panel.loss_plot.values()))
     assert opened.status_line.stop.isEnabled()
     assert opened.learn_panel.progress.text().startswith("learning: step 1 of 10")
     opened.status_line.stop.click()

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tifffile
 from numpy.typing import NDArray
 
 from napari_adasam.domain.prompts import Point, Prompt
-from napari_adasam.domain.records import Suggestion
+from napari_adasam.domain.records import Labels, Suggestion
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.settings import PromptSettings
 from napari_adasam.domain.structures import Structure
+from napari_adasam.evaluation.demo import DemoPlan
 from napari_adasam.services.ports import LabelledFrame, ModelInfo, Pixels, Predictor, SegmentAnswer, UnlabelledFrame
 
 BRIGHT = 180
@@ -148,6 +150,21 @@ def picture(height: int = 60, width: int = 80, shift: int = 0) -> np.ndarray[Any
     pixels[20:40, 30 + shift : 60 + shift] = 220
     pixels[5:8, 10:70] = 120
     return pixels
+
+
+def draw_small(folder: Path, plan: DemoPlan) -> dict[str, Labels]:
+    """Small pictures whose true outlines lie six pixels beside what the fake predictor finds."""
+    folder.mkdir()
+    truth = {}
+    for number in range(plan.images):
+        pixels = picture(shift=number)
+        bright, middle = pixels >= BRIGHT, (pixels >= 90) & (pixels < BRIGHT)
+        exact = np.where(bright, 1, np.where(middle, 2, 0)).astype(np.uint8)
+        truth[f"sample_{number}"] = np.roll(exact, 6, axis=1)
+        tifffile.imwrite(
+            folder / f"sample_{number}.tif", pixels, imagej=True, resolution=(4.0, 4.0), metadata={"unit": "mm"}
+        )
+    return truth
 
 
 def wait_idle(dock: Any, qtbot: Any) -> None:

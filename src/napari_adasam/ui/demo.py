@@ -263,6 +263,7 @@ def run_demo(plan: DemoPlan, on_progress: OnProgress) -> dict[str, Any] | None:
     )
     script = DemoScript(plan, dock, on_progress)
     director = Director(script.steps(), lambda: _finish(plan, viewer, director), lambda: script.last_sign)
+    dock.destroyed.connect(director.timer.stop)  # a person who closes the window ends the demo
     director.timer.start()
     napari.run()
     director.timer.stop()
