@@ -35,8 +35,8 @@ class Filing:
         pictures = [path for path in paths if not is_session(path)]
         if pictures:
             result = open_paths(pictures)
-            problems += result.problems
-            problems += self._add(self._bench.sources.add_clips(result.clips))
+            fresh = self._bench.sources.add_clips(result.clips)
+            problems += [*result.problems, *self._bench.sources.same_pictures(result.clips), *self._add(fresh)]
         return problems
 
     def _add(self, frames: Sequence[Frame]) -> list[str]:
