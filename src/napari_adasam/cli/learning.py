@@ -10,7 +10,7 @@ import typer
 
 from napari_adasam.cli.program import BUNDLED, ModelName, OnCount, Seed, app, names_of, progress, show
 from napari_adasam.domain.errors import InputError
-from napari_adasam.domain.settings import Method, ModelSettings, Settings, TrainSettings
+from napari_adasam.domain.settings import ClassifierForm, Method, ModelSettings, Settings, TrainSettings
 
 if TYPE_CHECKING:
     from napari_adasam.domain.rounds import RoundProgress
@@ -44,18 +44,22 @@ def train(
     labels: Annotated[int | None, typer.Option(help="Use this many labelled images; all, if not given.")] = None,
     method: Annotated[str, typer.Option(help=f"One of: {', '.join(get_args(Method))}.")] = TrainSettings().method,
     base: Annotated[str, typer.Option(help="The model to start from: a name or a path.")] = BUNDLED,
+    classifier: Annotated[
+        str | None, typer.Option(help=f"One of: {', '.join(get_args(ClassifierForm))}; the base's own, if not given.")
+    ] = None,
     seed: Seed = 0,
     steps: Annotated[int | None, typer.Option(help="Optimiser steps; by the number of labels, if not given.")] = None,
     structures: Annotated[str, typer.Option(help='Names of the label values: "1=muscle belly,2=aponeurosis".')] = "",
 ) -> None:
     """Fine-tune on a data set, without a window."""
     settings = TrainSettings(method=method_of(method), seed=seed, steps=steps or TrainSettings().steps)
+    start = ModelSettings(name=base, classifier=form_of(classifier))
     from napari_adasam.services.torch_start import keep_triton_out
 
     keep_triton_out()
     from napari_adasam.services.training import TrainOptions, train_dataset
 
-    options = TrainOptions(labels, ModelSettings(name=base), settings, names_of(structures), steps is None)
+    options = TrainOptions(labels, start, settings, names_of(structures), steps is None)
     with progress("steps") as advance:
         show(train_dataset(dataset, out, options, _on_round(advance)))
 
@@ -76,6 +80,9 @@ def evaluate(
     limit: Annotated[int | None, typer.Option(help="At most this many images.")] = None,
     labels: Annotated[int, typer.Option(help="Accepted images of a round, for the study labels.")] = 10,
     seeds: Annotated[int, typer.Option(help="Rounds, with seeds from 0 on, for the study labels.")] = 3,
+    gated: Annotated[
+        bool, typer.Option("--gated", help="For the study labels: hold some images out, as the window does.")
+    ] = False,
 ) -> None:
     """Figures on images that the model never saw."""
     if study not in STUDIES:
@@ -93,6 +100,7 @@ def evaluate(
         clicks=clicks,
         labels=labels,
         seeds=tuple(range(seeds)),
+        gated=gated,
     )
     with progress("images") as advance:
         result = STUDIES_BY_NAME[study](test or dataset, options, advance)
@@ -129,6 +137,17 @@ def method_of(name: str) -> Method:
         if method == name:
             return method
     raise InputError(f'There is no method "{name}". Nothing was trained. Choose one of: {", ".join(methods)}.')
+
+
+def form_of(name: str | None) -> ClassifierForm | None:
+    """The classifier's form of this name, ``None`` for none; InputError if there is no such form."""
+    forms: tuple[ClassifierForm, ...] = get_args(ClassifierForm)
+    for form in forms:
+        if form == name:
+            return form
+    if name is None:
+        return None
+    raise InputError(f'There is no classifier "{name}". Nothing was trained. Choose one of: {", ".join(forms)}.')
 
 
 def _on_round(advance: OnCount) -> Callable[[RoundProgress], None]:
