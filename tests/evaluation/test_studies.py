@@ -206,5 +206,16 @@ def test_the_study_of_labels_has_rows_before_and_after_for_each_seed(dataset: Da
     ]
     assert all(row["n"] == 1 for row in said["rows"])
     assert [row["seconds"] > 0 for row in said["rows"]] == [False, True] * 2
+    assert [(row["held_out"], row["accepted"]) for row in said["rows"]] == [(None, None), (0, True)] * 2
     assert said["rows"][0] | {"seed": 3} == said["rows"][2]  # every seed starts from the same weights
     json.dumps(said, allow_nan=False)
+
+
+def test_the_study_of_labels_can_hold_images_out_as_the_window_does(dataset: Dataset) -> None:
+    train = TrainSettings(method="lora", steps=1, batch=1, views=1)
+    options = StudyOptions(model=CPU, labels=3, train=train, gated=True)
+    before, after = run_labels(dataset.folder, options, lambda *_: None)["rows"]
+    assert (after["labels"], after["held_out"]) == (3, 1)
+    assert after["accepted"] in (True, False)
+    if not after["accepted"]:
+        assert after["dice"] == before["dice"]

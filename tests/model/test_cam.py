@@ -39,6 +39,29 @@ def test_a_planted_bright_region_lights_up_on_its_own_pixels(shape: tuple[int, i
     assert not lit.any()
 
 
+@pytest.mark.parametrize("shape", [(97, 131), (131, 97), (40, 61), (30, 64), (64, 64), (333, 205), (50, 600)])
+@pytest.mark.parametrize("cells", [4, 8])
+def test_a_cell_of_the_map_lies_on_exactly_the_pixels_that_it_covers(shape: tuple[int, int], cells: int) -> None:
+    """Each cell is planted by itself; every pixel is lit most by the cell that its centre lies in, by the geometry."""
+    canvas = Canvas(*shape, 64)
+    cell, (rows, columns) = 64 / cells, canvas.inner
+    inner = cam.inner_cells(canvas, cells)
+    planted = [(row, column) for row in range(inner[0]) for column in range(inner[1])]
+    shown = []
+    for at in planted:
+        logits = torch.full((cells, cells), -5.0)
+        logits[at] = 5.0
+        shown.append(cam.overlay(logits, canvas))
+    found = np.argmax(shown, axis=0)
+    ys = (np.arange(shape[0]) + 0.5) * rows / shape[0] / cell  # pixel centres, in cells
+    xs = (np.arange(shape[1]) + 0.5) * columns / shape[1] / cell
+    expected = np.floor(ys)[:, None] * inner[1] + np.floor(xs)[None, :]
+    on_border = (np.abs(ys - np.round(ys)) < 1e-4)[:, None] | (np.abs(xs - np.round(xs)) < 1e-4)[None, :]
+    assert on_border.mean() < 0.2
+    assert np.array_equal(found[~on_border], expected[~on_border])
+    assert len(np.unique(found)) == len(planted)
+
+
 def test_the_centre_of_a_cell_shows_the_cells_own_value() -> None:
     logits = torch.randn(4, 4, generator=torch.Generator().manual_seed(0))
     shown = cam.overlay(logits, Canvas(68, 68, 68))  # cells of 17 px have a centre pixel

@@ -37,6 +37,25 @@ def test_the_weights_are_recognised(mobile_sam: AdaSam) -> None:
     assert not any(m.running_mean.any() for m in norms)
 
 
+def test_at_its_own_size_a_box_is_answered_as_well(mobile_sam: AdaSam, shared_data: Path) -> None:
+    """1024 px, the size that it was trained at."""
+    path = shared_data.parent / "weights" / "mobile_sam_fp16.pt"
+    full = registry.load(ModelSettings(str(path)))
+    assert (full.sam.size, full.sam.cells) == (1024, 64)
+    dataset = Dataset.open(shared_data / "breast")
+    pixels, truth = to_grey(dataset.image(dataset.ids[0])), dataset.labels(dataset.ids[0]) > 0
+    prompt, found = Prompt(box=tight_box(truth)), []
+    for net in (mobile_sam, full):
+        embedding = embed(net, pixels)
+        assert embedding.shape[-1] == net.sam.cells
+        mask, _, low = adasam.answer(net, embedding, prompt, None, Canvas(*pixels.shape, net.sam.size))
+        assert low.shape == (4 * net.sam.cells, 4 * net.sam.cells)
+        assert dice(mask, truth) > 0.8
+        found.append(mask)
+    assert not np.array_equal(*found)
+    assert dice(*found) > 0.8
+
+
 def test_a_box_on_breast_images_is_better_than_filling_it(mobile_sam: AdaSam, shared_data: Path) -> None:
     """Its README says 0.832 for a box and 0.807 for filling it, over 60 images."""
     dataset = Dataset.open(shared_data / "breast")

@@ -12,6 +12,7 @@ from tiny import APONEUROSIS, BELLY, BrightnessEncoder, blob, embed, see_brightn
 from napari_adasam.domain.settings import LossWeights, PromptSettings
 from napari_adasam.model import pseudo
 from napari_adasam.model.adasam import AdaSam
+from napari_adasam.model.canvas import Canvas
 from napari_adasam.model.pseudo import PseudoLabel, pseudo_labels, ramp, unlabelled_loss
 from napari_adasam.model.sam import PromptBatch, SamNet
 
@@ -40,6 +41,31 @@ def test_no_label_for_what_the_teacher_finds_absent(teacher: AdaSam, embedding: 
     with torch.no_grad():
         teacher.head.shift[0] = -50
     assert [label.index for label in pseudo_labels(teacher, embedding, PromptSettings(), 0.95)] == [1]
+
+
+def test_no_prompt_comes_from_the_padding(teacher: AdaSam) -> None:
+    """A head that has learned the padding: at use its cells are put out, so they are for the teacher too."""
+    wide = np.full((32, 64), 40, np.uint8)
+    wide[:, :16] = 200
+    embedding = embed(teacher, wide)
+    embedding[0, 0, 2:] = 9.0  # the padding lights up more than anything else
+    frame = Canvas(32, 64, 64)
+    for structure, label in enumerate(pseudo_labels(teacher, embedding, PromptSettings(), 0.95, frame)):
+        assert label.index == structure
+        assert len(label.prompts) == 1
+        assert label.prompts[0].box == (0, 0, 31, 15)
+        assert all(point.y < 32 for point in label.prompts[0].points)
+        assert (label.prompts[0].dense[2:] == -10).all()
+    unaware = pseudo_labels(teacher, embedding, PromptSettings(), 0.95)
+    assert any(point.y > 32 for label in unaware for prompt in label.prompts for point in prompt.points)
+
+
+def test_a_square_frame_has_no_padding(teacher: AdaSam, embedding: torch.Tensor) -> None:
+    first, second = (pseudo_labels(teacher, embedding, PromptSettings(), 0.95, c) for c in (None, Canvas(64, 64, 64)))
+    assert [label.index for label in first] == [label.index for label in second] == [0, 1]
+    for one, other in zip(first, second, strict=True):
+        assert [p.box for p in one.prompts] == [p.box for p in other.prompts]
+        assert torch.equal(one.target, other.target)
 
 
 def test_no_label_where_the_map_gives_no_prompt(teacher: AdaSam) -> None:

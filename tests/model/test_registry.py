@@ -21,6 +21,7 @@ from napari_adasam.model.adapters import lora
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas, grey_canvas, normalise
 from napari_adasam.model.checkpoints import Weights
+from napari_adasam.model.classifier import ClassMap, GradCam
 from napari_adasam.model.encoders import TinyVit
 from napari_adasam.model.sam import SamNet
 from napari_adasam.model.supervision import labelled_loss
@@ -75,7 +76,8 @@ def full(tmp_path: Path) -> Callable[[int], Path]:
 def adapt(base: Path, form: ClassifierForm = "classmap") -> tuple[AdaSam, registry.AdapterOrigin]:
     """A student of a base: its adapted parameters moved at random, and rounded as they are saved."""
     net = registry.load(ModelSettings(str(base), classifier=form))
-    origin = registry.AdapterOrigin(str(base), checkpoints.fingerprint(net.state_dict()), "adasam", LORA)
+    own = registry.load(ModelSettings(str(base)))
+    origin = registry.AdapterOrigin(str(base), checkpoints.fingerprint(own.state_dict()), "adasam", LORA)
     net.set_structures((BELLY, APONEUROSIS))
     adaptation.prepare(net, "adasam", LORA)
     torch.manual_seed(5)
@@ -186,6 +188,31 @@ def test_a_foreign_sam_has_learned_no_structure(foreign: Callable[[int], Path]) 
     again = registry.load(ModelSettings(str(path)))
     assert again.card.lineage == net.card.lineage
     assert registry.load(ModelSettings(str(foreign(1)))).card.lineage != net.card.lineage
+
+
+def test_another_form_of_classifier_starts_untrained_and_says_so(full: Callable[[int], Path]) -> None:
+    own = registry.load(ModelSettings(str(full(0))))
+    assert (own.card.classifier, type(own.head)) == ("classmap", ClassMap)
+    assert registry.load(ModelSettings(str(full(0)), classifier="classmap")).card == own.card
+    other = registry.load(ModelSettings(str(full(0)), classifier="gradcam"))
+    assert (other.card.classifier, type(other.head)) == ("gradcam", GradCam)
+    assert other.card.structures == own.card.structures
+    assert other.card.lineage == (*own.card.lineage, "classifier: untrained gradcam in place of classmap")
+    assert not other.training
+    assert not any(answer.mask.any() for answer in suggestions(other)), "it says absent to everything"
+    for name, tensor in own.sam.state_dict().items():
+        assert torch.equal(other.sam.state_dict()[name], tensor)
+
+
+def test_an_untrained_classifier_is_always_the_same_and_leaves_the_seed_alone(full: Callable[[int], Path]) -> None:
+    net = registry.load(ModelSettings(str(full(0))))
+    torch.manual_seed(1)
+    drawn = torch.rand(1)
+    torch.manual_seed(1)
+    first = registry._with_form(copy.deepcopy(net), "gradcam")
+    assert torch.equal(torch.rand(1), drawn)
+    second = registry._with_form(net, "gradcam")
+    assert checkpoints.fingerprint(first.state_dict()) == checkpoints.fingerprint(second.state_dict())
 
 
 def test_the_input_size_is_a_setting(full: Callable[[int], Path], tmp_path: Path) -> None:

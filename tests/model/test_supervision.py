@@ -12,8 +12,11 @@ from tiny import APONEUROSIS, BELLY, BrightnessEncoder, blob, embed, see_brightn
 from napari_adasam.domain.prompts import Prompt
 from napari_adasam.domain.settings import LossWeights
 from napari_adasam.domain.structures import Structure
+from napari_adasam.model import cam, supervision
 from napari_adasam.model.adasam import AdaSam
+from napari_adasam.model.canvas import Canvas
 from napari_adasam.model.supervision import (
+    NO_IMAGE,
     Asked,
     answer_loss,
     by_cam,
@@ -24,6 +27,7 @@ from napari_adasam.model.supervision import (
     jittered_box,
     labelled_loss,
     masks_of,
+    visible_maps,
 )
 
 NONE = LossWeights(presence=0, segmentation=0, map=0, iou=0)
@@ -121,6 +125,38 @@ def test_each_weight_has_its_term(net: AdaSam) -> None:
     terms = [loss(replace(NONE, **{name: 1.0})) for name in ("presence", "segmentation", "map", "iou")]
     assert min(terms) > 0
     assert loss(LossWeights(presence=1, segmentation=1, map=1, iou=1)) == pytest.approx(sum(terms), rel=1e-4)
+
+
+def test_no_prompt_comes_from_what_shows_no_image(net: AdaSam, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[np.ndarray] = []
+    real = supervision.by_cam
+    monkeypatch.setattr(supervision, "by_cam", lambda maps, *rest: seen.append(maps) or real(maps, *rest))
+    wide = np.full((32, 64), 40, np.uint8)
+    wide[:, :16] = 200
+    embedding = embed(net, wide)
+    embedding[0, 0, 2:] = 9.0  # the padding lights up more than anything else
+    labels = torch.zeros(64, 64, dtype=torch.int64)
+    labels[:32, :16] = 1
+    padded = labels.clone()
+    padded[32:] = NO_IMAGE
+    for on_square in (labels, padded):
+        labelled_loss(net, embedding, on_square, np.random.default_rng(0), LossWeights())
+    maps = net.head(embedding).maps[0, 0].detach().numpy()
+    assert np.array_equal(seen[0], maps), "without padding nothing is put out"
+    assert np.array_equal(seen[1][:2], maps[:2])
+    assert (seen[1][2:] == -10).all()
+    (asked,) = real(seen[1], labels.numpy() == 1, BELLY, np.random.default_rng(1))
+    assert asked.prompt.box == (0, 0, 31, 15)
+
+
+def test_a_cell_is_visible_as_soon_as_it_touches_the_image() -> None:
+    """As at use."""
+    canvas, maps = Canvas(33, 64, 64), torch.ones(2, 4, 4)
+    labels = torch.zeros(64, 64, dtype=torch.int64)
+    labels[33:] = NO_IMAGE
+    expected = torch.stack([cam.inside_image(one, canvas) for one in maps])
+    assert np.array_equal(visible_maps(maps, labels), expected.numpy())
+    assert (expected[:, :3] == 1).all()
 
 
 def test_an_absent_structure_teaches_the_classifier_alone(net: AdaSam) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -64,6 +65,29 @@ def test_after_undo_a_point_goes_on_from_what_is_shown_again(desk: Desk) -> None
     assert prompt.points == (INSIDE, Point(33.0, 45.0))
     assert previous is not None
     assert (previous == 1.0).all()
+
+
+@pytest.mark.parametrize("change", ["input size", "round"])
+def test_another_model_is_not_given_the_earlier_ones_logits(desk: Desk, change: str) -> None:
+    """At another input size they have another shape, and the click would fail."""
+    more, third = Point(25.0, 40.0), Point(33.0, 45.0)
+    desk.annotator.click(INSIDE, 1)
+    desk.settle()
+    if change == "round":
+        desk.predictor.version += 1
+    else:
+        before = desk.annotator.settings
+        desk.annotator.set_settings(replace(before, model=replace(before.model, input_size=256)))
+    for point in (more, third):
+        desk.annotator.click(point, 1)
+        desk.settle()
+    (_, first), (prompt, second), (_, last) = desk.predictor.prompts
+    assert prompt.points == (INSIDE, more)
+    assert first is None
+    assert second is None
+    assert last is not None
+    assert (last == 2.0).all(), "its own logits are"
+    assert desk.problems == []
 
 
 def test_a_box_replaces_points_and_a_point_refines_the_box(desk: Desk) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from annotator_fakes import FASCIA, INSIDE, OUTSIDE, Desk, disc, rectangle
+from annotator_fakes import FASCIA, INSIDE, OUTSIDE, Desk, disc, model_of, rectangle, run_round
 
 from napari_adasam.domain.records import FrameStatus
 
@@ -68,6 +68,27 @@ def test_an_undone_suggestion_does_not_come_back_by_itself(desk: Desk) -> None:
     desk.annotator.undo()
     desk.settle()
     assert desk.session.status(desk.current) is FrameStatus.NEW
+
+
+def test_a_new_suggestion_does_not_take_the_redo_away(desk: Desk) -> None:
+    """What was taken back can be had again, although a round renewed the frame's suggestions since."""
+    desk.accept()
+    desk.settle()
+    second = desk.session.frames[1].id
+    painted = desk.labels().copy()
+    painted[36:] = 1
+    desk.annotator.stroke(painted)
+    stroked = desk.labels().copy()
+    desk.annotator.undo()
+    run_round(desk)
+    assert desk.current == second
+    assert model_of(desk, 1) == "v2"
+    assert desk.annotator.redo()
+    assert np.array_equal(desk.labels(), stroked)
+    assert desk.annotator.undo()
+    assert model_of(desk, 1) == "v2", "undo leads back to the new suggestion"
+    desk.annotator.click(OUTSIDE, 1)
+    assert not desk.annotator.redo(), "a step of the clinician's still ends it"
 
 
 def test_changing_an_accepted_frame_opens_it_again(desk: Desk) -> None:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from tiny import APONEUROSIS, BELLY, BrightnessEncoder, blob, see_brightness, tiny_net
 
-from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.errors import InputError, ModelError
 from napari_adasam.domain.records import Suggestion
 from napari_adasam.domain.settings import ModelSettings, Settings
 from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
@@ -83,6 +83,64 @@ def test_a_file_that_breaks_while_it_is_read_is_named_and_the_rest_is_done(
     assert report.frames == 1
     assert report.problems == ("a.png is damaged.",)
     assert [p.stem for p in (tmp_path / "out" / "masks").iterdir()] == ["b"]
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named as torch names it."""
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ModelError("The model gave no usable embedding of this frame."), "the model gave no usable answer"),
+        (OutOfMemoryError("CUDA out of memory"), "more memory than is free"),
+        (MemoryError(), "more memory than is free"),
+    ],
+)
+def test_a_frame_that_the_model_fails_on_is_named_and_the_rest_is_done(
+    error: Exception, said: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, forgotten = ModelPredictor.suggest, []
+
+    def fails(predictor: ModelPredictor, frame_id: str, pixels: Pixels, *rest: object) -> list[Suggestion]:
+        if np.array_equal(pixels, np.array(Image.open(folder / "a.png"))):
+            raise error
+        return real(predictor, frame_id, pixels, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ModelPredictor, "suggest", fails)
+    monkeypatch.setattr(ModelPredictor, "forget", lambda predictor, frame_id: forgotten.append(frame_id))
+    report = predict_paths([folder], tmp_path / "out", CPU, nothing)
+    assert report.frames == 1
+    assert len(report.problems) == 1
+    assert report.problems[0].startswith("a.png was left out: ")
+    assert said in report.problems[0]
+    assert [p.stem for p in (tmp_path / "out" / "masks").iterdir()] == ["b"]
+    assert len(forgotten) == 2, "what a failed frame has cached would stay in memory"
+
+
+def test_a_bug_is_not_taken_for_a_frame_that_failed(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*given: object) -> list[Suggestion]:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(ModelPredictor, "suggest", fails)
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        predict_paths([folder], tmp_path / "out", CPU, nothing)
+
+
+@pytest.mark.parametrize(("inside", "name"), [("masks", "a.png"), ("cams", "b_1.png")])
+def test_an_input_is_never_written_over(folder: Path, tmp_path: Path, inside: str, name: str) -> None:
+    """``predict X/masks --out X``, and the like."""
+    given = tmp_path / "X" / inside
+    given.mkdir(parents=True)
+    (given / name).write_bytes((folder / "a.png").read_bytes())
+    before = (given / name).read_bytes()
+    inputs = [folder, given] if inside == "cams" else [given]
+    with pytest.raises(InputError, match=rf"written over the input .*{name}.* Nothing was written"):
+        predict_paths(inputs, tmp_path / "scans" / ".." / "X", CPU, nothing)
+    assert (given / name).read_bytes() == before
+    assert [p.name for p in (tmp_path / "X").rglob("*")] == [inside, name]
 
 
 def test_the_same_picture_twice_gives_two_masks(folder: Path, tmp_path: Path) -> None:

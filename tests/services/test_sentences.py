@@ -23,6 +23,7 @@ def test_our_own_sentences_are_shown_as_they_are() -> None:
         OutOfMemoryError("CUDA"),
         RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"),
         RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: not enough memory: you tried"),
     ],
 )
 def test_full_memory_has_its_own_sentence(error: BaseException) -> None:

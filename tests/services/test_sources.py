@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from annotator_fakes import HEIGHT, WIDTH, write_images
+from annotator_fakes import HEIGHT, WIDTH, Desk, write_images
 from PIL import Image
 
 from napari_adasam.domain.errors import InputError
@@ -39,6 +39,37 @@ def test_the_same_picture_is_taken_once_and_stems_stay_apart(folder: Path, tmp_p
     Image.open(folder / "scan2.png").save(other / "SCAN2.png")
     added = sources.add_clips(open_paths([folder, other]).clips)
     assert [frame.stem for frame in added] == ["scan1_2"]
+
+
+def test_a_picture_that_is_there_twice_is_named(folder: Path) -> None:
+    (folder / "scan2_copy.png").write_bytes((folder / "scan2.png").read_bytes())
+    sources, clips = Sources(), open_paths([folder]).clips
+    assert len(sources.add_clips(clips)) == 3
+    said = "scan2_copy.png is the same picture as scan2.png, so it is shown once."
+    assert sources.same_pictures(clips) == [said]
+    assert sources.same_pictures(open_paths([folder / "scan2.png"]).clips) == [], "opened again, not copied"
+
+
+def test_many_that_are_there_twice_are_one_sentence(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in ("scan1.png", "scan2.png", "scan3.png"):
+        (other / name).write_bytes((folder / name).read_bytes())
+    (other / "scan4.png").write_bytes((folder / "scan1.png").read_bytes())
+    sources, clips = Sources(), open_paths([folder, other]).clips
+    sources.add_clips(clips)
+    assert sources.same_pictures(clips) == [
+        "4 files are the same pictures as others, so each is shown once (other/scan1.png is scans/scan1.png; "
+        "other/scan2.png is scans/scan2.png; other/scan3.png is scans/scan3.png; and 1 more)."
+    ]
+
+
+def test_the_window_is_told_of_a_picture_that_is_there_twice(desk: Desk, tmp_path: Path) -> None:
+    first = Path(desk.session.frames[0].path)
+    copy = tmp_path / "copy.png"
+    copy.write_bytes(first.read_bytes())
+    assert desk.annotator.open([copy]) == [f"copy.png is the same picture as {first.name}, so it is shown once."]
+    assert len(desk.session.frames) == 4
 
 
 def test_frames_of_a_saved_session_are_opened_when_they_are_read(folder: Path) -> None:

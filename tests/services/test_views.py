@@ -7,12 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import BELLY, SIZE, embed, tiny_net, tiny_vit
+from tiny import BELLY, SIZE, blob, embed, tiny_net, tiny_vit
 from toy_rounds import SHORT, Serving, labelled, serving, unlabelled
 
+from napari_adasam.model import augment
 from napari_adasam.model.adapters import lora
+from napari_adasam.model.supervision import NO_IMAGE
+from napari_adasam.services.ports import LabelledFrame
 from napari_adasam.services.trainer import RoundTrainer
-from napari_adasam.services.views import Views
+from napari_adasam.services.views import Views, _rng
 
 __all__ = ["serving"]  # a fixture
 
@@ -51,3 +54,27 @@ def test_views_are_made_once_and_differ(serving: Serving) -> None:
     assert torch.equal(again.labelled(frame, 1)[0], first)
     assert torch.equal(again.labelled(frame, 0)[0], plain)
     assert len(runs) == 3
+
+
+def test_labels_tell_where_a_view_shows_nothing(serving: Serving) -> None:
+    predictor = serving()
+    student, since = RoundTrainer(predictor, SHORT)._student((BELLY,))
+    pixels, truth = blob(0, (32, 64), radius=10)
+    views, frame = Views(predictor, student, since), LabelledFrame("wide", pixels, truth, "g")
+    _, whole = views.labelled(frame, 0)
+    assert torch.equal(whole[:32], torch.from_numpy(truth.astype(np.int64)))
+    assert (whole[32:] == NO_IMAGE).all()
+    painted = set()
+    for view in range(1, 9):
+        _, labels = views.labelled(frame, view)
+        rng = _rng("wide", view)
+        geometry, tone = augment.draw_geometry(rng), augment.draw_tone(rng)
+        square = np.zeros((SIZE, SIZE), np.uint8)
+        square[:32] = truth
+        planes = torch.from_numpy(np.stack([square, square * 0 + (np.arange(SIZE) < 32)[:, None]])).float()
+        disc, inside = augment.warp(planes, geometry, nearest=True)
+        assert torch.equal(labels == 1, disc == 1)
+        painted.add(tone.chrome is not None)
+        assert torch.equal(labels == NO_IMAGE, (inside == 0) & (tone.chrome is None))
+        assert 0.2 < inside.mean() < 0.9
+    assert painted == {True, False}, "an interface painted around the image is picture, as at use"

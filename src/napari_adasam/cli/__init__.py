@@ -12,6 +12,7 @@ import typer
 from napari_adasam.cli import export, learning, measure, studies, window
 from napari_adasam.cli.program import app
 from napari_adasam.domain.errors import AdasamError, InputError
+from napari_adasam.services.sentences import is_out_of_memory, sentence
 
 __all__ = ["app", "export", "learning", "main", "measure", "studies", "window"]
 
@@ -19,7 +20,10 @@ BAD_INPUT, FAILURE = 2, 1
 
 
 def main() -> None:
-    """Run the command line; errors that people can do something about are one sentence on stderr."""
+    """Run the command line; errors that people can do something about are one sentence on stderr.
+
+    Others are bugs, and keep their traceback.
+    """
     try:
         app()
     except InputError as error:
@@ -27,4 +31,9 @@ def main() -> None:
         sys.exit(BAD_INPUT)
     except (AdasamError, OSError) as error:
         typer.echo(str(error), err=True)
+        sys.exit(FAILURE)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        typer.echo(sentence(error, "This command"), err=True)
         sys.exit(FAILURE)

@@ -10,7 +10,7 @@ import typer
 
 from napari_adasam.cli.program import BUNDLED, ModelName, OnCount, Seed, StructureNames, app, names_of, progress, show
 from napari_adasam.domain.errors import InputError
-from napari_adasam.domain.settings import Method, ModelSettings, Settings, TrainSettings
+from napari_adasam.domain.settings import ClassifierForm, Method, ModelSettings, Settings, TrainSettings
 
 if TYPE_CHECKING:
     from napari_adasam.domain.rounds import RoundProgress
@@ -42,18 +42,22 @@ def train(
     labels: Annotated[int | None, typer.Option(help="Use this many labelled images; all, if not given.")] = None,
     method: Annotated[str, typer.Option(help=f"One of: {', '.join(get_args(Method))}.")] = TrainSettings().method,
     base: Annotated[str, typer.Option(help="The model to start from: a name or a path.")] = BUNDLED,
+    classifier: Annotated[
+        str | None, typer.Option(help=f"One of: {', '.join(get_args(ClassifierForm))}; the base's own, if not given.")
+    ] = None,
     seed: Seed = 0,
     steps: Annotated[int | None, typer.Option(help="Optimiser steps; by the number of labels, if not given.")] = None,
     structures: StructureNames = "",
 ) -> None:
     """Fine-tune on a data set, without a window."""
     settings = TrainSettings(method=method_of(method), seed=seed, steps=steps or TrainSettings().steps)
+    start = ModelSettings(name=base, classifier=form_of(classifier))
     from napari_adasam.services.torch_start import keep_triton_out
 
     keep_triton_out()
     from napari_adasam.services.training import TrainOptions, train_dataset
 
-    options = TrainOptions(labels, ModelSettings(name=base), settings, names_of(structures), steps is None)
+    options = TrainOptions(labels, start, settings, names_of(structures), steps is None)
     with progress("steps") as advance:
         show(train_dataset(dataset, out, options, _on_round(advance)))
 
@@ -86,6 +90,17 @@ def method_of(name: str) -> Method:
         if method == name:
             return method
     raise InputError(f'There is no method "{name}". Nothing was trained. Choose one of: {", ".join(methods)}.')
+
+
+def form_of(name: str | None) -> ClassifierForm | None:
+    """The classifier's form of this name, ``None`` for none; InputError if there is no such form."""
+    forms: tuple[ClassifierForm, ...] = get_args(ClassifierForm)
+    for form in forms:
+        if form == name:
+            return form
+    if name is None:
+        return None
+    raise InputError(f'There is no classifier "{name}". Nothing was trained. Choose one of: {", ".join(forms)}.')
 
 
 def _on_round(advance: OnCount) -> Callable[[RoundProgress], None]:

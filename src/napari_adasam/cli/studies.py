@@ -20,6 +20,7 @@ HeldBack = Annotated[
 Validation = Annotated[
     bool, typer.Option("--validation", help="Only groups that models are chosen on, not trained on or reported.")
 ]
+Gated = Annotated[bool, typer.Option("--gated", help="For the study labels: hold some images out, as the window does.")]
 Against = Annotated[
     list[str] | None, typer.Option(metavar="MODEL[@SIZE]", help="Measure this model too, on the same images.")
 ]
@@ -41,6 +42,7 @@ def evaluate(
     limit: Annotated[int | None, typer.Option(help="At most this many images.")] = None,
     labels: Annotated[int, typer.Option(help="Accepted images of a round, for the study labels.")] = 10,
     seeds: Annotated[int, typer.Option(help="Rounds, with seeds from 0 on, for the study labels.")] = 3,
+    gated: Gated = False,
 ) -> None:
     """Figures on images that the model never saw."""
     if study not in STUDIES:
@@ -59,6 +61,7 @@ def evaluate(
         clicks=clicks,
         labels=labels,
         seeds=tuple(range(seeds)),
+        gated=gated,
     )
     with progress("images") as advance:
         result = STUDIES_BY_NAME[study](test or dataset, options, advance)

@@ -110,14 +110,15 @@ class History:
 
     @property
     def can_redo(self) -> bool:
-        """Whether a step was taken back and nothing was done since."""
+        """Whether a step was taken back and the clinician has done nothing since."""
         return bool(self._redo)
 
-    def push(self, before: FrameContent) -> None:
-        """Remember what a new step replaced."""
+    def push(self, before: FrameContent, keep_redo: bool = False) -> None:
+        """Remember what a new step replaced; what was taken back can still be had if ``keep_redo``."""
         self._undo.append(before)
         del self._undo[:-DEPTH]
-        self._redo.clear()
+        if not keep_redo:
+            self._redo.clear()
 
     def undo(self, now: FrameContent) -> FrameContent:
         """Give the content before the last step; ``now`` can be had again by redo."""

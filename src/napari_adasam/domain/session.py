@@ -224,7 +224,7 @@ class Session(Facts):
 
     def _step(self, frame_id: str, after: FrameContent, by_clinician: bool = True) -> None:
         record = self._records[frame_id]
-        record.history.push(record.content)
+        record.history.push(record.content, keep_redo=not by_clinician)
         record.revision += by_clinician
         self._show(frame_id, after)
 

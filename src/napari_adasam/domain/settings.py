@@ -24,12 +24,15 @@ class ModelSettings:
         Side of the square input in pixels, a multiple of 32; ``None`` takes the model's own.
     device
         ``"auto"`` is cuda, then mps after its self-check, then cpu.
+    classifier
+        Form of the classifier; ``None`` takes the model's own, and ``"classmap"`` for weights that have none. A model
+        whose own is another form starts with an untrained one.
     """
 
     name: str = "adasam-us"
     input_size: int | None = None
     device: DeviceChoice = "auto"
-    classifier: ClassifierForm = "classmap"
+    classifier: ClassifierForm | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """The study ``labels``: prompt-free Dice before a round, and after a round on the first N accepted images.
 
 Labelled images and test images are of different groups, none of which the starting model has seen; no image of a test
-group is in the round at all.
+group is in the round at all. A round learns from all N images, as the command ``train`` does, unless ``gated`` is asked
+for: then some of them are held out and the student may be refused, as in the window. The rows say which it was.
 """
 
 from __future__ import annotations
@@ -34,6 +35,18 @@ class LabelsPlan:
     labelled: tuple[str, ...]
     unlabelled: tuple[str, ...]
     test: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """The rounds of a study: how many labelled images each has, their settings, one a seed, and whether the gate is on.
+
+    With the gate some of the labelled images are held out, and the student may be refused.
+    """
+
+    labels: int
+    train: tuple[TrainSettings, ...]
+    gated: bool = False
 
 
 def plan(dataset: Dataset, unseen: Sequence[str], labels: int, seed: int) -> LabelsPlan:
@@ -72,21 +85,25 @@ def plan(dataset: Dataset, unseen: Sequence[str], labels: int, seed: int) -> Lab
 def study(
     folder: Dataset,
     model: ModelSettings,
-    train: Sequence[TrainSettings],
-    labels: int,
+    rounds: Rounds,
     names: Names,
     on_progress: Callable[[str, RoundProgress | None], None],
 ) -> list[dict[str, Any]]:
-    """Rows before (``labels`` 0) and after a round, for each seed of ``train``."""
+    """Rows before (``labels`` 0) and after a round, for each seed.
+
+    Of the ``labels`` images, ``held_out`` were not learned from; ``accepted`` is whether the student serves, and so
+    whether the row is its own or the starting model's again. Both are ``None`` before the round.
+    """
     rows: list[dict[str, Any]] = []
-    for settings in train:
+    for settings in rounds.train:
         predictor = ModelPredictor(model)
         unseen = unseen_ids(folder, predictor.net.card.trained_on, "unseen")
-        parts = plan(folder, unseen, labels, settings.seed)
+        parts = plan(folder, unseen, rounds.labels, settings.seed)
         structures = structures_of(folder, parts.labelled, names, predictor.net.card.structures)
-        rows += _measure(predictor, folder, parts, structures, {"labels": 0, "seed": settings.seed, "seconds": 0.0})
+        before = {"labels": 0, "held_out": None, "accepted": None, "seed": settings.seed, "seconds": 0.0}
+        rows += _measure(predictor, folder, parts, structures, before)
         on_progress(f"seed {settings.seed}: before the round", None)
-        trainer = RoundTrainer(predictor, settings, gated=False)
+        trainer = RoundTrainer(predictor, settings, gated=rounds.gated)
         report = run_round(
             trainer,
             labelled_frames(folder, parts.labelled),
@@ -94,9 +111,15 @@ def study(
             structures,
             lambda event, seed=settings.seed: on_progress(f"seed {seed}", event),  # type: ignore[misc]
         )
-        after = {"labels": len(parts.labelled), "seed": settings.seed, "seconds": report.seconds}
+        after = {
+            "labels": len(parts.labelled),
+            "held_out": report.held_out,
+            "accepted": report.accepted,
+            "seed": settings.seed,
+            "seconds": report.seconds,
+        }
         rows += _measure(predictor, folder, parts, structures, after)
-    return [{"method": train[0].method, **row} for row in rows]
+    return [{"method": rounds.train[0].method, **row} for row in rows]
 
 
 def _measure(

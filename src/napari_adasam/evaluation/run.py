@@ -38,6 +38,8 @@ class StudyOptions:
         Whether to count clicks to IoU 0.90, the slow part.
     labels, seeds
         Of the study ``labels``: accepted images of a round, and its seeds.
+    gated
+        Of the study ``labels``: hold some of them out and let the gate decide, as the window does.
     """
 
     model: ModelSettings = field(default_factory=ModelSettings)
@@ -49,6 +51,7 @@ class StudyOptions:
     labels: int = 10
     seeds: tuple[int, ...] = (0,)
     train: TrainSettings = field(default_factory=TrainSettings)
+    gated: bool = False
 
 
 def run_prompts(folder: Path, options: StudyOptions, on_progress: OnProgress) -> dict[str, Any]:
@@ -70,12 +73,13 @@ def run_prompts(folder: Path, options: StudyOptions, on_progress: OnProgress) ->
 def run_labels(folder: Path, options: StudyOptions, on_progress: OnProgress) -> dict[str, Any]:
     """The study ``labels`` on a data set: before and after a round, for each seed."""
     dataset = Dataset.open(folder)
-    rounds = [replace(options.train, seed=seed) for seed in options.seeds]
+    train = tuple(replace(options.train, seed=seed) for seed in options.seeds)
+    rounds = labels.Rounds(options.labels, train, options.gated)
 
     def on_event(what: str, event: RoundProgress | None) -> None:
         on_progress(event.step if event else 0, event.steps if event else options.train.steps, what)
 
-    rows = labels.study(dataset, options.model, rounds, options.labels, options.names, on_event)
+    rows = labels.study(dataset, options.model, rounds, options.names, on_event)
     return _answer("labels", ModelPredictor(options.model), options, rows)
 
 

@@ -11,17 +11,20 @@ LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in grey (ITU-R BT.601)."""
 
 
-def to_grey(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+def to_grey(pixels: NDArray[Any], bits: int | None = None) -> NDArray[np.uint8]:
     """One frame as grey values for the model.
 
     Colour becomes BT.601 luma, exact where red, green and blue are equal. 16-bit values are divided by the full range
-    of the bit depth they use (:func:`bit_depth`), not stretched by percentiles: frames of one clip keep their
-    relative brightness, and black stays black.
+    of their bit depth, not stretched by percentiles: black stays black, and frames of one clip keep their relative
+    brightness where ``bits`` is given. Without it the depth is that which this frame uses (:func:`bit_depth`): of two
+    frames on either side of a power of two, the brighter one comes out up to twice as dark.
 
     Parameters
     ----------
     pixels
         (height, width) or (height, width, 3), uint8 or uint16.
+    bits
+        How many bits the file stores a value in, 1 to 16; greater values are white. Of no meaning for uint8.
 
     Returns
     -------
@@ -35,8 +38,10 @@ def to_grey(pixels: NDArray[Any]) -> NDArray[np.uint8]:
         pixels = _luma(pixels)
     if pixels.dtype == np.uint8:
         return np.asarray(pixels, np.uint8)
-    full = np.float32(2 ** bit_depth(pixels) - 1)
-    return np.asarray(np.rint(pixels * (np.float32(255) / full)), np.uint8)
+    if bits is not None and not 1 <= bits <= 16:
+        raise ValueError(f"expected 1 to 16 bits, got {bits}")
+    full = 2 ** (bits or bit_depth(pixels)) - 1
+    return np.asarray(np.rint(np.minimum(pixels, full) * (np.float32(255) / np.float32(full))), np.uint8)
 
 
 def grey_levels(pixels: NDArray[Any]) -> NDArray[Any]:
@@ -50,11 +55,6 @@ def grey_levels(pixels: NDArray[Any]) -> NDArray[Any]:
 def bit_depth(pixels: NDArray[Any]) -> int:
     """How many bits the values use, 8 to 16: the smallest depth that holds the greatest value."""
     return max(8, int(pixels.max(initial=0)).bit_length())
-
-
-def display_range(pixels: NDArray[Any]) -> tuple[int, int]:
-    """Contrast limits (black, white) that show the frame as :func:`to_grey` sees it."""
-    return 0, int(2 ** bit_depth(pixels) - 1)
 
 
 def _luma(pixels: NDArray[Any]) -> NDArray[Any]:

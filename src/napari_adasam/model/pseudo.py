@@ -16,6 +16,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from napari_adasam.domain.prompts import Prompt
 from napari_adasam.domain.settings import LossWeights, PromptSettings
+from napari_adasam.model import cam
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas
 from napari_adasam.model.losses import map_loss, segmentation_loss
@@ -56,8 +57,13 @@ def _chance(net: AdaSam, embedding: Tensor, prompts: tuple[Prompt, ...]) -> Tens
 
 
 @torch.no_grad()
-def pseudo_labels(teacher: AdaSam, embedding: Tensor, settings: PromptSettings, confidence: float) -> list[PseudoLabel]:
-    """The teacher's labels for one frame from its embedding (1, 256, h, w); none for a structure it finds absent."""
+def pseudo_labels(
+    teacher: AdaSam, embedding: Tensor, settings: PromptSettings, confidence: float, frame: Canvas | None = None
+) -> list[PseudoLabel]:
+    """The teacher's labels for one frame from its embedding (1, 256, h, w); none for a structure it finds absent.
+
+    As at use, no prompt comes from cells that see padding only; without the ``frame``'s geometry there is no padding.
+    """
     scores = teacher.head(embedding)
     size = teacher.sam.size
     canvas = Canvas(size, size, size)
@@ -65,7 +71,8 @@ def pseudo_labels(teacher: AdaSam, embedding: Tensor, settings: PromptSettings, 
     for index, structure in enumerate(teacher.card.structures):
         if torch.sigmoid(scores.presence[0, index]) < settings.presence:
             continue
-        cells = np.asarray(scores.maps[0, index].float().cpu().numpy(), dtype=np.float32)
+        visible = cam.inside_image(scores.maps[0, index].float(), frame or canvas)
+        cells = np.asarray(visible.cpu().numpy(), dtype=np.float32)
         prompts = prompts_from_cam(cells, canvas, settings, structure.several_parts)
         if not prompts:
             continue

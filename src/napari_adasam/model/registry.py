@@ -8,10 +8,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import torch
 from platformdirs import user_data_path
 
 from napari_adasam.domain.errors import InputError
-from napari_adasam.domain.settings import Method, ModelSettings
+from napari_adasam.domain.settings import ClassifierForm, Method, ModelSettings
 from napari_adasam.model import checkpoints
 from napari_adasam.model.adaptation import adapted_names, prepare, state
 from napari_adasam.model.adapters.lora import LoraSettings
@@ -77,6 +78,31 @@ def sha256(path: Path) -> str:
 
 def load(settings: ModelSettings) -> AdaSam:
     """A model by name or path, on the CPU, in eval mode; raises InputError with a sentence where that cannot be."""
+    net = _load_as_it_is(settings)
+    return net if settings.classifier in (None, net.card.classifier) else _with_form(net, settings.classifier)
+
+
+def fingerprint_of_base(settings: ModelSettings, loaded: str) -> str:
+    """What an adapter's file calls its base: the weights with their own classifier.
+
+    ``loaded`` is the fingerprint of what :func:`load` gave for the same settings.
+    """
+    if settings.classifier is None:
+        return loaded
+    return checkpoints.fingerprint(load(replace(settings, classifier=None)).state_dict())
+
+
+def _with_form(net: AdaSam, form: ClassifierForm) -> AdaSam:
+    """The model with an untrained classifier of another form for the same structures; always the same one."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        net.head = build(form, len(net.card.structures))
+    line = f"classifier: untrained {form} in place of {net.card.classifier}"
+    net.card = replace(net.card, classifier=form, lineage=(*net.card.lineage, line))
+    return net.eval()
+
+
+def _load_as_it_is(settings: ModelSettings) -> AdaSam:
     path = find(settings.name)
     weights, fields = checkpoints.read(path)
     if fields.get("kind") == "adapter":
@@ -85,20 +111,22 @@ def load(settings: ModelSettings) -> AdaSam:
         return checkpoints.load_full(weights, fields, settings.input_size)
     sam = checkpoints.from_sam_weights(weights, settings.input_size)
     name = settings.name if settings.name in PUBLISHED else path.stem
+    form = settings.classifier or "classmap"
     card = ModelCard(
         name,
         checkpoints.architecture(weights),
         sam.size,
-        classifier=settings.classifier,
+        classifier=form,
         licence=SAM_LICENCE if settings.name in PUBLISHED else "unknown",
         lineage=(f"{name} {checkpoints.fingerprint(weights)}",),
     )
-    return AdaSam(sam, build(settings.classifier, 0), card).eval()
+    return AdaSam(sam, build(form, 0), card).eval()
 
 
 def _load_adapter(weights: Weights, fields: dict[str, Any], settings: ModelSettings) -> AdaSam:
     card = checkpoints.card_from_json(fields)
-    base_settings = replace(settings, name=fields["base"], input_size=settings.input_size or fields["input_size"])
+    size = settings.input_size or fields["input_size"]
+    base_settings = replace(settings, name=fields["base"], input_size=size, classifier=None)
     net = load(base_settings)
     if checkpoints.fingerprint(net.state_dict()) != fields["base_fingerprint"]:
         raise InputError(
@@ -119,7 +147,7 @@ class AdapterOrigin:
     """What an adapter file must know of its base and of how it was inserted."""
 
     base: str
-    base_fingerprint: str
+    base_fingerprint: str  # of the base with its own classifier
     method: Method
     lora: LoraSettings
 

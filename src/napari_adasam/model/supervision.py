@@ -29,6 +29,8 @@ from napari_adasam.model.prompting import prompts_from_cam
 from napari_adasam.model.sam import batch_prompts, decode
 
 Mask = NDArray[np.bool_]
+NO_IMAGE = -1
+"""The label of a view's pixels that show nothing of the image: padding, or what a turn or shift brought in."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,6 +131,13 @@ def class_loss(scores: ClassScores, masks: Tensor, weights: LossWeights) -> Tens
     return weights.presence * presence + weights.map * map_loss(scores.maps, share).mean()
 
 
+def visible_maps(maps: Tensor, labels: Tensor) -> NDArray[np.float32]:
+    """CAM logits (K, h, w) with the cells put out that see nothing of the image, by the labels (S, S) of the view."""
+    seen = F.adaptive_max_pool2d((labels >= 0).float()[None], maps.shape[-2:]) > 0
+    put_out = torch.where(seen.to(maps.device), maps, torch.full_like(maps, -cam.LOGIT_LIMIT))
+    return np.asarray(put_out.cpu().numpy(), dtype=np.float32)
+
+
 def labelled_loss(
     net: AdaSam,
     embedding: Tensor,
@@ -137,12 +146,15 @@ def labelled_loss(
     weights: LossWeights,
     most: int | None = None,
 ) -> Tensor:
-    """The supervised loss of one view: embedding (1, 256, h, w), labels (S, S); ``most`` prompts at most."""
+    """The supervised loss of one view: embedding (1, 256, h, w), labels (S, S); ``most`` prompts at most.
+
+    Labels are :data:`NO_IMAGE` where the view shows none: as at use, no CAM prompt comes from cells that see nothing.
+    """
     masks = masks_of(labels, net.card.structures).to(net.device)
     scores = net.head(embedding)
     loss = class_loss(scores, masks, weights)
     planes = masks.cpu().numpy().astype(bool)
-    maps = np.asarray(scores.maps[0].detach().float().cpu().numpy(), dtype=np.float32)
+    maps = visible_maps(scores.maps[0].detach().float(), labels)
     asked: list[Asked] = []
     for index, structure in enumerate(net.card.structures):
         if planes[index].sum() < 20:

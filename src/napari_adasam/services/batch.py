@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.errors import InputError, ModelError
 from napari_adasam.domain.protection import lay_suggestions
 from napari_adasam.domain.records import Frame, Labels, Suggestion
 from napari_adasam.domain.settings import Settings
@@ -21,6 +21,7 @@ from napari_adasam.files.clips import Clip
 from napari_adasam.files.exports import mask_png
 from napari_adasam.files.readers import open_paths
 from napari_adasam.services.predictor import ModelPredictor
+from napari_adasam.services.sentences import is_out_of_memory
 
 OnProgress = Callable[[int, int, str], None]
 
@@ -58,12 +59,13 @@ def label_image(suggestions: Sequence[Suggestion], structures: Sequence[Structur
 def predict_paths(inputs: Sequence[Path], out: Path, settings: Settings, on_progress: OnProgress) -> BatchReport:
     """Write ``out/masks/STEM.png`` (indexed) and ``out/cams/STEM_STRUCTURE.png`` (0 to 255) for each frame.
 
-    A file that cannot be read is a sentence in ``problems``; the rest is done.
+    A frame that cannot be read, that the model fails on or that does not fit into memory is a sentence in
+    ``problems``; the rest is done.
 
     Raises
     ------
     InputError
-        If no input holds a readable frame, or the model cannot work without prompts.
+        If no input holds a readable frame, the model cannot work without prompts, or an input would be written over.
     StorageError
         If the folder cannot be written.
     """
@@ -76,30 +78,62 @@ def predict_paths(inputs: Sequence[Path], out: Path, settings: Settings, on_prog
         )
     predictor = ModelPredictor(settings.model)
     structures = structures_of(predictor)
-    masks, cams = make_folder(out / "masks"), make_folder(out / "cams")
+    places = [_places(out, frame.stem, structures) for _, frame in frames]
+    _keep_inputs(places, opened.clips)
+    for folder in ("masks", "cams"):
+        make_folder(out / folder)
     began, done = time.monotonic(), 0
-    for number, (clip, frame) in enumerate(frames, start=1):
+    for number, ((clip, frame), (mask, *cams)) in enumerate(zip(frames, places, strict=True), start=1):
         try:
             suggestions = _suggest(predictor, clip, frame, structures, settings)
-        except InputError as error:
-            problems.append(str(error))
+        except (InputError, ModelError, MemoryError, RuntimeError) as error:
+            problems.append(_left_out(error, clip, frame))
         else:
-            write_whole(masks / f"{frame.stem}.png", mask_png(label_image(suggestions, structures), structures))
-            for structure, suggestion in zip(structures, suggestions, strict=True):
-                write_whole(cams / f"{frame.stem}_{structure.value}.png", _grey_png(suggestion))
+            write_whole(mask, mask_png(label_image(suggestions, structures), structures))
+            for cam, suggestion in zip(cams, suggestions, strict=True):
+                write_whole(cam, _grey_png(suggestion))
             done += 1
         on_progress(number, len(frames), frame.stem)
     seconds = (time.monotonic() - began) / len(frames)
     return BatchReport(done, seconds, predictor.info().device, tuple(problems))
 
 
+def _places(out: Path, stem: str, structures: Sequence[Structure]) -> list[Path]:
+    """Where a frame's mask goes, and then its maps."""
+    return [out / "masks" / f"{stem}.png", *(out / "cams" / f"{stem}_{one.value}.png" for one in structures)]
+
+
+def _keep_inputs(places: Sequence[Sequence[Path]], clips: Sequence[Clip]) -> None:
+    """Raise InputError if a result would be written over one of the pictures that it is made from."""
+    inputs = {clip.path.resolve() for clip in clips}
+    for place in (path for one in places for path in one):
+        if place.resolve() in inputs:
+            raise InputError(
+                f"The results would be written over the input {place}. Nothing was written. "
+                "Choose another folder for --out."
+            )
+
+
 def _suggest(
     predictor: ModelPredictor, clip: Clip, frame: Frame, structures: Sequence[Structure], settings: Settings
 ) -> list[Suggestion]:
     pixels = clip.read(frame.index)
-    suggestions = predictor.suggest(frame.id, pixels, structures, settings.prompts)
-    predictor.forget(frame.id)
-    return suggestions
+    try:
+        return predictor.suggest(frame.id, pixels, structures, settings.prompts)
+    finally:
+        predictor.forget(frame.id)
+
+
+def _left_out(error: Exception, clip: Clip, frame: Frame) -> str:
+    """The sentence for a frame that nothing was written for; an error that nobody foresaw is raised again."""
+    if isinstance(error, InputError):
+        return str(error)
+    name = f"{clip.path.name}, frame {frame.index}," if len(clip.frames) > 1 else clip.path.name
+    if isinstance(error, ModelError):
+        return f"{name} was left out: the model gave no usable answer. Choose another model for it."
+    if is_out_of_memory(error):
+        return f"{name} was left out: it needs more memory than is free. Close other programs and run it again."
+    raise error
 
 
 def _grey_png(suggestion: Suggestion) -> bytes:

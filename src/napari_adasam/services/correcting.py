@@ -13,6 +13,7 @@ from psygnal import Signal
 
 from napari_adasam.domain.prompts import Box, Point, Prompt
 from napari_adasam.domain.records import Mask
+from napari_adasam.domain.settings import ModelSettings
 from napari_adasam.domain.steps import CLOSED
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.lane import Job, JobKind, Outcome
@@ -34,16 +35,30 @@ class Question:
     box: Box | None
 
 
+ModelKey = tuple[ModelSettings, str]
+"""The settings and the fingerprint of a model; the same weights answer at another size with logits of another shape."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answered:
+    """A question's answer, and the model that gave it."""
+
+    answer: SegmentAnswer
+    model: ModelKey
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Memory:
     """What is known about a question.
 
-    From which point on it is about one part, whether it is the first correction of a suggestion, its answer's logits.
+    From which point on it is about one part, whether it is the first correction of a suggestion, its answer's logits
+    and the model that they are of.
     """
 
     start: int = 0
     first: bool = False
     logits: NDArray[np.float32] | None = field(default=None, repr=False)
+    model: ModelKey | None = None
 
 
 class Correcting:
@@ -88,18 +103,21 @@ class Correcting:
         self._send(question, prompt, session.ask(frame_id, value, question.points, question.box), self._withdraw)
 
     def _send(self, question: Question, prompt: Prompt, revision: int, failed: Callable[[Question, int], None]) -> None:
-        bench, frame_id = self._bench, question.frame_id
-        previous = self._previous(question)
+        bench, frame_id, settings = self._bench, question.frame_id, self._bench.settings.model
+        before = self._before(question)
         self._asked_at[frame_id, question.structure] = revision
 
-        def work() -> SegmentAnswer:
-            return bench.models.predictor().segment(frame_id, bench.sources.read(frame_id), prompt, previous)
+        def work() -> Answered:
+            predictor = bench.models.predictor()
+            model = (settings, predictor.info().fingerprint)
+            previous = before.logits if before.model == model else None
+            return Answered(predictor.segment(frame_id, bench.sources.read(frame_id), prompt, previous), model)
 
         job = Job(JobKind.PROMPT, work, frame_id, revision)
 
         def receive(outcome: Outcome) -> None:
             if outcome.state == "done":
-                self._on_answer(question, cast(SegmentAnswer, outcome.value), revision)
+                self._on_answer(question, cast(Answered, outcome.value), revision)
             else:
                 failed(question, revision)
             self.answer_open_questions(frame_id)
@@ -117,11 +135,11 @@ class Correcting:
         if revision == session.revision(question.frame_id):
             session.clear_prompts(question.frame_id, question.structure)
 
-    def _on_answer(self, question: Question, answer: SegmentAnswer, revision: int) -> None:
+    def _on_answer(self, question: Question, answered: Answered, revision: int) -> None:
         session, frame_id, value = self._bench.session, question.frame_id, question.structure
         known = self._memory.get(question, Memory())
-        start = known.start
-        self._remember(question, replace(known, logits=answer.logits))
+        start, answer = known.start, answered.answer
+        self._remember(question, replace(known, logits=answer.logits, model=answered.model))
         if revision != session.revision(frame_id):
             return
         mask = answer.mask
@@ -152,7 +170,7 @@ class Correcting:
     def _suggested(self, question: Question, points: Points, box: Box | None) -> Prompt | None:
         """The suggestion's prompt that a correction is about; ``None`` for none, or after an earlier answer."""
         suggestion = self._bench.session.suggestions(question.frame_id).get(question.structure)
-        if suggestion is None or not suggestion.prompts or self._previous(question) is not None:
+        if suggestion is None or not suggestion.prompts or self._before(question).logits is not None:
             return None
         if not self._has_several_parts(question.structure):
             return suggestion.prompts[0]
@@ -165,13 +183,13 @@ class Correcting:
             mask = mask & ~join_parts(mask, np.zeros_like(mask), points, None)
         return bounds(mask)
 
-    def _previous(self, question: Question) -> NDArray[np.float32] | None:
-        """The logits of the answer that the question's last point corrects."""
+    def _before(self, question: Question) -> Memory:
+        """What is known of the question whose answer this one's last point corrects."""
         start = self._memory.get(question, Memory()).start
         if len(question.points) <= start + (question.box is None or start > 0):
-            return None
+            return Memory()
         before = Question(question.frame_id, question.structure, question.points[:-1], question.box)
-        return self._memory.get(before, Memory()).logits
+        return self._memory.get(before, Memory())
 
     def _has_several_parts(self, value: int) -> bool:
         return any(one.value == value and one.several_parts for one in self._bench.session.structures)

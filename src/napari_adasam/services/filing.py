@@ -59,7 +59,8 @@ class Filing:
         problems = list(result.problems)
         if result.clips:
             problems += self._resume_at_home(pictures[0])
-        problems += self._add(self._bench.sources.add_clips(result.clips))
+        fresh = self._bench.sources.add_clips(result.clips)
+        problems += [*self._bench.sources.same_pictures(result.clips), *self._add(fresh)]
         return problems + self._begin_at_home(pictures[0])
 
     def _resume_at_home(self, opened: Path) -> list[str]:

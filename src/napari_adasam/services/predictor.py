@@ -98,7 +98,7 @@ class ModelPredictor:
         if self._net is None:
             device = devices.choose(self.settings.device)
             net = self._take(registry.load(self.settings).to(device).requires_grad_(False).eval())
-            self._base_fingerprint = self._fingerprint
+            self._base_fingerprint = registry.fingerprint_of_base(self.settings, self._fingerprint)
             return net
         return self._net
 

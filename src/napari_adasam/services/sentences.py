@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from napari_adasam.domain.errors import AdasamError
 
+FULL = ("out of memory", "can't allocate memory", "not enough memory")
+"""What torch says when memory is full: on a graphics card, and on Linux and Windows for the computer's own."""
+
 
 def sentence(error: BaseException, doing: str) -> str:
     """One sentence for an error; ``doing`` is what was under way, such as ``"Learning"``.
@@ -23,4 +26,4 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     text = str(error).casefold()
-    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+    return isinstance(error, RuntimeError) and any(words in text for words in FULL)

@@ -13,6 +13,8 @@ from napari_adasam.files.readers import Clip, open_file
 from napari_adasam.services.ports import Pixels
 
 BUDGET = 256 * 1024 * 1024
+NAMED = 3
+"""How many files a sentence about many of them names."""
 
 
 class Sources:
@@ -32,16 +34,34 @@ class Sources:
 
     def add_clips(self, clips: Sequence[Clip]) -> tuple[Frame, ...]:
         """Remember opened files, and return those of their frames that are new, with stems that are still free."""
-        fresh = [frame for clip in clips for frame in clip.frames if frame.id not in self._frames]
+        fresh: dict[str, Frame] = {}
+        for frame in (frame for clip in clips for frame in clip.frames if frame.id not in self._frames):
+            fresh.setdefault(frame.id, frame)
         taken = {frame.stem.casefold() for frame in self._frames.values()}
         named = []
-        for frame in {frame.id: frame for frame in fresh}.values():
+        for frame in fresh.values():
             frame = replace(frame, stem=_free_stem(frame.stem, taken))
             taken.add(frame.stem.casefold())
             named.append(frame)
         self.add_frames(named)
         self._clips.update({str(clip.path): clip for clip in clips})
         return tuple(named)
+
+    def same_pictures(self, clips: Sequence[Clip]) -> list[str]:
+        """Say which of some clips, once they are added, are another file's picture and so are not shown again.
+
+        One sentence for all of them, or none; a file that is opened a second time is not worth one.
+        """
+        pairs = []
+        for clip in clips:
+            shown = Path(self._frames[clip.frames[0].id].path)
+            if shown.resolve() != clip.path.resolve():
+                pairs.append(_told_apart(clip.path, shown))
+        if len(pairs) < 2:
+            return [f"{copy} is the same picture as {shown}, so it is shown once." for copy, shown in pairs]
+        named = "; ".join(f"{copy} is {shown}" for copy, shown in pairs[:NAMED])
+        rest = f"; and {len(pairs) - NAMED} more" if len(pairs) > NAMED else ""
+        return [f"{len(pairs)} files are the same pictures as others, so each is shown once ({named}{rest})."]
 
     def add_frames(self, frames: Iterable[Frame]) -> list[str]:
         """Remember frames of a saved session; their files are opened when they are read.
@@ -86,6 +106,13 @@ class Sources:
         while len(self._kept) > 1 and sum(one.nbytes for one in self._kept.values()) > self._budget:
             self._kept.popitem(last=False)
         return self._kept[frame_id]
+
+
+def _told_apart(one: Path, other: Path) -> tuple[str, str]:
+    """The names of two files, with their folders where they have the same name."""
+    if one.name != other.name:
+        return one.name, other.name
+    return f"{one.parent.name}/{one.name}", f"{other.parent.name}/{other.name}"
 
 
 def _free_stem(stem: str, taken: set[str]) -> str:

@@ -185,7 +185,8 @@ class RoundTrainer:
         frame = material.unlabelled[int(rng.integers(len(material.unlabelled)))]
         with torch.no_grad():
             plain = views.embed(teacher, views.plain(frame))
-        labels = pseudo_labels(teacher, plain, self.prompts, self.train.confidence)
+        canvas = Canvas(frame.pixels.shape[0], frame.pixels.shape[1], teacher.sam.size)
+        labels = pseudo_labels(teacher, plain, self.prompts, self.train.confidence, canvas)
         student.train()
         embedding = F.dropout2d(views.embed(student, views.strong(frame)), DROPPED_CHANNELS)
         loss = unlabelled_loss(student, embedding, labels, self.train.weights)

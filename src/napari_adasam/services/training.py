@@ -122,7 +122,7 @@ def train_dataset(
     chosen, rest = choose(dataset, options)
     train = replace(options.train, steps=steps_for(len(chosen))) if options.more_steps else options.train
     predictor = ModelPredictor(options.model)
-    base = checkpoints.fingerprint(predictor.net.state_dict())
+    base = registry.fingerprint_of_base(options.model, checkpoints.fingerprint(predictor.net.state_dict()))
     structures = structures_in(dataset, chosen, options.names or names_by_folder(folder.name))
     trainer = RoundTrainer(predictor, train, LearnSettings(), gated=False)
     labelled, unlabelled = labelled_frames(dataset, chosen), unlabelled_frames(dataset, rest)

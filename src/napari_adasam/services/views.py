@@ -15,7 +15,8 @@ from torch import Tensor
 from napari_adasam.files.pixels import to_grey
 from napari_adasam.model import augment
 from napari_adasam.model.adasam import AdaSam
-from napari_adasam.model.canvas import grey_canvas, label_canvas, normalise
+from napari_adasam.model.canvas import Canvas, grey_canvas, label_canvas, normalise
+from napari_adasam.model.supervision import NO_IMAGE
 from napari_adasam.services.ports import LabelledFrame, Pixels, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
 
@@ -44,13 +45,19 @@ class Views:
         return net.sam.encoder.back(front.to(self._device).float(), self.cut)
 
     def labelled(self, frame: LabelledFrame, view: int) -> tuple[Tensor, Tensor]:
-        """Activation and labels (S, S) of a view of an accepted frame."""
+        """Activation and labels (S, S) of a view of an accepted frame; ``NO_IMAGE`` where the view shows none."""
         whole = label_canvas(frame.labels, self._size)
+        canvas = Canvas(frame.pixels.shape[0], frame.pixels.shape[1], self._size)
+        rows, columns = canvas.inner
+        whole[rows:], whole[:, columns:] = NO_IMAGE, NO_IMAGE
         if view == 0:
             return self._plain(frame.frame_id, frame.pixels), whole
         rng = _rng(frame.frame_id, view)
         geometry, tone = augment.draw_geometry(rng), augment.draw_tone(rng)
-        labels = augment.warp(whole[None].float(), geometry, nearest=True)[0].round().long()
+        shifted = augment.warp((whole - NO_IMAGE)[None].float(), geometry, nearest=True)  # 0 where there is nothing
+        labels = shifted[0].round().long() + NO_IMAGE
+        if tone.chrome is not None:  # an interface is painted there, which at use is part of the picture
+            labels = labels.clamp_min(0)
         return self._front(f"{frame.frame_id}/{view}", frame.pixels, geometry, tone), labels
 
     def plain(self, frame: LabelledFrame | UnlabelledFrame) -> Tensor:

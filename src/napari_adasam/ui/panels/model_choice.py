@@ -27,9 +27,7 @@ class ModelChoice(QWidget):
         self.serving.setWordWrap(True)
         self.choice = QComboBox()
         self.choice.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.choice.setToolTip(
-            "Start from another model: a known one, or a checkpoint or adapter from a file"
-        )
+        self.choice.setToolTip("Start from another model: a known one, or a checkpoint or adapter from a file")
         self.choice.activated.connect(self._choose)
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
