@@ -222,7 +222,7 @@ def _chords(upper: Points, lower: Points, pixel: float) -> tuple[Points, Points]
         stretch = np.hypot(1, slope)
         normal = np.stack([-slope, np.ones_like(slope)]) / stretch
         to_upper, to_lower = (_reach(np.stack([grid, start]), normal, border) for border in (upper, lower))
-        hit = np.isfinite(to_upper + to_lower)
+        hit = to_upper < to_lower  # not where one of them is not a number
         if hit.sum() < FEWEST:
             return None
         middle = (np.stack([grid, start]) + normal * (to_upper + to_lower) / 2)[:, hit]
@@ -231,9 +231,13 @@ def _chords(upper: Points, lower: Points, pixel: float) -> tuple[Points, Points]
 
 
 def _reach(points: Points, normal: Points, border: Points) -> Points:
-    """Signed distance from each point (2, n) along its normal to the border; not a number where it passes its end."""
-    distance = np.zeros(points.shape[1])
-    for _ in range(20):
+    """Signed distance from each point (2, n) along its normal to the border; not a number where there is no one answer.
+
+    That is where it passes the border's end, or the border is too steep to the mid-line for the steps to come to rest.
+    """
+    distance, before = np.zeros((2, points.shape[1]))
+    for _ in range(30):
+        before = distance
         height = np.interp(points[0] + distance * normal[0], border[0], border[1], left=np.nan, right=np.nan)
         distance = (height - points[1]) / normal[1]
-    return distance
+    return np.where(np.abs(distance - before) < border[0, -1] - border[0, -2], distance, np.nan)
