@@ -172,10 +172,19 @@ def test_the_dock_fits_a_small_laptop(make_dock: Callable[..., AdasamDock], imag
     qtbot.wait(100)
     assert dock.width() <= 360
     assert dock.height() <= 740
-    panel = dock.annotate_panel
-    for button in panel.findChildren(QPushButton):
-        assert button.fontMetrics().horizontalAdvance(button.text()) <= button.width(), button.text()
-        assert button.mapTo(dock, button.rect().topRight()).x() < dock.width()
+    for hidden in ("reopen", "skip"):  # the two share a place
+        buttons = dock.annotate_panel.findChildren(QPushButton)
+        shown = [button for button in buttons if button.isVisible()]
+        assert {button.text() for button in buttons if button not in shown} == {
+            dock.annotate_panel.buttons[hidden].text()
+        }
+        for button in shown:
+            assert button.fontMetrics().horizontalAdvance(button.text()) <= button.width(), button.text()
+            assert button.mapTo(dock, button.rect().topRight()).x() < dock.width()
+        dock.commander.run("skip")
+        dock.commander.run("back")
+        wait_idle(dock, qtbot)
+        qtbot.wait(100)
 
 
 def test_destroying_the_dock_closes_the_annotator(opened: AdasamDock, qtbot: Any) -> None:
