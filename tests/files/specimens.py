@@ -113,7 +113,9 @@ OME = {
 
 def _dataset(pictures: Pictures, **tags: Any) -> Any:
     pixels = np.stack(pictures) if len(pictures) > 1 else pictures[0]
-    known = {"SequenceOfUltrasoundRegions": Items([region(RegionLocationMaxX1=WIDTH - 1, RegionLocationMaxY1=HEIGHT - 1)])}
+    known = {
+        "SequenceOfUltrasoundRegions": Items([region(RegionLocationMaxX1=WIDTH - 1, RegionLocationMaxY1=HEIGHT - 1)])
+    }
     if len(pictures) > 1:
         known["FrameTime"] = 40.0
     return picture(pixels, frames=len(pictures), **known | tags)
@@ -161,7 +163,9 @@ def _ybr(pixels: np.ndarray) -> np.ndarray:
     """BT.601, full range: what YBR_FULL means."""
     red, green, blue = np.moveaxis(pixels.astype(float), -1, 0)
     y = 0.299 * red + 0.587 * green + 0.114 * blue
-    return np.stack([y, (blue - y) / 1.772 + 128, (red - y) / 1.402 + 128], axis=-1).round().clip(0, 255).astype(np.uint8)
+    return (
+        np.stack([y, (blue - y) / 1.772 + 128, (red - y) / 1.402 + 128], axis=-1).round().clip(0, 255).astype(np.uint8)
+    )
 
 
 def _ybr_422(path: Path) -> None:
@@ -186,7 +190,9 @@ def _palette(path: Path) -> None:
 AFFINE = np.array([[0, -0.05, 0, 3], [0.08, 0, 0, 4], [0, 0, 2, 5], [0, 0, 0, 1]], float)[:, [1, 0, 2, 3]]
 
 
-def nifti(pictures: Pictures, shape: tuple[int, ...] = (), maker: Any = nibabel.Nifti1Image) -> Callable[[Path], object]:
+def nifti(
+    pictures: Pictures, shape: tuple[int, ...] = (), maker: Any = nibabel.Nifti1Image
+) -> Callable[[Path], object]:
     """Frames (rows, columns) as an array (i = columns, j = rows, k, t), 0.08 × 0.05 mm, 40 ms a moment."""
 
     def write(path: Path) -> None:
@@ -275,7 +281,9 @@ SPECIMENS: dict[str, Specimen] = {
     "dicom-jpeg-extended": _cine_of(
         _encapsulated([_jpeg(one, 0xC1) for one in GREYS], GREYS, uid.JPEGExtended12Bit), GREYS, 3
     ),
-    "dicom-jpeg-lossless": _cine_of(_encapsulated([encoded(one) for one in DEEP], DEEP, uid.JPEGLossless), DEEP, bits=16),
+    "dicom-jpeg-lossless": _cine_of(
+        _encapsulated([encoded(one) for one in DEEP], DEEP, uid.JPEGLossless), DEEP, bits=16
+    ),
     "dicom-jpeg-lossless-sv1": _cine_of(
         _encapsulated([encoded(one) for one in GREYS], GREYS, uid.JPEGLosslessSV1), GREYS
     ),

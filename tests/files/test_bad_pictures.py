@@ -47,10 +47,15 @@ def test_empty_file_empty_folder_missing_path_and_unknown_ending(tmp_path: Path)
     (tmp_path / "none.png").touch()
     assert "is empty (0 bytes)" in sentence(tmp_path / "none.png")
     (tmp_path / "folder").mkdir()
-    assert sentence(tmp_path / "folder").endswith("holds no pictures; PNG, JPEG, TIFF, DICOM, NIfTI, AVI and MP4 are read.")
+    assert sentence(tmp_path / "folder").endswith(
+        "holds no pictures; PNG, JPEG, TIFF, DICOM, NIfTI, AVI and MP4 are read."
+    )
     assert "does not exist" in sentence(tmp_path / "gone.png")
     (tmp_path / "clip.wmv").write_bytes(b"video")
-    assert sentence(tmp_path / "clip.wmv") == "clip.wmv is of a kind that is not read; PNG, JPEG, TIFF, DICOM, NIfTI, AVI and MP4 are."
+    assert (
+        sentence(tmp_path / "clip.wmv")
+        == "clip.wmv is of a kind that is not read; PNG, JPEG, TIFF, DICOM, NIfTI, AVI and MP4 are."
+    )
 
 
 def test_too_small(tmp_path: Path) -> None:

@@ -23,7 +23,9 @@ def frame_times(dataset: Dataset, frames: int) -> tuple[float | None, ...]:
     if _number(dataset.get("FrameIncrementPointer")) == FRAME_TIME:
         order.reverse()
     for tag in order:
-        times = _vector(dataset, frames) if tag == FRAME_TIME_VECTOR else _even(_float(dataset.get("FrameTime")), frames)
+        times = (
+            _vector(dataset, frames) if tag == FRAME_TIME_VECTOR else _even(_float(dataset.get("FrameTime")), frames)
+        )
         if times:
             return times
     for name in ("CineRate", "RecommendedDisplayFrameRate"):

@@ -28,7 +28,15 @@ from numpy.typing import NDArray
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Geometry, Spacing
 from napari_adasam.files.clips import (
-    SCALED, Clip, Header, Pixels, broken, check_count, check_size, make_clip, to_unsigned,
+    SCALED,
+    Clip,
+    Header,
+    Pixels,
+    broken,
+    check_count,
+    check_size,
+    make_clip,
+    to_unsigned,
 )  # fmt: skip
 from napari_adasam.files.unpacking import GzipIndex, beginning_of_gzip
 
@@ -225,7 +233,10 @@ def _spacing(header: Any, geometry: Geometry) -> tuple[Spacing | None, str]:
     try:
         return Spacing(mm * zooms[geometry.rows], mm * zooms[geometry.columns], "NIfTI header"), ""
     except ValueError:
-        return None, "The header's sizes cannot be those of a picture, so they are not used: figures are in pixels only."
+        return (
+            None,
+            "The header's sizes cannot be those of a picture, so they are not used: figures are in pixels only.",
+        )
 
 
 def _times(header: Any, volume: Volume) -> tuple[float | None, ...]:
