@@ -7,6 +7,9 @@ from pathlib import Path
 
 from specimens import SPECIMENS
 
+import napari_adasam
+from napari_adasam.files.readers import OPENERS
+
 TESTS = Path(__file__).parents[1]
 DOCUMENT = (TESTS.parent / "docs" / "formats.md").read_text(encoding="utf-8")
 
@@ -34,3 +37,8 @@ def test_the_matrix_has_a_row_for_every_kind_and_says_what_its_test_asserts() ->
         assert scale == (specimen.source or "none")
         assert times == ("yes" if specimen.times else "unknown")
         assert bits == str(specimen.bits)
+
+
+def test_napari_offers_the_reader_for_every_ending_that_is_read() -> None:
+    manifest = (Path(napari_adasam.__file__).parent / "napari.yaml").read_text(encoding="utf-8")
+    assert set(re.findall(r'"\*(\.[a-z0-9.]+)"', manifest)) == set(OPENERS)
