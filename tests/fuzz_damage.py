@@ -149,28 +149,30 @@ def bombs(folder: Path) -> list[tuple[str, bytes]]:
     return [*_gzip_bombs(), *_tiff_bombs(folder), *_dicom_bombs(folder), *_png_bombs()]
 
 
+def _zeros(millions: int, window: int) -> bytes:
+    """So many million zeros, packed."""
+    packer = zlib.compressobj(1, zlib.DEFLATED, window)
+    return b"".join([packer.compress(bytes(1_000_000)) for _ in range(millions)] + [packer.flush()])
+
+
 def _gzip_bombs() -> list[tuple[str, bytes]]:
+    """A volume as large as its header says, some that are larger, and some whose header is absurd."""
     found = []
-    for sides in ((64, 64, 30_000), (2000, 2000, 400), (32_767, 2000, 60), (32_767, 32_767, 1)):
+    zeros = _zeros(1500, 31)
+    for sides in ((64, 64, 30_000), (2000, 2000, 400), (9000, 9000, 8), (32_767, 2000, 60), (32_767, 32_767, 1)):
         header = nibabel.Nifti1Header()
         header.set_data_shape(sides)
-        header.set_data_dtype(np.float64 if sides[0] == 2000 else np.uint8)
+        header.set_data_dtype(np.float64 if sides[0] in (2000, 9000) else np.uint8)
         header["vox_offset"], header["magic"] = 352, b"n+1"
-        file = BytesIO()
-        with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=6) as packed:
-            packed.write(header.binaryblock + bytes(4))
-            for _ in range(200):
-                packed.write(bytes(10_000_000))
-        found.append(("bomb.nii.gz", file.getvalue()))
+        found.append(("bomb.nii.gz", gzip.compress(header.binaryblock + bytes(4)) + zeros))
     return found
 
 
 def _tiff_bombs(folder: Path) -> list[tuple[str, bytes]]:
-    """A strip that unpacks to 3 GB, of small pages; and pages that are as large as they say."""
+    """A strip that unpacks to 2.5 GB, of small pages; and pages that are as large as they say."""
     found = []
     path = folder / "bomb.tif"
-    packer = zlib.compressobj(6)
-    strip = b"".join([packer.compress(bytes(10_000_000)) for _ in range(300)] + [packer.flush()])
+    strip = _zeros(2500, 15)
     for side in (64, 9000, 60_000):
         tifffile.imwrite(path, GREYS[0], compression="zlib", photometric="minisblack", metadata=None)
         with tifffile.TiffFile(path, mode="r+") as tiff:
@@ -187,7 +189,7 @@ def _tiff_bombs(folder: Path) -> list[tuple[str, bytes]]:
 
 def _dicom_bombs(folder: Path) -> list[tuple[str, bytes]]:
     found = []
-    for rows, count in ((60, 10), (9000, 40), (60, 60)):
+    for rows, count in ((60, 5), (9000, 10), (60, 45)):
         dataset = _dataset([GREYS[0]], Rows=rows, Columns=9000 if rows == 9000 else 64)
         dataset.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
         dataset.PixelData = b""
@@ -197,7 +199,7 @@ def _dicom_bombs(folder: Path) -> list[tuple[str, bytes]]:
         cut = 132 + 12 + struct.unpack("<I", head[140:144])[0]
         plain = uid.ExplicitVRLittleEndian.encode() + b"\0"
         assert plain in head[:cut]
-        packer = zlib.compressobj(6, zlib.DEFLATED, -15)
+        packer = zlib.compressobj(1, zlib.DEFLATED, -15)
         body = packer.compress(head[cut:] + struct.pack("<I", count * 50_000_000))
         body += b"".join(packer.compress(bytes(10_000_000)) for _ in range(5 * count)) + packer.flush()
         meta = head[132 + 12 : cut].replace(
@@ -225,8 +227,7 @@ def _png_bombs() -> list[tuple[str, bytes]]:
         return len(body).to_bytes(4) + kind + body + zlib.crc32(kind + body).to_bytes(4)
 
     found = []
-    packer = zlib.compressobj(6)
-    rows = b"".join([packer.compress(bytes(10_000_000)) for _ in range(60)] + [packer.flush()])
+    rows = _zeros(400, 15)
     for side, colour in ((9400, 6), (64, 0), (60_000, 2)):
         head = side.to_bytes(4) * 2 + bytes([8, colour, 0, 0, 0])
         text = b"note\0\0" + rows

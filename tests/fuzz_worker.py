@@ -6,9 +6,11 @@ import json
 import os
 import resource
 import sys
+import time
 import traceback
 from pathlib import Path
 
+import av
 import numpy as np
 
 from napari_adasam.domain.errors import InputError
@@ -49,13 +51,15 @@ def read(path: Path) -> str:
 
 def _out_of_memory(error: BaseException | None) -> bool:
     while error is not None:
-        if isinstance(error, MemoryError):
+        # FFmpeg says so of every size that it refuses, too.
+        if isinstance(error, MemoryError) and not isinstance(error, av.error.FFmpegError):
             return True
         error = error.__cause__
     return False
 
 
 def answer(path: Path) -> dict[str, object]:
+    begun = time.process_time()
     try:
         outcome, detail = ("pixels", "") if (text := read(path)) == "pixels" else ("sentence", text)
     except MemoryError:
@@ -63,7 +67,7 @@ def answer(path: Path) -> dict[str, object]:
     except BaseException:  # noqa: BLE001
         outcome, detail = "traceback", traceback.format_exc(limit=-6)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    return {"outcome": outcome, "detail": detail, "peak_mib": peak}
+    return {"outcome": outcome, "detail": detail, "peak_mib": peak, "cpu_s": round(time.process_time() - begun, 2)}
 
 
 def main() -> None:

@@ -281,7 +281,9 @@ SPECIMENS: dict[str, Specimen] = {
     "dicom-jpeg-extended": _cine_of(
         _encapsulated([_jpeg(one, 0xC1) for one in GREYS], GREYS, uid.JPEGExtended12Bit), GREYS, 3
     ),
-    "dicom-jpeg-lossless": _cine_of(_encapsulated([encoded(one) for one in DEEP], DEEP, uid.JPEGLossless), DEEP, bits=16),
+    "dicom-jpeg-lossless": _cine_of(
+        _encapsulated([encoded(one) for one in DEEP], DEEP, uid.JPEGLossless), DEEP, bits=16
+    ),
     "dicom-jpeg-lossless-sv1": _cine_of(
         _encapsulated([encoded(one) for one in GREYS], GREYS, uid.JPEGLosslessSV1), GREYS
     ),

@@ -79,6 +79,73 @@ def test_regions_must_agree() -> None:
     assert "different scales" in note
 
 
+def frame_scale(*regions: Dataset, **tags: Any) -> Scale:
+    (one,) = calibrate(picture(SequenceOfUltrasoundRegions=Sequence(regions), **tags))
+    return one
+
+
+LEFT = {"RegionLocationMaxX1": 14}
+RIGHT = {"RegionLocationMinX0": 15}
+COARSE = {"PhysicalDeltaX": 0.02, "PhysicalDeltaY": 0.02}
+
+
+def test_the_scale_of_tissue_is_the_picture_s_and_holds_in_its_region() -> None:
+    flow = region(RegionDataType=2, **RIGHT, **COARSE)
+    one = frame_scale(flow, region(**LEFT))
+    assert one.spacing is not None
+    assert one.spacing.x_mm == pytest.approx(0.05)
+    assert one.box == (0, 0, 40, 15)
+    assert "The scale holds from 0, 0 to 15, 40 px (x, y)" in one.note
+
+
+def test_two_pictures_of_tissue_with_different_scales_have_none() -> None:
+    one = frame_scale(region(**LEFT), region(**RIGHT, **COARSE))
+    assert one.spacing is None
+    assert "different scales" in one.note
+    both = frame_scale(region(**LEFT), region(**RIGHT))
+    assert both.spacing is not None
+    assert both.box == (0, 0, 40, 30)
+    assert both.note == ""
+
+
+def test_regions_of_different_scale_that_overlap_have_none() -> None:
+    assert frame_scale(region(), region(RegionDataType=2, **RIGHT, **COARSE)).spacing is None
+
+
+def test_a_spectrum_in_seconds_beside_the_picture_takes_nothing_from_it() -> None:
+    spectrum = region(RegionSpatialFormat=3, RegionDataType=3, PhysicalUnitsXDirection=4, PhysicalUnitsYDirection=7)
+    one = frame_scale(region(**LEFT), spectrum)
+    assert one.spacing is not None
+    assert one.box == (0, 0, 40, 15)
+
+
+def test_a_picture_enlarged_without_its_tags_is_not_trusted() -> None:
+    large = np.zeros((120, 90), np.uint8)
+    (one,) = calibrate(picture(large, SequenceOfUltrasoundRegions=Sequence([region()])))
+    assert one.spacing is None
+    assert "(it covers only 39 × 29 px of 120 × 90 px, as if the picture was enlarged)" in one.note
+
+
+def test_the_shape_of_a_pixel_must_agree() -> None:
+    assert frame_scale(region(), PixelAspectRatio=[8, 5]).spacing is not None
+    wrong = frame_scale(region(), PixelAspectRatio=[1, 1])
+    assert wrong.spacing is None
+    assert "contradict each other" in wrong.note
+
+
+def test_regions_of_a_frame_go_before_those_of_the_file() -> None:
+    groups = [Dataset(), Dataset()]
+    groups[1].SequenceOfUltrasoundRegions = Sequence([region(**COARSE)])
+    dataset = picture(
+        np.stack([GREY, GREY]),
+        frames=2,
+        SequenceOfUltrasoundRegions=Sequence([region()]),
+        PerFrameFunctionalGroupsSequence=Sequence(groups),
+    )
+    sizes = [one.spacing.x_mm for one in calibrate(dataset, 2) if one.spacing is not None]
+    assert sizes == pytest.approx([0.05, 0.2])
+
+
 def test_region_and_pixel_spacing_must_agree() -> None:
     assert scale(region(), PixelSpacing=[0.08, 0.05])[0] is not None
     spacing, note = scale(region(), PixelSpacing=[0.16, 0.1])

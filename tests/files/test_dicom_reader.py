@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import tracemalloc
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 from dicom_pictures import GREY, picture, region, saved
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydicom import dcmread
 from pydicom.sequence import Sequence
-from pydicom.uid import RLELossless
+from pydicom.uid import MPEG2MPML, RLELossless
+from specimens import SPECIMENS
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.files.readers import open_file, open_paths
@@ -100,6 +103,40 @@ def test_too_small_and_too_large(tmp_path: Path) -> None:
     huge = picture()
     huge.Rows = huge.Columns = 60_000
     assert "claims to be 60000 × 60000 px" in refusal(saved(tmp_path / "b.dcm", huge))
+
+
+def test_a_compressed_picture_of_another_size_than_its_header_is_refused(tmp_path: Path) -> None:
+    path = SPECIMENS["dicom-jpeg-baseline"].save(tmp_path, "a")
+    dataset = dcmread(path)
+    dataset.Rows = 40
+    clip = open_file(saved(tmp_path / "b.dcm", dataset))
+    with pytest.raises(InputError, match="its header says 40 × 64 px, its picture 48 × 64 px"):
+        clip.read(0)
+
+
+def test_more_frames_than_can_be(tmp_path: Path) -> None:
+    assert "claims to hold 2000000000 frames" in refusal(
+        saved(tmp_path / "a.dcm", picture(NumberOfFrames=2_000_000_000))
+    )
+    path = SPECIMENS["dicom-rle"].save(tmp_path, "b")
+    dataset = dcmread(path)
+    dataset.NumberOfFrames = 9
+    assert "damaged or cut short" in refusal(saved(path, dataset))
+
+
+def test_a_deflated_file_that_unpacks_to_too_much_is_refused_before_it_does(tmp_path: Path) -> None:
+    whole = SPECIMENS["dicom-deflated"].save(tmp_path, "a").read_bytes()
+    start = 144 + int.from_bytes(whole[140:144], "little")
+    packer = zlib.compressobj(1, zlib.DEFLATED, -15)
+    body = b"".join([packer.compress(bytes(1_000_000)) for _ in range(300)] + [packer.flush()])
+    (tmp_path / "bomb.dcm").write_bytes(whole[:start] + body)
+    assert "unpacks to more than 256 million bytes" in refusal(tmp_path / "bomb.dcm")
+
+
+def test_video_inside_dicom_says_that_it_is_not_read(tmp_path: Path) -> None:
+    dataset = dcmread(SPECIMENS["dicom-jpeg-baseline"].save(tmp_path, "a"))
+    dataset.file_meta.TransferSyntaxUID = MPEG2MPML
+    assert "is compressed as MPEG2" in refusal(saved(tmp_path / "b.dcm", dataset))
 
 
 def test_a_patient_is_named_nowhere(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from specimens import SPECIMENS, number_of
 
 from napari_adasam.domain.errors import InputError
+from napari_adasam.files.clips import Clip
 from napari_adasam.files.pixels import to_grey
 from napari_adasam.files.readers import open_file, open_paths
 
@@ -73,6 +74,15 @@ def test_colour_for_the_eye_and_grey_for_the_model(tmp_path: Path, name: str) ->
         assert np.abs(pixels[..., 0].astype(int) - pixels[..., 2]).max() > 100
 
 
+def first_problem(clip: Clip) -> list[str]:
+    for frame in clip.frames:
+        try:
+            clip.read(frame.index)
+        except InputError as error:
+            return [str(error)]
+    return []
+
+
 def test_broken(tmp_path: Path, name: str) -> None:
     """Cut anywhere, a file gives one sentence, at once or when the missing frame is read, and stops no other file."""
     specimen = SPECIMENS[name]
@@ -85,10 +95,7 @@ def test_broken(tmp_path: Path, name: str) -> None:
         assert result.clips[-1].path == whole
         sentences = list(result.problems)
         for clip in result.clips[:-1]:
-            with pytest.raises(InputError) as error:
-                for frame in clip.frames:
-                    clip.read(frame.index)
-            sentences.append(str(error.value))
+            sentences += first_problem(clip)
         assert len(sentences) == 1
         assert sentences[0].startswith(cut.name)
         assert sentences[0].endswith(".")

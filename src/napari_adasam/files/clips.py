@@ -20,7 +20,7 @@ Pixels = NDArray[Any]
 SMALLEST_SIDE = 16
 MOST_PIXELS = 89_000_000
 """A frame with more pixels is refused before it is unpacked: about 9400 × 9400, far beyond any ultrasound image."""
-MOST_BYTES = 600_000_000
+MOST_BYTES = 270_000_000
 """A frame that would take more memory than this is refused, too."""
 MOST_FRAMES = 100_000
 """About an hour of video: a file that claims more frames is refused."""
@@ -211,8 +211,10 @@ def to_unsigned(values: NDArray[Any]) -> Pixels:
         return values
     if values.dtype == np.bool_:
         return values.astype(np.uint8) * np.uint8(255)
+    if values.size == 0:
+        return np.zeros(values.shape, np.uint16)
     if values.dtype.kind in "iu":
-        if values.size == 0 or (values.min() >= 0 and values.max() <= 65535):
+        if values.min() >= 0 and values.max() <= 65535:
             return values.astype(np.uint16)
     elif values.dtype.kind != "f":
         raise TypeError(f"expected real numbers, got {values.dtype}")
@@ -222,8 +224,8 @@ def to_unsigned(values: NDArray[Any]) -> Pixels:
 def _scaled(values: NDArray[Any]) -> Pixels:
     """Scale some rows at a time: a large frame of floats needs no second copy in memory."""
     blocks = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(values), ROWS_AT_ONCE)]
-    low = min((float(_finite(values[block]).min()) for block in blocks), default=0.0)
-    high = max((float(_finite(values[block]).max()) for block in blocks), default=0.0)
+    ends = [(float(part.min()), float(part.max())) for part in (_finite(values[block]) for block in blocks)]
+    low, high = min(end[0] for end in ends), max(end[1] for end in ends)
     pixels = np.zeros(values.shape, np.uint16)
     if high > low:
         for block in blocks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.encaps import get_frame, parse_basic_offsets, parse_fragments
 from pydicom.errors import InvalidDicomError
-from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import as_pixel_options
 from pydicom.uid import UID
@@ -36,7 +37,9 @@ from napari_adasam.files.clips import (
 from napari_adasam.files.codestreams import codestream_size
 from napari_adasam.files.dicom_deflated import inflated
 from napari_adasam.files.dicom_times import frame_times
+from napari_adasam.files.unpacking import BoundedFile
 
+logging.getLogger("pydicom").addHandler(logging.NullHandler())
 ENDINGS = (".dcm", ".dicom", ".ima")
 DEFERRED_BYTES = 65536
 """Values longer than this stay on the disk until they are asked for."""
@@ -84,7 +87,7 @@ def _file(path: Path) -> Iterator[BinaryIO]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         unpacked = inflated(path)
-        with path.open("rb") if unpacked is None else BytesIO(unpacked) as file:
+        with BoundedFile(path) if unpacked is None else BytesIO(unpacked) as file:
             yield file
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydicom.dataset import FileMetaDataset
 from pydicom.filebase import DicomBytesIO
-from pydicom.filereader import read_file_meta_info, read_preamble
+from pydicom.filereader import read_dataset, read_preamble
 from pydicom.filewriter import write_file_meta_info
+from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from napari_adasam.domain.errors import InputError
-from napari_adasam.files.unpacking import inflate
+from napari_adasam.files.unpacking import BoundedFile, inflate
 
 MOST_INFLATED = 256_000_000
 """A deflated file is in memory whole: one that unpacks to more bytes is not read."""
-PREAMBLE = 132
-GROUP_LENGTH = 12
-"""Bytes of the element that gives the length of the file's meta group."""
+META_GROUP = 2
 
 
 def inflated(path: Path) -> bytes | None:
@@ -29,13 +29,11 @@ def inflated(path: Path) -> bytes | None:
     InvalidDicomError
         If it is no DICOM file.
     """
-    with path.open("rb") as file:
+    with BoundedFile(path) as file:
         read_preamble(file, False)
-    meta = read_file_meta_info(path)
-    if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
-        return None
-    with path.open("rb") as file:
-        file.seek(PREAMBLE + GROUP_LENGTH + int(meta.FileMetaInformationGroupLength))
+        meta = FileMetaDataset(read_dataset(file, False, True, stop_when=_behind_meta))
+        if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+            return None
         packed = file.read()
     try:
         content = inflate(packed, MOST_INFLATED)
@@ -48,3 +46,7 @@ def inflated(path: Path) -> bytes | None:
     header.is_little_endian, header.is_implicit_VR = True, False
     write_file_meta_info(header, meta)
     return b"".join((bytes(128), b"DICM", header.getvalue(), content))
+
+
+def _behind_meta(tag: BaseTag, vr: str | None, length: int) -> bool:
+    return tag.group != META_GROUP

@@ -16,6 +16,7 @@ from napari_adasam.files import nifti
 from napari_adasam.files.clips import broken, check_size, ending_of
 from napari_adasam.files.tiff import ENDINGS as TIFF_ENDINGS
 from napari_adasam.files.tiff import page_values
+from napari_adasam.files.unpacking import BoundedFile
 
 ENDINGS = (".png", *TIFF_ENDINGS, *nifti.ENDINGS)
 
@@ -68,7 +69,7 @@ def _values(path: Path, index: int) -> NDArray[Any]:
         return _whole(nifti.open_volume(path).values(index))
     if ending in TIFF_ENDINGS:
         return _tiff(path, index)
-    with Image.open(path, formats=("PNG",)) as image:
+    with BoundedFile(path) as file, Image.open(file, formats=("PNG",)) as image:
         check_size(path, image.height, image.width)
         return np.array(image)
 

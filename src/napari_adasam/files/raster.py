@@ -11,6 +11,7 @@ from PIL import Image, UnidentifiedImageError
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.files.clips import Clip, Header, Pixels, broken, check_count, check_size, make_clip
+from napari_adasam.files.unpacking import BoundedFile
 
 ENDINGS = (".png", ".jpg", ".jpeg")
 FORMATS = ("PNG", "JPEG")
@@ -28,8 +29,8 @@ def open_raster(path: Path) -> Clip:
         If it is not one, is cut short, too small or too large.
     """
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            check_size(path, image.height, image.width)
+        with BoundedFile(path) as file, Image.open(file, formats=FORMATS) as image:
+            check_size(path, image.height, image.width, 2 if image.mode.startswith("I") else len(image.getbands()))
             animated = image.format == "PNG" and getattr(image, "is_animated", False)
             frames = getattr(image, "n_frames", 1) if animated else 1
             check_count(path, frames)
@@ -67,17 +68,17 @@ def _frames_there(path: Path) -> int:
 def _check_whole(path: Path, is_png: bool) -> None:
     """PNG: the checksums of its chunks. JPEG: its end marker, without which part of the picture would be grey."""
     if is_png:
-        with Image.open(path, formats=FORMATS) as image:
+        with BoundedFile(path) as file, Image.open(file, formats=FORMATS) as image:
             image.verify()
         return
-    with path.open("rb") as file:
+    with BoundedFile(path) as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
         if JPEG_END not in file.read():
             raise InputError(broken(path, EOFError()))
 
 
 def _read(path: Path, index: int) -> Pixels:
-    with Image.open(path, formats=FORMATS) as image:
+    with BoundedFile(path) as file, Image.open(file, formats=FORMATS) as image:
         if index:
             image.seek(index)
         return to_pixels(image)

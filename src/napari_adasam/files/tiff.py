@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ from napari_adasam.files.raster import to_pixels
 from napari_adasam.files.tiff_headers import spacing_of, times_of
 from napari_adasam.files.unpacking import inflate
 
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 ENDINGS = (".tif", ".tiff")
 PLAIN = 1
 DEFLATE = (8, 32946, 50013)

@@ -1,4 +1,4 @@
-"""Packed bytes without surprises: random access into a gzip file, and unpacking with a limit.
+"""Bytes without surprises: random access into a gzip file, unpacking with a limit, reading no more than there is.
 
 Nothing is written to the disk, and no file is held in memory whole: a gzip file is run through once, and the state of
 the unpacker is kept at up to 64 places (about 50 kB each), from which reading goes on.
@@ -6,9 +6,11 @@ the unpacker is kept at up to 64 places (about 50 kB each), from which reading g
 
 from __future__ import annotations
 
+import os
 import zlib
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -56,7 +58,7 @@ class _Run:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GzipIndex:
-    """Random access to the first ``size`` unpacked bytes of a gzip file. Make it with :meth:`of`; any thread may read."""
+    """Random access to the first ``size`` unpacked bytes of a gzip file, for any thread. Made by :meth:`of`."""
 
     path: Path
     size: int
@@ -64,7 +66,7 @@ class GzipIndex:
 
     @classmethod
     def of(cls, path: Path, size: int) -> GzipIndex:
-        """Run through the file once. Raises EOFError if it unpacks to less than ``size`` bytes, zlib.error if broken."""
+        """Run through the file once. Raises EOFError if there are less than ``size`` bytes, zlib.error if broken."""
         run = _Run(0, 0, zlib.decompressobj(GZIP))
         places = [run.copy()]
         with path.open("rb") as file:
@@ -107,3 +109,18 @@ def inflate(packed: bytes, limit: int, window: int = RAW_DEFLATE) -> bytes:
     if not unpacker.eof:
         raise EOFError("cut short")
     return unpacked
+
+
+class BoundedFile(BufferedReader):
+    """A file that makes no room for bytes that it does not have, however many a damaged header asks for."""
+
+    def __init__(self, path: Path) -> None:
+        raw = FileIO(path)
+        super().__init__(raw)
+        self._size = os.fstat(raw.fileno()).st_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Up to ``size`` bytes."""
+        if size is None or size < 0 or size > self._size:
+            size = max(0, self._size - self.tell())
+        return super().read(size)

@@ -79,22 +79,26 @@ def _header(path: Path, opened: Opened, kind: str) -> tuple[Header, Index]:
 
 def _index(opened: Opened, kind: str) -> Index:
     """Every packet's times, without decoding; the first frame that is shown is frame 0."""
-    packets = [one for one in opened.container.demux(opened.stream) if one.size]
-    if any(one.is_corrupt for one in packets):
+    shown: list[tuple[int | None, bool]] = []
+    keys: list[tuple[int, int]] = []
+    count = 0
+    for packet in opened.container.demux(opened.stream):
+        if packet.is_corrupt:
+            raise EOFError("cut short")
+        if packet.size == 0:
+            continue
+        count += 1
+        if not packet.is_discard:
+            shown.append((packet.pts, packet.is_keyframe))
+        if packet.is_keyframe and packet.pts is not None:
+            keys.append((packet.pts, packet.pts if packet.dts is None else packet.dts))
+    if not shown or (kind == "mov" and count < opened.stream.frames):
         raise EOFError("cut short")
-    shown = [one for one in packets if not one.is_discard]
-    if not shown or (kind == "mov" and len(packets) < opened.stream.frames):
-        raise EOFError("cut short")
-    times = sorted(one.pts for one in shown if one.pts is not None)
+    times = sorted(time for time, _ in shown if time is not None)
     named = len(set(times)) == len(shown)
-    if not named or (kind == "avi" and not all(one.is_keyframe for one in shown)):
+    if not named or (kind == "avi" and not all(key for _, key in shown)):
         return Index((), (), len(shown))
-    keys = sorted((one.pts, _decoding_time(one)) for one in packets if one.is_keyframe and one.pts is not None)
-    return Index(tuple(times), tuple(keys), len(shown))
-
-
-def _decoding_time(packet: Any) -> int:
-    return int(packet.pts if packet.dts is None else packet.dts)
+    return Index(tuple(times), tuple(sorted(keys)), len(shown))
 
 
 def _seconds(stream: Any, index: Index) -> tuple[float | None, ...]:
