@@ -9,7 +9,8 @@ from types import TracebackType
 
 from napari_adasam.domain.errors import InputError, StorageError
 
-VERSION = 1
+VERSION = 2
+"""1: before scales and sectors by hand; 2: with the tables ``scales`` and ``sectors``."""
 COLUMNS = {
     "frames": (
         "frame_id TEXT NOT NULL",
@@ -34,9 +35,13 @@ COLUMNS = {
         "model TEXT NOT NULL",
     ),
     "ticks": ("frame_id TEXT NOT NULL", "structure INTEGER NOT NULL", "present INTEGER"),
+    "scales": ("frame_id TEXT NOT NULL", "y_mm REAL", "x_mm REAL", "source TEXT"),
+    "sectors": ("frame_id TEXT NOT NULL", "sector TEXT"),
     "rounds": ("number INTEGER NOT NULL", "model TEXT NOT NULL", "accepted INTEGER NOT NULL", "report TEXT NOT NULL"),
 }
-"""Each table also has ``row``, counting up, and ``at``, when it was written (UTC)."""
+NEW_IN = {2: ("scales", "sectors")}
+"""Version to the tables that it brought. A row of ``NULL`` takes a scale or a sector back."""
+# Each table also has ``row``, counting up, and ``at``, when it was written (UTC).
 
 
 class Transaction:
@@ -68,12 +73,14 @@ class Transaction:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open the database, write-ahead log on and every commit flushed; make its tables if it has none.
+    """Open the database, write-ahead log on and every commit flushed; make its tables, or those that it lacks.
 
     Raises
     ------
     InputError
-        If a newer program made it.
+        If a newer program made it; it is left as it is.
+    StorageError
+        If it is of an earlier version and cannot be brought to this one; it is left as it was.
     sqlite3.Error
         If it cannot be opened, is no database, or cannot be written.
     """
@@ -83,7 +90,7 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous=FULL")
         if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
             _make_tables(connection, path.parent)
-        _check_version(connection, path.parent)
+        _bring_up_to_date(connection, path.parent)
     except BaseException:
         connection.close()
         raise
@@ -127,19 +134,35 @@ def _make_tables(connection: sqlite3.Connection, folder: Path) -> None:
     with Transaction(connection, folder):
         connection.execute("CREATE TABLE schema_version (version INTEGER NOT NULL)")
         connection.execute("INSERT INTO schema_version VALUES (?)", (VERSION,))
-        for table, columns in COLUMNS.items():
-            stamp = "at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))"
-            connection.execute(f"CREATE TABLE {table} (row INTEGER PRIMARY KEY, {stamp}, {', '.join(columns)})")
-            for change in ("UPDATE", "DELETE"):
-                connection.execute(
-                    f"CREATE TRIGGER {table}_no_{change.lower()} BEFORE {change} ON {table} "
-                    f"BEGIN SELECT RAISE(ABORT, 'rows are never changed'); END"
-                )
+        for table in COLUMNS:
+            _make_table(connection, table)
 
 
-def _check_version(connection: sqlite3.Connection, folder: Path) -> None:
-    version = connection.execute("SELECT version FROM schema_version").fetchone()[0]
-    if version > VERSION:
+def _make_table(connection: sqlite3.Connection, table: str) -> None:
+    stamp = "at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))"
+    connection.execute(f"CREATE TABLE {table} (row INTEGER PRIMARY KEY, {stamp}, {', '.join(COLUMNS[table])})")
+    for change in ("UPDATE", "DELETE"):
+        connection.execute(
+            f"CREATE TRIGGER {table}_no_{change.lower()} BEFORE {change} ON {table} "
+            f"BEGIN SELECT RAISE(ABORT, 'rows are never changed'); END"
+        )
+
+
+def _bring_up_to_date(connection: sqlite3.Connection, folder: Path) -> None:
+    """Refuse a newer session; add to an older one what it lacks, all or nothing. What it holds is not touched."""
+    if _version(connection) < VERSION:
+        with Transaction(connection, folder):
+            # Read again: another program may have done it since.
+            for version in range(_version(connection) + 1, VERSION + 1):
+                for table in NEW_IN[version]:
+                    _make_table(connection, table)
+                # The one row that is changed: an earlier program reads it, and must refuse.
+                connection.execute("UPDATE schema_version SET version = ?", (version,))
+    if _version(connection) > VERSION:
         raise InputError(
             f"The session in {folder} was made by a newer version of this program; update the program to open it."
         )
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT version FROM schema_version").fetchone()[0])

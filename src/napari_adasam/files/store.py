@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from napari_adasam.domain.calibration import NOT_SET, FrameSetup
 from napari_adasam.domain.errors import InputError, StorageError
 from napari_adasam.domain.records import Annotation, Frame, FrameStatus, MaskOrigin, Spacing
 from napari_adasam.domain.rounds import RoundReport
@@ -22,6 +23,7 @@ from napari_adasam.domain.structures import Structure
 from napari_adasam.files import schema
 from napari_adasam.files.atomic import flush_folder, make_folder
 from napari_adasam.files.masks import read_mask, write_mask
+from napari_adasam.files.setup_rows import scale_of, scale_row, sector_of, sector_row
 
 DATABASE = "session.sqlite"
 Ticks = dict[str, dict[int, bool]]
@@ -41,6 +43,8 @@ class SessionRecord:
         Frame id to the latest accepted label image; the status tells whether the frame was reopened since.
     ticks
         Frame id to structure value to whether the clinician says that it is there.
+    setups
+        Frame id to the scale and sector that were set by hand.
     rounds
         Reports of all rounds, oldest first; their models are the lineage.
     problems
@@ -53,6 +57,7 @@ class SessionRecord:
     statuses: dict[str, FrameStatus] = field(default_factory=dict)
     annotations: dict[str, Annotation] = field(default_factory=dict)
     ticks: Ticks = field(default_factory=dict)
+    setups: dict[str, FrameSetup] = field(default_factory=dict)
     rounds: tuple[RoundReport, ...] = ()
     problems: tuple[str, ...] = ()
 
@@ -110,7 +115,7 @@ class Store:
             self._connection.close()
 
     def save_frames(self, frames: Iterable[Frame]) -> None:
-        """Add frames, or new versions of them (a scale set by hand)."""
+        """Add frames, or new versions of them."""
         self._append("frames", [_frame_row(frame) for frame in frames])
 
     def save_structures(self, structures: Sequence[Structure]) -> None:
@@ -134,6 +139,19 @@ class Store:
     def save_tick(self, frame_id: str, structure: int, present: bool | None) -> None:
         """Save an image-level label; ``None`` takes it back."""
         self._append("ticks", [(frame_id, int(structure), None if present is None else int(present))])
+
+    def save_setups(self, before: Mapping[str, FrameSetup], after: Mapping[str, FrameSetup]) -> None:
+        """Save scales and sectors by hand of all frames in ``after``, where other than ``before``; all or none."""
+        scales, sectors = [], []
+        for frame_id, setup in after.items():
+            was = before.get(frame_id, NOT_SET)
+            if setup.scale != was.scale:
+                scales.append(scale_row(frame_id, setup))
+            if setup.sector != was.sector:
+                sectors.append(sector_row(frame_id, setup))
+        with self._lock, self._transaction():
+            self._insert("scales", scales)
+            self._insert("sectors", sectors)
 
     def save_round(self, report: RoundReport) -> None:
         """Save a round's report: the next link of the model's lineage."""
@@ -164,9 +182,18 @@ class Store:
             statuses={frame_id: FrameStatus(status) for frame_id, status in self._rows("statuses")},
             annotations=annotations,
             ticks={frame_id: marks for frame_id, marks in ticks.items() if marks},
+            setups=self._setups(),
             rounds=tuple(_report(row[3]) for row in self._rows("rounds")),
             problems=problems,
         )
+
+    def _setups(self) -> dict[str, FrameSetup]:
+        found: dict[str, FrameSetup] = {}
+        for frame_id, *scale in self._rows("scales"):
+            found[frame_id] = replace(found.get(frame_id, NOT_SET), scale=scale_of(*scale))
+        for frame_id, text in self._rows("sectors"):
+            found[frame_id] = replace(found.get(frame_id, NOT_SET), sector=sector_of(text))
+        return {frame_id: setup for frame_id, setup in found.items() if setup != NOT_SET}
 
     def _annotations(self) -> tuple[dict[str, Annotation], tuple[str, ...]]:
         found: dict[str, Annotation] = {}

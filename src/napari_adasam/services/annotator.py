@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
+from napari_adasam.domain.calibration import Ruler
 from napari_adasam.domain.errors import AdasamError
 from napari_adasam.domain.prompts import Box, Point
 from napari_adasam.domain.queue import ORDERS
 from napari_adasam.domain.records import FrameStatus, Labels
+from napari_adasam.domain.sector import Vertex, whole_picture
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.activity import Activity
 from napari_adasam.services.lane import Job, JobKind, Outcome
@@ -167,6 +169,33 @@ class Annotator(Sitting):
             if present is not False and structure not in self._session.touched(current):
                 self._suggesting.ask(current)
 
+    def set_scale(self, ruler: Ruler, folder: bool = False, confirmed: bool = False) -> bool:
+        """Set the current frame's scale by hand, with ``folder`` that of all :meth:`alike`; ``False`` if refused.
+
+        ``confirmed``: the clinician has agreed to the :meth:`objection`.
+        """
+        current = self._current("set_scale")
+        return current is not None and self._mark_out(
+            lambda: self._marking_out.scale(current, ruler, folder, confirmed)
+        )
+
+    def own_scale(self) -> None:
+        """Take the current frame's scale by hand back: what its file says holds again."""
+        current = self._current("own_scale")
+        if current is not None:
+            self._mark_out(lambda: self._marking_out.own_scale(current))
+
+    def draw_sector(self, vertices: Sequence[Vertex]) -> bool:
+        """Correct the scan sector by two opposite corners or three and more vertices (y, x); ``False`` if refused."""
+        current = self._current("draw_sector")
+        return current is not None and self._mark_out(lambda: self._marking_out.draw_sector(current, vertices))
+
+    def set_sector(self, whole: bool) -> None:
+        """Use the whole picture of the current frame, or else the sector as it is found."""
+        current, sector = self._current("set_sector"), whole_picture("by hand") if whole else None
+        if current is not None:
+            self._mark_out(lambda: self._marking_out.set_sector(current, sector))
+
     def undo(self) -> bool:
         """Take the last step back: on this frame, or the accept or skip that led here. ``False`` if there is none."""
         if self._refused("undo"):
@@ -176,12 +205,18 @@ class Annotator(Sitting):
             if not self._arrive(closed):
                 return False
             self._walk.forget_last(2)
+        current = self._session.current
+        if current is not None and self._marking_out.can_undo(current):
+            return self._mark_out(lambda: self._marking_out.undo(current))
         return self._travel(self._session.undo, self._session.redo)
 
     def redo(self) -> bool:
         """Do the step again that was taken back on the current frame; ``False`` if there is none."""
         if self._refused("redo"):
             return False
+        current = self._session.current
+        if current is not None and self._marking_out.can_redo(current):
+            return self._mark_out(lambda: self._marking_out.redo(current))
         return self._travel(self._session.redo, self._session.undo)
 
     # -- learning --------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from psygnal import Signal
 
 from napari_adasam.domain.errors import AdasamError
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
+from napari_adasam.domain.sector import Sector
 from napari_adasam.domain.session import Session
 from napari_adasam.domain.settings import Settings
 from napari_adasam.domain.structures import Structure
@@ -19,9 +20,11 @@ from napari_adasam.services.correcting import Correcting
 from napari_adasam.services.filing import Filing
 from napari_adasam.services.keeping import Keeping
 from napari_adasam.services.lane import Job, JobKind, Outcome
+from napari_adasam.services.marking_out import MarkingOut
 from napari_adasam.services.models import MakePredictor, MakeTrainer
 from napari_adasam.services.ports import ModelInfo, Pixels
 from napari_adasam.services.reasons import Reasons
+from napari_adasam.services.regions import Regions
 from napari_adasam.services.rounds import Learning, RoundResult
 from napari_adasam.services.suggesting import Suggesting
 from napari_adasam.services.walk import Walk
@@ -76,11 +79,14 @@ class Sitting:
         self._bench = Workbench(session, predictor, trainer, settings, forward)
         self._walk = Walk(session, clock)
         self._keeping = Keeping(session)
+        self.regions = Regions()
+        """For the predictor: the valid region of each frame."""
+        self._marking_out = MarkingOut(self._bench, self._keeping, self.regions)
         self._suggesting = Suggesting(self._bench, self._walk.coming)
         self._correcting = Correcting(self._bench)
         self._learning = Learning(self._bench)
         self._filing = Filing(self._bench, self._keeping, self._learning)
-        self._reasons = Reasons(session, self._walk, self._learning, lambda: self._suggesting.model)
+        self._reasons = Reasons(session, self._walk, self._learning, lambda: self._suggesting.model, self._marking_out)
         self._activity = self._describe()
         self._bench.dispatch.changed.connect(self._show_activity)
         self._bench.dispatch.problem.connect(self.problem.emit)
@@ -144,6 +150,18 @@ class Sitting:
     def why_not(self, command: str) -> str:
         """Why a command (the name of a method) is not possible now, in one sentence; empty if it is."""
         return self._reasons.why_not(command, self.busy)
+
+    def sector(self, frame_id: str) -> Sector:
+        """The scan sector of a frame, by hand or found; ``sector.mask(shape)`` is the valid region. InputError."""
+        return self._marking_out.sector(frame_id)
+
+    def alike(self, frame_id: str) -> tuple[str, ...]:
+        """Ids of the other frames of its folder that a frame's scale by hand may be used for."""
+        return self._marking_out.alike(frame_id)
+
+    def objection(self, frame_id: str) -> str:
+        """What must be confirmed before a frame's scale is set by hand; empty where it has none of its own."""
+        return self._marking_out.objection(frame_id)
 
     def pixels(self, frame_id: str) -> Pixels:
         """(height, width) or (height, width, 3), uint8 or uint16, read-only, for display. InputError if unreadable."""
@@ -235,6 +253,16 @@ class Sitting:
         except AdasamError as error:
             self.problem.emit(str(error))
             return False
+        return True
+
+    def _mark_out(self, act: Callable[[], object]) -> bool:
+        """Set a scale or a sector; ``False``, with a sentence, if it is refused or the disk does not take it."""
+        try:
+            act()
+        except AdasamError as error:
+            self.problem.emit(str(error))
+            return False
+        self._walk.just_closed = None
         return True
 
     def _on_status(self, _frame_id: str) -> None:

@@ -25,7 +25,7 @@ def make_annotator(forward: Callable[[Outcome], None], settings: Settings = Sett
     def load_predictor() -> Predictor:
         from napari_adasam.services.predictor import ModelPredictor
 
-        return ModelPredictor(annotator.settings.model)
+        return ModelPredictor(annotator.settings.model, annotator.regions)
 
     def load_trainer(predictor: Predictor) -> Trainer:
         from napari_adasam.services.predictor import ModelPredictor
