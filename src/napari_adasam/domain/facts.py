@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
 from psygnal import Signal
 
+from napari_adasam.domain.calibration import NOT_SET, FrameSetup
 from napari_adasam.domain.history import NO_PROMPT, FrameContent, History
 from napari_adasam.domain.packing import NO_LABELS, PackedAnnotation, PackedAnnotations, PackedLabels
 from napari_adasam.domain.prompts import Box, Point
@@ -19,15 +21,24 @@ Prompts = tuple[tuple[Point, ...], Box | None]
 
 
 class FrameRecord:
-    """One frame with what it holds, its history and its revision."""
+    """One frame with what it holds, its history and its revision.
 
-    __slots__ = ("content", "frame", "history", "revision")
+    ``own`` is the frame as its file has it; ``frame`` has the scale that holds now.
+    """
+
+    __slots__ = ("content", "frame", "history", "own", "revision", "setup")
 
     def __init__(self, frame: Frame) -> None:
-        self.frame = frame
+        self.own = self.frame = frame
+        self.setup = NOT_SET
         self.content = FrameContent()
         self.history = History()
         self.revision = 0
+
+    def set_up(self, setup: FrameSetup) -> None:
+        """Take the scale and the sector that a person has set."""
+        self.setup = setup
+        self.frame = self.own if setup.scale is None else replace(self.own, spacing=setup.scale)
 
     def annotation(self) -> Annotation | None:
         """The accepted annotation, its labels unpacked; ``None`` for a frame that is not accepted."""
@@ -90,6 +101,8 @@ class Facts:
     suggestions_changed = Signal(str)
     status_changed = Signal(str)
     ticks_changed = Signal(str)
+    setup_changed = Signal(str)
+    """The scale or the sector of a frame was set by hand, or taken back."""
 
     def __init__(self, structures: Sequence[Structure] = MUSCLE_PRESET) -> None:
         self._structures = tuple(structures)
@@ -117,6 +130,18 @@ class Facts:
     def frame(self, frame_id: str) -> Frame:
         """The frame of an id; KeyError if there is none."""
         return self._records[frame_id].frame
+
+    def own_frame(self, frame_id: str) -> Frame:
+        """The frame as its file has it, without a scale by hand."""
+        return self._records[frame_id].own
+
+    def setup(self, frame_id: str) -> FrameSetup:
+        """What a person has set for a frame."""
+        return self._records[frame_id].setup
+
+    def step(self, frame_id: str) -> object:
+        """Stands for what a frame holds now: the same object again means that it holds the same again."""
+        return self._records[frame_id].content
 
     def status(self, frame_id: str) -> FrameStatus:
         """Where a frame stands."""

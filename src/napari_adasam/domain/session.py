@@ -13,6 +13,7 @@ from types import MappingProxyType
 import numpy as np
 
 from napari_adasam.domain import steps
+from napari_adasam.domain.calibration import FrameSetup
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.facts import Facts, FrameRecord
 from napari_adasam.domain.history import NO_PROMPT, FrameContent, History, StructurePrompt
@@ -96,6 +97,14 @@ class Session(Facts):
         if frame_id != self._current:
             self._current = frame_id
             self.current_changed.emit(frame_id)
+
+    def set_up(self, setups: Mapping[str, FrameSetup]) -> None:
+        """Set scale and sector of frames by hand; not a step of a frame, since it may concern a whole folder."""
+        changed = [frame_id for frame_id, setup in setups.items() if self._records[frame_id].setup != setup]
+        for frame_id in changed:
+            self._records[frame_id].set_up(setups[frame_id])
+        for frame_id in changed:
+            self.setup_changed.emit(frame_id)
 
     # -- the model's answers ---------------------------------------------------------------------------------------
 

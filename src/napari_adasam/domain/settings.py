@@ -22,6 +22,9 @@ class ModelSettings:
         A registry name, or the path of a checkpoint or adapter.
     input_size
         Side of the square input in pixels, a multiple of 32; ``None`` takes the model's own.
+    use_sector
+        Whether the model sees the scan sector only: black outside, and no map there. Off: no figures say yet that it
+        does not hurt.
     device
         ``"auto"`` is cuda, then mps after its self-check, then cpu.
     classifier
@@ -33,6 +36,7 @@ class ModelSettings:
     input_size: int | None = None
     device: DeviceChoice = "auto"
     classifier: ClassifierForm | None = None
+    use_sector: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from types import TracebackType
 from napari_adasam.domain.errors import InputError, StorageError
 
 VERSION = 2
-"""2: drafts, serving."""
+"""1: before scales and sectors by hand; 2: with scales, sectors, drafts and serving."""
 COLUMNS = {
     "frames": (
         "frame_id TEXT NOT NULL",
@@ -35,6 +35,8 @@ COLUMNS = {
         "model TEXT NOT NULL",
     ),
     "ticks": ("frame_id TEXT NOT NULL", "structure INTEGER NOT NULL", "present INTEGER"),
+    "scales": ("frame_id TEXT NOT NULL", "y_mm REAL", "x_mm REAL", "source TEXT"),
+    "sectors": ("frame_id TEXT NOT NULL", "sector TEXT"),
     "rounds": ("number INTEGER NOT NULL", "model TEXT NOT NULL", "accepted INTEGER NOT NULL", "report TEXT NOT NULL"),
     "serving": ("file TEXT NOT NULL",),
     "drafts": (
@@ -49,7 +51,10 @@ COLUMNS = {
         "model TEXT NOT NULL",
     ),
 }
-"""Each table also has ``row``, counting up, and ``at``, when it was written (UTC)."""
+"""Each table also has ``row``, counting up, and ``at``, when it was written (UTC).
+
+In ``scales`` and ``sectors`` a row of ``NULL`` takes one back.
+"""
 PASSING = ("drafts",)
 """Tables whose rows go when they have been overtaken; in all others rows are only added."""
 
@@ -88,7 +93,9 @@ def connect(path: Path) -> sqlite3.Connection:
     Raises
     ------
     InputError
-        If a newer program made it.
+        If a newer program made it; it is left as it is.
+    StorageError
+        If it is of an earlier version and cannot be brought to this one; it is left as it was.
     sqlite3.Error
         If it cannot be opened, is no database, or cannot be written.
     """

@@ -12,65 +12,27 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from napari_adasam.domain.calibration import NOT_SET, FrameSetup
 from napari_adasam.domain.errors import InputError, StorageError
-from napari_adasam.domain.packing import PackedAnnotation, PackedAnnotations
-from napari_adasam.domain.records import Annotation, Draft, Frame, FrameStatus, Spacing
+from napari_adasam.domain.records import Annotation, Draft, Frame, FrameStatus
 from napari_adasam.domain.rounds import RoundReport
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files import schema
 from napari_adasam.files.atomic import flush_folder, make_folder
-from napari_adasam.files.drafts import draft_row, facts_row, read_draft, read_facts
+from napari_adasam.files.drafts import draft_row, facts_row
 from napari_adasam.files.lock import FolderLock
-from napari_adasam.files.masks import read_mask, write_mask
+from napari_adasam.files.masks import write_mask
+from napari_adasam.files.record import SessionRecord, read_record
+from napari_adasam.files.setup_rows import scale_row, sector_row
+
+__all__ = ["DATABASE", "SessionRecord", "Store", "is_session"]
 
 DATABASE = "session.sqlite"
-Ticks = dict[str, dict[int, bool]]
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRecord:
-    """What a session's folder holds.
-
-    Parameters
-    ----------
-    frames
-        In the order they were added.
-    statuses
-        Frame id to status; frames without one are new.
-    annotations
-        Frame id to the latest accepted label image, unpacked when it is asked for; the status tells whether the frame
-        was reopened since.
-    drafts
-        Frame id to what was in progress on it; only of frames that are neither accepted nor skipped.
-    ticks
-        Frame id to structure value to whether the clinician says that it is there.
-    used
-        Every structure value that was ever in the list: none is given to another structure.
-    serving
-        The file, within the session's folder, of the model that served last; ``None`` for the model of the settings.
-    rounds
-        Reports of all rounds, oldest first; their models are the lineage.
-    problems
-        One sentence for each mask that is missing or damaged; an earlier one of the frame stands in for it where
-        there is one.
-    """
-
-    frames: tuple[Frame, ...] = ()
-    structures: tuple[Structure, ...] = ()
-    statuses: dict[str, FrameStatus] = field(default_factory=dict)
-    annotations: Mapping[str, Annotation] = field(default_factory=dict)
-    drafts: dict[str, Draft] = field(default_factory=dict)
-    ticks: Ticks = field(default_factory=dict)
-    used: frozenset[int] = frozenset()
-    serving: Path | None = None
-    rounds: tuple[RoundReport, ...] = ()
-    problems: tuple[str, ...] = ()
 
 
 class Store:
@@ -161,7 +123,7 @@ class Store:
             path.unlink(missing_ok=True)
 
     def save_frames(self, frames: Iterable[Frame]) -> None:
-        """Add frames, or new versions of them (a scale set by hand)."""
+        """Add frames, or new versions of them."""
         self._append("frames", [_frame_row(frame) for frame in frames])
 
     def save_structures(self, structures: Sequence[Structure]) -> None:
@@ -199,6 +161,19 @@ class Store:
         """Save an image-level label; ``None`` takes it back."""
         self._append("ticks", [(frame_id, int(structure), None if present is None else int(present))])
 
+    def save_setups(self, before: Mapping[str, FrameSetup], after: Mapping[str, FrameSetup]) -> None:
+        """Save scales and sectors by hand of all frames in ``after``, where other than ``before``; all or none."""
+        scales, sectors = [], []
+        for frame_id, setup in after.items():
+            was = before.get(frame_id, NOT_SET)
+            if setup.scale != was.scale:
+                scales.append(scale_row(frame_id, setup))
+            if setup.sector != was.sector:
+                sectors.append(sector_row(frame_id, setup))
+        with self._lock, self._transaction():
+            self._insert("scales", scales)
+            self._insert("sectors", sectors)
+
     def save_round(self, report: RoundReport) -> None:
         """Save a round's report: the next link of the model's lineage."""
         self._append("rounds", [(report.number, report.model, int(report.accepted), json.dumps(asdict(report)))])
@@ -207,57 +182,11 @@ class Store:
         """Everything that holds now. Raises StorageError if the database is damaged; a damaged mask is a problem."""
         try:
             with self._lock:
-                return self._load()
+                return read_record(self._rows, self.masks, self.models)
         except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
             raise StorageError(
                 f"The session in {self.folder} is damaged and was not changed; restore it from a copy."
             ) from error
-
-    def _load(self) -> SessionRecord:
-        structures = [json.loads(row[0]) for row in self._rows("structures")]
-        serving = self._rows("serving")
-        annotations, problems = self._annotations()
-        drafts, damaged = self._drafts()
-        ticks: Ticks = {}
-        for frame_id, structure, present in self._rows("ticks"):
-            marks = ticks.setdefault(frame_id, {})
-            marks.pop(structure, None)
-            if present is not None:
-                marks[structure] = bool(present)
-        return SessionRecord(
-            frames=tuple({row[0]: _frame(row) for row in self._rows("frames")}.values()),
-            structures=tuple(Structure(**item) for item in structures[-1]) if structures else (),
-            used=frozenset(item["value"] for items in structures for item in items),
-            serving=self.models / serving[-1][0] if serving and serving[-1][0] else None,
-            drafts=drafts,
-            statuses={frame_id: FrameStatus(status) for frame_id, status in self._rows("statuses")},
-            annotations=annotations,
-            ticks={frame_id: marks for frame_id, marks in ticks.items() if marks},
-            rounds=tuple(_report(row[3]) for row in self._rows("rounds")),
-            problems=(*problems, *damaged),
-        )
-
-    def _annotations(self) -> tuple[PackedAnnotations, tuple[str, ...]]:
-        found: dict[str, PackedAnnotation] = {}
-        problems = []
-        for row in reversed(self._rows("annotations")):
-            if row[0] in found:
-                continue
-            try:
-                found[row[0]] = PackedAnnotation.of(_annotation(row, self.masks))
-            except InputError as error:
-                problems.append(f"{error} An earlier version of the frame is shown if there is one.")
-        return PackedAnnotations(dict(reversed(found.items()))), tuple(problems)
-
-    def _drafts(self) -> tuple[dict[str, Draft], tuple[str, ...]]:
-        found: dict[str, Draft] = {}
-        problems = []
-        for row in self._rows("drafts"):
-            try:
-                found[row[0]] = read_draft(row)
-            except (ValueError, TypeError, zlib.error):
-                problems.append("Work in progress on one frame is damaged and was left out; what is accepted is safe.")
-        return found, tuple(problems)
 
     def _append(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
         with self._lock, self._transaction():
@@ -283,21 +212,3 @@ def _frame_row(frame: Frame) -> tuple[Any, ...]:
     spacing = frame.spacing
     scale = (None, None, None) if spacing is None else (spacing.y_mm, spacing.x_mm, spacing.source)
     return (frame.id, frame.path, frame.index, frame.height, frame.width, frame.stem, *scale, frame.note)
-
-
-def _frame(row: tuple[Any, ...]) -> Frame:
-    frame_id, path, index, height, width, stem, y_mm, x_mm, source, note = row
-    spacing = None if y_mm is None else Spacing(y_mm, x_mm, source)
-    return Frame(frame_id, path, index, height, width, stem, spacing, note)
-
-
-def _annotation(row: tuple[Any, ...], masks: Path) -> Annotation:
-    frame_id, mask, *facts = row
-    return Annotation(frame_id, read_mask(masks, mask), *read_facts(facts))
-
-
-def _report(text: str) -> RoundReport:
-    fields = json.loads(text)
-    for name in ("before", "after"):
-        fields[name] = {int(value): float(dice) for value, dice in fields[name].items()}
-    return RoundReport(**fields | {"losses": tuple(fields["losses"])})

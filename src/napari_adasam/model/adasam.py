@@ -117,9 +117,17 @@ class AutoMask:
 
 @torch.no_grad()
 def suggest(
-    net: AdaSam, embedding: Tensor, canvas: Canvas, structures: Sequence[Structure], settings: PromptSettings
+    net: AdaSam,
+    embedding: Tensor,
+    canvas: Canvas,
+    structures: Sequence[Structure],
+    settings: PromptSettings,
+    region: NDArray[np.bool_] | None = None,
 ) -> list[AutoMask]:
-    """Self-prompted masks of the structures from one embedding (1, 256, h, w); what it never learned is absent."""
+    """Self-prompted masks of the structures from one embedding (1, 256, h, w); what it never learned is absent.
+
+    Neither maps nor masks reach out of ``region`` (H, W); ``None`` is the whole picture.
+    """
     scores = net.head(embedding)
     answers = []
     for structure in structures:
@@ -129,7 +137,11 @@ def suggest(
             continue
         presence = float(torch.sigmoid(scores.presence[0, index]))
         visible = cam.inside_image(scores.maps[0, index].float(), canvas)
+        if region is not None:
+            visible = cam.inside_region(visible, region, canvas)
         shown = cam.overlay(visible, canvas)
+        if region is not None:
+            shown = np.where(region, shown, np.float32(0))
         prompts: tuple[Prompt, ...] = ()
         if presence >= settings.presence:
             cells = np.asarray(visible.cpu().numpy(), dtype=np.float32)
@@ -138,6 +150,7 @@ def suggest(
             answers.append(_nothing(canvas, presence, shown))
             continue
         mask, score = _union_of_answers(net, embedding, prompts, canvas)
+        mask = mask if region is None else mask & region
         answers.append(AutoMask(mask, score, presence, prompts, shown))
     return answers
 

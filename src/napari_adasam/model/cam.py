@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from napari_adasam.model.canvas import Canvas
+from napari_adasam.model.canvas import Canvas, label_canvas
 
 LOGIT_LIMIT = 10.0
 
@@ -31,6 +31,13 @@ def inside_image(logits: Tensor, canvas: Canvas) -> Tensor:
     visible = torch.full_like(logits, -LOGIT_LIMIT)
     visible[:rows, :columns] = logits[:rows, :columns]
     return visible
+
+
+def inside_region(logits: Tensor, region: NDArray[np.bool_], canvas: Canvas) -> Tensor:
+    """CAM logits (h, w) with the cells put out that lie outside a region (H, W) of the image by more than a half."""
+    square = label_canvas(region.astype(np.uint8), canvas.size)[None, None].float()
+    share = F.adaptive_avg_pool2d(square, (logits.shape[0], logits.shape[1]))[0, 0].to(logits.device)
+    return torch.where(share >= 0.5, logits, torch.full_like(logits, -LOGIT_LIMIT))
 
 
 def overlay(logits: Tensor, canvas: Canvas) -> NDArray[np.float32]:

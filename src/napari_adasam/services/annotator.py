@@ -18,14 +18,14 @@ from napari_adasam.domain.records import FrameStatus, Labels
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.store import is_session
 from napari_adasam.services.activity import Activity
+from napari_adasam.services.calibrating import Calibrating
 from napari_adasam.services.lane import Job, JobKind, Outcome
 from napari_adasam.services.ports import ModelInfo
-from napari_adasam.services.sitting import Sitting
 
 __all__ = ["Activity", "Annotator"]
 
 
-class Annotator(Sitting):
+class Annotator(Calibrating):
     """A clinician at work on one session; its parameters and signals are those of :class:`Sitting`."""
 
     # -- frames ----------------------------------------------------------------------------------------------------
@@ -197,12 +197,18 @@ class Annotator(Sitting):
             if not self._arrive(closed):
                 return False
             self._walk.forget_last(2)
+        current = self._session.current
+        if current is not None and self._marking_out.can_undo(current):
+            return self._mark_out(lambda: self._marking_out.undo(current))
         return self._travel(self._session.undo, self._session.redo)
 
     def redo(self) -> bool:
         """Do the step again that was taken back on the current frame; ``False`` if there is none."""
         if self._refused("redo"):
             return False
+        current = self._session.current
+        if current is not None and self._marking_out.can_redo(current):
+            return self._mark_out(lambda: self._marking_out.redo(current))
         return self._travel(self._session.redo, self._session.undo)
 
     # -- learning --------------------------------------------------------------------------------------------------
@@ -235,16 +241,6 @@ class Annotator(Sitting):
         if outcome.state == "done":
             self._suggesting.renew(cast(ModelInfo, outcome.value))
             self._recording.learned()
-
-    def _refused(self, command: str) -> bool:
-        """Whether a command is not possible now; if so, it is said why."""
-        reason = self.why_not(command)
-        if reason:
-            self.problem.emit(reason)
-        return bool(reason)
-
-    def _current(self, command: str) -> str | None:
-        return None if self._refused(command) else self._session.current
 
     def _structure(self, value: int) -> Structure | None:
         return next((one for one in self._session.structures if one.value == value), None)

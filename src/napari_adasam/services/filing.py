@@ -113,6 +113,7 @@ class Filing:
             session.set_structures(record.structures)
         missing = self._bench.sources.add_frames(record.frames)
         session.add_frames(record.frames)
+        session.set_up({key: setup for key, setup in record.setups.items() if key in {one.id for one in record.frames}})
         for frame in record.frames:
             status = record.statuses.get(frame.id, FrameStatus.NEW)
             annotation, draft = record.annotations.get(frame.id), record.drafts.get(frame.id)

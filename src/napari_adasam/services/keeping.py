@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from napari_adasam.domain.calibration import NOT_SET, FrameSetup
 from napari_adasam.domain.packing import PackedLabels
 from napari_adasam.domain.records import Annotation, Draft, Frame, FrameStatus
 from napari_adasam.domain.rounds import RoundReport
@@ -45,6 +46,7 @@ class Keeping:
         try:
             self.structures(self._session.structures)
             self.frames(self._session.frames)
+            self.setups({}, {frame.id: self._session.setup(frame.id) for frame in self._session.frames})
             for report in reports:
                 self.round(report)
             for frame in self._session.frames:
@@ -84,6 +86,11 @@ class Keeping:
         """Write the list of structures."""
         if self._store is not None:
             self._store.save_structures(structures)
+
+    def setups(self, before: Mapping[str, FrameSetup], after: Mapping[str, FrameSetup]) -> None:
+        """Write the scales and sectors by hand that are others than before."""
+        if self._store is not None and any(setup != before.get(key, NOT_SET) for key, setup in after.items()):
+            self._store.save_setups(before, after)
 
     def annotation(self, annotation: Annotation) -> bool:
         """Write an accepted frame before its status says so; ``False`` while nothing is kept."""

@@ -26,9 +26,10 @@ from napari_adasam.model import adaptation, adasam, checkpoints, devices, regist
 from napari_adasam.model.adapters import lora
 from napari_adasam.model.adapters.lora import LoraSettings
 from napari_adasam.model.adasam import AdaSam
-from napari_adasam.model.canvas import Canvas, grey_canvas, normalise
+from napari_adasam.model.canvas import Canvas, grey_canvas, label_canvas, normalise
 from napari_adasam.services.gate import Past
 from napari_adasam.services.ports import ModelInfo, Pixels, SegmentAnswer
+from napari_adasam.services.regions import Region, Regions
 
 CACHE_BYTES = 512 * 2**20
 Learned = tuple[Method, LoraSettings]
@@ -77,10 +78,14 @@ class ModelPredictor:
     ----------
     settings
         Which weights, at which size, where. They are loaded at the first use.
+    regions
+        Sectors by hand; they and those that are found count only with ``settings.use_sector``.
     """
 
-    def __init__(self, settings: ModelSettings) -> None:
+    def __init__(self, settings: ModelSettings, regions: Regions | None = None) -> None:
         self.settings = settings
+        self._regions = regions or Regions()
+        self._keys: dict[str, str] = {}
         self.activations = Cache()
         self._embeddings = Cache(64 * 2**20)
         self._net: AdaSam | None = None
@@ -114,21 +119,39 @@ class ModelPredictor:
         device, kept = str(self.net.device), len(self._earlier)
         return ModelInfo(card.name, self._fingerprint, device, card.licence, card.lineage, kept)
 
+    def seen(self, frame_id: str, pixels: Pixels) -> tuple[str, Region | None]:
+        """A key of what the model sees of a frame, and its valid region: ``None`` for all, as without the setting."""
+        region = self._regions.of(frame_id, to_grey(pixels)) if self.settings.use_sector else None
+        key = frame_id if region is None else f"{frame_id}@{region.key}"
+        self._keys[frame_id] = key
+        return key, region
+
+    def square(self, pixels: Pixels, region: Region | None) -> tuple[Tensor, Tensor]:
+        """The square input: grey (1, S, S) in 0 to 255, and valid (1, S, S), 0 in the padding and out of the region."""
+        grey, size = to_grey(pixels), self.net.sam.size
+        if region is None:
+            return grey_canvas(grey, size)[:2]
+        square, valid, _ = grey_canvas(np.where(region.mask, grey, 0).astype(np.uint8), size)
+        inside = label_canvas(region.mask.astype(np.uint8), size)[None].float()
+        return square * inside, valid * inside
+
     @torch.no_grad()
     def activation(self, frame_id: str, pixels: Pixels) -> Tensor:
         """The cached activation (1, …) of a frame as it is, half precision, on the CPU."""
-        found = self.activations.get(frame_id)
+        key, region = self.seen(frame_id, pixels)
+        found = self.activations.get(key)
         if found is None:
-            grey, valid, _ = grey_canvas(to_grey(pixels), self.net.sam.size)
+            grey, valid = self.square(pixels, region)
             image = normalise(grey[None].to(self.net.device), valid[None].to(self.net.device))
             found = self.net.sam.encoder.front(image, self.cut).half().cpu()
-            self.activations.put(frame_id, found)
+            self.activations.put(key, found)
         return found
 
     @torch.no_grad()
     def embedding(self, frame_id: str, pixels: Pixels) -> Tensor:
         """The embedding (1, 256, h, w) of a frame with the serving weights."""
-        found = self._embeddings.get(frame_id)
+        key, _ = self.seen(frame_id, pixels)
+        found = self._embeddings.get(key)
         if found is None:
             front = self.activation(frame_id, pixels).to(self.net.device).float()
             found = self.net.sam.encoder.back(front, self.cut)
@@ -136,7 +159,7 @@ class ModelPredictor:
                 raise ModelError(
                     "The model gave no usable embedding of this frame. Nothing was changed. Choose another model."
                 )
-            self._embeddings.put(frame_id, found)
+            self._embeddings.put(key, found)
         return found
 
     def embed(self, frame_id: str, pixels: Pixels) -> None:
@@ -148,7 +171,9 @@ class ModelPredictor:
     ) -> list[Suggestion]:
         """One suggestion a structure, self-prompted from its CAM."""
         canvas = Canvas(pixels.shape[0], pixels.shape[1], self.net.sam.size)
-        answers = adasam.suggest(self.net, self.embedding(frame_id, pixels), canvas, structures, settings)
+        _, region = self.seen(frame_id, pixels)
+        mask = None if region is None else region.mask
+        answers = adasam.suggest(self.net, self.embedding(frame_id, pixels), canvas, structures, settings, mask)
         return [
             Suggestion(frame_id, s.value, a.mask, a.score, a.presence, a.prompts, a.cam, self._fingerprint)
             for s, a in zip(structures, answers, strict=True)
@@ -165,8 +190,9 @@ class ModelPredictor:
 
     def forget(self, frame_id: str) -> None:
         """Drop what is cached of a frame that will not be asked for again."""
-        self.activations.drop(frame_id)
-        self._embeddings.drop(frame_id)
+        key = self._keys.pop(frame_id, frame_id)
+        self.activations.drop(key)
+        self._embeddings.drop(key)
 
     def serve(self, student: AdaSam, learned: Learned) -> ModelInfo:
         """Let a student that passed the gate serve; the model before it is kept for :meth:`go_back`.

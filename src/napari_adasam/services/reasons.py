@@ -7,6 +7,7 @@ from collections.abc import Callable
 from napari_adasam.domain.records import FrameStatus
 from napari_adasam.domain.session import Session
 from napari_adasam.domain.steps import CLOSED
+from napari_adasam.services.marking_out import MarkingOut
 from napari_adasam.services.ports import ModelInfo
 from napari_adasam.services.rounds import Learning
 from napari_adasam.services.walk import Walk
@@ -17,7 +18,15 @@ NO_FRAME = "Open images first."
 class Reasons:
     """Knows what each command needs. GUI thread."""
 
-    def __init__(self, session: Session, walk: Walk, learning: Learning, model: Callable[[], ModelInfo | None]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        walk: Walk,
+        learning: Learning,
+        model: Callable[[], ModelInfo | None],
+        marking_out: MarkingOut,
+    ) -> None:
+        self._marking_out = marking_out
         self._session = session
         self._walk = walk
         self._learning = learning
@@ -34,6 +43,7 @@ class Reasons:
             "stroke": self._draw,
             "undo": self._undo,
             "redo": self._redo,
+            "own_scale": self._own_scale,
         }
 
     def why_not(self, command: str, busy: bool) -> str:
@@ -87,11 +97,17 @@ class Reasons:
         return "" if self._session.structures else "Name a structure first."
 
     def _undo(self, current: str) -> str:
-        possible = self._walk.just_closed is not None or self._session.can_undo(current)
+        possible = (
+            self._walk.just_closed is not None or self._session.can_undo(current) or self._marking_out.can_undo(current)
+        )
         return "" if possible else "There is nothing to take back on this image."
 
     def _redo(self, current: str) -> str:
-        return "" if self._session.can_redo(current) else "There is nothing to do again on this image."
+        possible = self._session.can_redo(current) or self._marking_out.can_redo(current)
+        return "" if possible else "There is nothing to do again on this image."
+
+    def _own_scale(self, current: str) -> str:
+        return "" if self._session.setup(current).scale is not None else "No scale was set by hand for this image."
 
     def _earlier_model(self) -> str:
         if self._learning.running:

@@ -24,10 +24,12 @@ from napari_adasam.services.exporting import UNDER_WAY, Exporting, ExportOrder
 from napari_adasam.services.filing import Filing
 from napari_adasam.services.keeping import Keeping
 from napari_adasam.services.lane import Job, JobKind, Outcome
+from napari_adasam.services.marking_out import MarkingOut
 from napari_adasam.services.models import MakePredictor, MakeTrainer
 from napari_adasam.services.ports import ModelInfo, Pixels
 from napari_adasam.services.reasons import Reasons
 from napari_adasam.services.recording import Recording
+from napari_adasam.services.regions import Regions
 from napari_adasam.services.rounds import Learning, RoundResult
 from napari_adasam.services.suggesting import Suggesting
 from napari_adasam.services.walk import Walk
@@ -84,13 +86,16 @@ class Sitting:
         self._bench = Workbench(session, predictor, trainer, settings, forward)
         self._walk = Walk(session, clock)
         self._keeping = Keeping(session)
+        self.regions = Regions()
+        """For the predictor: the valid region of each frame."""
+        self._marking_out = MarkingOut(self._bench, self._keeping, self.regions)
         self._suggesting = Suggesting(self._bench, self._walk.coming)
         self._correcting = Correcting(self._bench)
         self._learning = Learning(self._bench)
         self._recording = Recording(self._bench, self._keeping, self._walk, lambda: self._suggesting.model)
         self._filing = Filing(self._bench, self._keeping, self._learning)
         self._exporting = Exporting(self._bench, self._keeping, lambda: self._suggesting.model)
-        self._reasons = Reasons(session, self._walk, self._learning, lambda: self._suggesting.model)
+        self._reasons = Reasons(session, self._walk, self._learning, lambda: self._suggesting.model, self._marking_out)
         self._activity = self._describe()
         self._bench.dispatch.changed.connect(self._show_activity)
         self._bench.dispatch.problem.connect(self.problem.emit)

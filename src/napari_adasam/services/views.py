@@ -12,10 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_adasam.files.pixels import to_grey
 from napari_adasam.model import augment
 from napari_adasam.model.adasam import AdaSam
-from napari_adasam.model.canvas import Canvas, grey_canvas, label_canvas, normalise
+from napari_adasam.model.canvas import Canvas, label_canvas, normalise
 from napari_adasam.model.supervision import NO_IMAGE
 from napari_adasam.services.ports import LabelledFrame, Pixels, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
@@ -58,7 +57,7 @@ class Views:
         labels = shifted[0].round().long() + NO_IMAGE
         if tone.chrome is not None:  # an interface is painted there, which at use is part of the picture
             labels = labels.clamp_min(0)
-        return self._front(f"{frame.frame_id}/{view}", frame.pixels, geometry, tone), labels
+        return self._front((frame.frame_id, str(view)), frame.pixels, geometry, tone), labels
 
     def plain(self, frame: LabelledFrame | UnlabelledFrame) -> Tensor:
         """The weak view: the frame as it is."""
@@ -67,19 +66,21 @@ class Views:
     def strong(self, frame: UnlabelledFrame) -> Tensor:
         """The strong view: the same place, another tone."""
         tone = augment.draw_tone(_rng(frame.frame_id, -1), strength=1.3, chrome=False)
-        return self._front(f"{frame.frame_id}/strong", frame.pixels, augment.Geometry(), tone)
+        return self._front((frame.frame_id, "strong"), frame.pixels, augment.Geometry(), tone)
 
     def _plain(self, frame_id: str, pixels: Pixels) -> Tensor:
         if self.cut == self.predictor.cut:
             return self.predictor.activation(frame_id, pixels)
-        return self._front(f"{frame_id}/0", pixels, augment.Geometry(), augment.Tone())
+        return self._front((frame_id, "0"), pixels, augment.Geometry(), augment.Tone())
 
     @torch.no_grad()
-    def _front(self, key: str, pixels: Pixels, geometry: augment.Geometry, tone: augment.Tone) -> Tensor:
-        key = f"{key}/{self.cut}"
+    def _front(self, name: tuple[str, str], pixels: Pixels, geometry: augment.Geometry, tone: augment.Tone) -> Tensor:
+        frame_id, which = name
+        seen, region = self.predictor.seen(frame_id, pixels)
+        key = f"{seen}/{which}/{self.cut}"
         found = self.predictor.activations.get(key)
         if found is None:
-            grey, valid, _ = grey_canvas(to_grey(pixels), self._size)
+            grey, valid = self.predictor.square(pixels, region)
             view = augment.apply(augment.View(grey, valid, None), geometry, tone)
             image = normalise(view.grey[None].to(self._device), view.valid[None].to(self._device))
             found = self._encoder.front(image, self.cut).half().cpu()

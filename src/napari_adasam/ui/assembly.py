@@ -31,7 +31,7 @@ def make_annotator(
     def load_predictor() -> Predictor:
         from napari_adasam.services.predictor import ModelPredictor
 
-        return ModelPredictor(annotator.settings.model)
+        return ModelPredictor(annotator.settings.model, annotator.regions)
 
     def load_trainer(predictor: Predictor) -> Trainer:
         from napari_adasam.services.predictor import ModelPredictor

@@ -69,6 +69,7 @@ class Canvas:
         self.viewer.layers.events.removed.disconnect(self._on_removed)
         session = self._session
         session.current_changed.disconnect(self._on_current)
+        session.setup_changed.disconnect(self._on_setup)
         session.labels_changed.disconnect(self._on_labels)
         session.suggestions_changed.disconnect(self._on_suggestions)
         session.structures_changed.disconnect(self._on_structures)
@@ -97,6 +98,7 @@ class Canvas:
         self.viewer.layers.events.removed.connect(self._on_removed)
         session = self._session
         session.current_changed.connect(self._on_current)
+        session.setup_changed.connect(self._on_setup)
         session.labels_changed.connect(self._on_labels)
         session.suggestions_changed.connect(self._on_suggestions)
         session.structures_changed.connect(self._on_structures)
@@ -116,6 +118,10 @@ class Canvas:
             self.viewer.reset_view()
         self.activate()
         self.frame_shown.emit(frame_id)
+
+    def _on_setup(self, frame_id: str) -> None:
+        if self._shown is not None and frame_id == self._shown.id:
+            self._on_current(frame_id)
 
     def _on_labels(self, frame_id: str) -> None:
         if self._shown is None or frame_id != self._shown.id:

@@ -23,11 +23,13 @@ from napari_adasam.ui.bridge import Bridge
 from napari_adasam.ui.canvas import Canvas
 from napari_adasam.ui.commands import Commander
 from napari_adasam.ui.guide import next_step
+from napari_adasam.ui.marking import Marking
 from napari_adasam.ui.offers import not_taken_in, taken_in
 from napari_adasam.ui.panels.annotate import AnnotatePanel
 from napari_adasam.ui.panels.export import ExportPanel
 from napari_adasam.ui.panels.learn import LearnPanel
 from napari_adasam.ui.panels.open_files import OpenPanel
+from napari_adasam.ui.panels.scale import ScalePanel
 from napari_adasam.ui.panels.structures import StructuresPanel
 from napari_adasam.ui.section import Section
 from napari_adasam.ui.shortcuts import HelpSheet, Keys
@@ -69,6 +71,7 @@ class AdasamDock(QWidget):
         self.canvas = Canvas(viewer, self.annotator, QTimer(self))
         bridge.connect_to(self.annotator.deliver, lambda: self.canvas.masks.stroke_open)
         self.tools = Tools(viewer, self.canvas, self.annotator)
+        self.marking = Marking(viewer, self.canvas, self.tools, self.annotator)
         self.commander = Commander(self.annotator, self.canvas, self.tools)
         self.keys = Keys(viewer, self.commander, self)
         self.status_line = StatusLine()
@@ -76,8 +79,8 @@ class AdasamDock(QWidget):
         self.help = QPushButton()
         self._make_panels(samples)
         self._arrange()
-        for close in (bridge.close, self.annotator.close, self.keys.close, self.tools.close, self.canvas.close):
-            self._closing.callback(close)
+        for part in (bridge, self.annotator, self.keys, self.tools, self.canvas, self.marking):
+            self._closing.callback(part.close)
         self._connect()
         self.destroyed.connect(self._closing.close)
         self._show_theme()
@@ -117,12 +120,19 @@ class AdasamDock(QWidget):
     def _make_panels(self, samples: Callable[[], Sequence[Path]]) -> None:
         annotator, commander = self.annotator, self.commander
         self.open_panel = OpenPanel(annotator, commander, samples)
+        self.scale_panel = ScalePanel(annotator, commander, self.marking)
+        first = QWidget()
+        column = QVBoxLayout(first)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addWidget(self.open_panel)
+        column.addWidget(self.scale_panel)
         self.structures_panel = StructuresPanel(annotator, commander)
         self.annotate_panel = AnnotatePanel(annotator, commander, self.canvas, self.tools)
         self.learn_panel = LearnPanel(annotator, commander)
         self.export_panel = ExportPanel(annotator, commander)
         self.sections = {
-            "open": Section("1  Open", self.open_panel),
+            "open": Section("1  Open", first),
             "structures": Section("2  Structures", self.structures_panel),
             "annotate": Section("3  Annotate", self.annotate_panel),
             "learn": Section("4  Learn", self.learn_panel),
@@ -171,6 +181,9 @@ class AdasamDock(QWidget):
             (session.suggestions_changed, self._on_frame),
             (session.status_changed, self._on_status),
             (session.ticks_changed, self._on_frame),
+            (session.setup_changed, self._on_frame),
+            (self.marking.changed, self.scale_panel.refresh),
+            (self.marking.problem, self.status_line.show_notice),
             (session.structures_changed, self._on_structures),
             (annotator.activity_changed, self._on_activity),
             (annotator.problem, self.status_line.show_notice),
@@ -202,6 +215,7 @@ class AdasamDock(QWidget):
 
     def _refresh(self) -> None:
         self.open_panel.refresh()
+        self.scale_panel.refresh()
         self.annotate_panel.refresh()
         self.learn_panel.refresh()
         self.export_panel.refresh()

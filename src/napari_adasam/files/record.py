@@ -1,0 +1,155 @@
+"""What a session's folder holds, read from its rows: the latest row of a frame is what holds."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from napari_adasam.domain.calibration import NOT_SET, FrameSetup
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.packing import PackedAnnotation, PackedAnnotations
+from napari_adasam.domain.records import Annotation, Draft, Frame, FrameStatus, Spacing
+from napari_adasam.domain.rounds import RoundReport
+from napari_adasam.domain.structures import Structure
+from napari_adasam.files.drafts import read_draft, read_facts
+from napari_adasam.files.masks import read_mask
+from napari_adasam.files.setup_rows import scale_of, sector_of
+
+Rows = Callable[[str], list[tuple[Any, ...]]]
+"""Gives all rows of a table, oldest first."""
+Ticks = dict[str, dict[int, bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """What a session's folder holds.
+
+    Parameters
+    ----------
+    frames
+        In the order they were added.
+    statuses
+        Frame id to status; frames without one are new.
+    annotations
+        Frame id to the latest accepted label image, unpacked when it is asked for; the status tells whether the frame
+        was reopened since.
+    drafts
+        Frame id to what was in progress on it; only of frames that are neither accepted nor skipped.
+    ticks
+        Frame id to structure value to whether the clinician says that it is there.
+    used
+        Every structure value that was ever in the list: none is given to another structure.
+    serving
+        The file, within the session's folder, of the model that served last; ``None`` for the model of the settings.
+    setups
+        Frame id to the scale and sector that were set by hand.
+    rounds
+        Reports of all rounds, oldest first; their models are the lineage.
+    problems
+        One sentence for each mask that is missing or damaged; an earlier one of the frame stands in for it where
+        there is one.
+    """
+
+    frames: tuple[Frame, ...] = ()
+    structures: tuple[Structure, ...] = ()
+    statuses: dict[str, FrameStatus] = field(default_factory=dict)
+    annotations: Mapping[str, Annotation] = field(default_factory=dict)
+    drafts: dict[str, Draft] = field(default_factory=dict)
+    ticks: Ticks = field(default_factory=dict)
+    used: frozenset[int] = frozenset()
+    serving: Path | None = None
+    setups: dict[str, FrameSetup] = field(default_factory=dict)
+    rounds: tuple[RoundReport, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def read_record(rows: Rows, masks: Path, models: Path) -> SessionRecord:
+    """Read everything that holds now; a damaged mask or draft is a problem.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError
+        If rows make no sense.
+    """
+    structures = [json.loads(row[0]) for row in rows("structures")]
+    serving = rows("serving")
+    annotations, problems = _annotations(rows, masks)
+    drafts, damaged = _drafts(rows)
+    return SessionRecord(
+        frames=tuple({row[0]: _frame(row) for row in rows("frames")}.values()),
+        structures=tuple(Structure(**item) for item in structures[-1]) if structures else (),
+        used=frozenset(item["value"] for items in structures for item in items),
+        serving=models / serving[-1][0] if serving and serving[-1][0] else None,
+        drafts=drafts,
+        statuses={frame_id: FrameStatus(status) for frame_id, status in rows("statuses")},
+        annotations=annotations,
+        ticks=_ticks(rows),
+        setups=_setups(rows),
+        rounds=tuple(_report(row[3]) for row in rows("rounds")),
+        problems=(*problems, *damaged),
+    )
+
+
+def _ticks(rows: Rows) -> Ticks:
+    ticks: Ticks = {}
+    for frame_id, structure, present in rows("ticks"):
+        marks = ticks.setdefault(frame_id, {})
+        marks.pop(structure, None)
+        if present is not None:
+            marks[structure] = bool(present)
+    return {frame_id: marks for frame_id, marks in ticks.items() if marks}
+
+
+def _setups(rows: Rows) -> dict[str, FrameSetup]:
+    found: dict[str, FrameSetup] = {}
+    for frame_id, *scale in rows("scales"):
+        found[frame_id] = replace(found.get(frame_id, NOT_SET), scale=scale_of(*scale))
+    for frame_id, text in rows("sectors"):
+        found[frame_id] = replace(found.get(frame_id, NOT_SET), sector=sector_of(text))
+    return {frame_id: setup for frame_id, setup in found.items() if setup != NOT_SET}
+
+
+def _annotations(rows: Rows, masks: Path) -> tuple[PackedAnnotations, tuple[str, ...]]:
+    found: dict[str, PackedAnnotation] = {}
+    problems = []
+    for row in reversed(rows("annotations")):
+        if row[0] in found:
+            continue
+        try:
+            found[row[0]] = PackedAnnotation.of(_annotation(row, masks))
+        except InputError as error:
+            problems.append(f"{error} An earlier version of the frame is shown if there is one.")
+    return PackedAnnotations(dict(reversed(found.items()))), tuple(problems)
+
+
+def _drafts(rows: Rows) -> tuple[dict[str, Draft], tuple[str, ...]]:
+    found: dict[str, Draft] = {}
+    problems = []
+    for row in rows("drafts"):
+        try:
+            found[row[0]] = read_draft(row)
+        except (ValueError, TypeError, zlib.error):
+            problems.append("Work in progress on one frame is damaged and was left out; what is accepted is safe.")
+    return found, tuple(problems)
+
+
+def _frame(row: tuple[Any, ...]) -> Frame:
+    frame_id, path, index, height, width, stem, y_mm, x_mm, source, note = row
+    spacing = None if y_mm is None else Spacing(y_mm, x_mm, source)
+    return Frame(frame_id, path, index, height, width, stem, spacing, note)
+
+
+def _annotation(row: tuple[Any, ...], masks: Path) -> Annotation:
+    frame_id, mask, *facts = row
+    return Annotation(frame_id, read_mask(masks, mask), *read_facts(facts))
+
+
+def _report(text: str) -> RoundReport:
+    fields = json.loads(text)
+    for name in ("before", "after"):
+        fields[name] = {int(value): float(dice) for value, dice in fields[name].items()}
+    return RoundReport(**fields | {"losses": tuple(fields["losses"])})

@@ -1,0 +1,69 @@
+"""What a clinician says of an image as a picture: its scale, and which part of it is the scan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from napari_adasam.domain.calibration import Ruler
+from napari_adasam.domain.sector import Sector, Vertex, whole_picture
+from napari_adasam.services.sitting import Sitting
+
+
+class Calibrating(Sitting):
+    """Scale and scan sector of a sitting's frames, by hand. Every method runs on the GUI thread."""
+
+    def sector(self, frame_id: str) -> Sector:
+        """The scan sector of a frame, by hand or found; ``sector.mask(shape)`` is the valid region. InputError."""
+        return self._marking_out.sector(frame_id)
+
+    def alike(self, frame_id: str) -> tuple[str, ...]:
+        """Ids of the other frames of its folder that a frame's scale by hand may be used for."""
+        return self._marking_out.alike(frame_id)
+
+    def objection(self, frame_id: str) -> str:
+        """What must be confirmed before a frame's scale is set by hand; empty where it has none of its own."""
+        return self._marking_out.objection(frame_id)
+
+    def set_scale(self, ruler: Ruler, folder: bool = False, confirmed: bool = False) -> bool:
+        """Set the current frame's scale by hand, with ``folder`` that of all :meth:`alike`; ``False`` if refused.
+
+        ``confirmed``: the clinician has agreed to the :meth:`objection`.
+        """
+        current = self._current("set_scale")
+        return current is not None and self._mark_out(
+            lambda: self._marking_out.scale(current, ruler, folder, confirmed)
+        )
+
+    def own_scale(self) -> None:
+        """Take the current frame's scale by hand back: what its file says holds again."""
+        current = self._current("own_scale")
+        if current is not None:
+            self._mark_out(lambda: self._marking_out.own_scale(current))
+
+    def draw_sector(self, vertices: Sequence[Vertex]) -> bool:
+        """Correct the scan sector by two opposite corners or three and more vertices (y, x); ``False`` if refused."""
+        current = self._current("draw_sector")
+        return current is not None and self._mark_out(lambda: self._marking_out.draw_sector(current, vertices))
+
+    def set_sector(self, whole: bool) -> None:
+        """Use the whole picture of the current frame, or else the sector as it is found."""
+        current, sector = self._current("set_sector"), whole_picture("by hand") if whole else None
+        if current is not None:
+            self._mark_out(lambda: self._marking_out.set_sector(current, sector))
+
+    def _refused(self, command: str) -> bool:
+        """Whether a command is not possible now; if so, it is said why."""
+        reason = self.why_not(command)
+        if reason:
+            self.problem.emit(reason)
+        return bool(reason)
+
+    def _current(self, command: str) -> str | None:
+        return None if self._refused(command) else self._session.current
+
+    def _mark_out(self, act: Callable[[], object]) -> bool:
+        """Set a scale or a sector; ``False``, with a sentence, if it is refused or the disk does not take it."""
+        if not self._recording.attempt(act):
+            return False
+        self._walk.just_closed = None
+        return True

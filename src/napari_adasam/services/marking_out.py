@@ -1,0 +1,156 @@
+"""Scale and scan sector by hand: set, written, taken back, for one frame or a folder in one act. GUI thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_adasam.domain.calibration import FrameSetup, Ruler, alike, objection
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.records import Frame
+from napari_adasam.domain.sector import Sector, Vertex, drawn_sector
+from napari_adasam.domain.sector_finding import brightest, find_sector
+from napari_adasam.files.pixels import to_grey
+from napari_adasam.services.keeping import Keeping
+from napari_adasam.services.regions import Regions
+from napari_adasam.services.workbench import Workbench
+
+DEPTH = 100
+CLIP_FRAMES = 5
+"""A clip's sector is looked for in the maximum of so many of its frames."""
+
+Setups = dict[str, FrameSetup]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Act:
+    """What was set before and after, and what the frame it was done on held (``step``): undo is in that order."""
+
+    frame_id: str
+    step: object
+    before: Setups
+    after: Setups
+
+
+class MarkingOut:
+    """The one place that sets scales and sectors.
+
+    Parameters
+    ----------
+    regions
+        Is told of sectors by hand, for the model.
+    """
+
+    def __init__(self, bench: Workbench, keeping: Keeping, regions: Regions) -> None:
+        self._session = bench.session
+        self._sources = bench.sources
+        self._keeping = keeping
+        self._regions = regions
+        self._done: list[Act] = []
+        self._undone: list[Act] = []
+        self._found: dict[str, Sector] = {}
+        bench.session.setup_changed.connect(self._on_setup)
+
+    def objection(self, frame_id: str) -> str:
+        """What must be confirmed before a frame's scale is set by hand; empty where nothing."""
+        return objection(self._session.own_frame(frame_id).spacing)
+
+    def alike(self, frame_id: str) -> tuple[str, ...]:
+        """Ids of the other frames that its scale may be used for."""
+        return alike(self._session.frame(frame_id), self._session.frames)
+
+    def scale(self, frame_id: str, ruler: Ruler, folder: bool, confirmed: bool) -> int:
+        """Set a scale by hand; for all like it in the folder, too. Returns how many frames have it now.
+
+        Raises InputError (nothing is changed) if the line is no good, or the file's own scale would be replaced and
+        that is not confirmed; StorageError.
+        """
+        own = self._session.own_frame(frame_id).spacing
+        if own is not None and not confirmed:
+            raise InputError(f"{objection(own)} The scale was not changed; confirm to replace it.")
+        spacing = ruler.spacing(own)
+        wanted = (frame_id, *(self.alike(frame_id) if folder else ()))
+        self._act(frame_id, {one: replace(self._session.setup(one), scale=spacing) for one in wanted})
+        return len(wanted)
+
+    def own_scale(self, frame_id: str) -> None:
+        """Go back to what the file says about a frame's scale. Raises StorageError."""
+        self._act(frame_id, {frame_id: replace(self._session.setup(frame_id), scale=None)})
+
+    def sector(self, frame_id: str) -> Sector:
+        """The scan sector that holds: by hand, or else found in the picture. InputError if it cannot be read."""
+        by_hand = self._session.setup(frame_id).sector
+        if by_hand is not None:
+            return by_hand
+        frame = self._session.frame(frame_id)
+        if frame.file_id not in self._found:
+            clip = [one for one in self._session.frames if one.file_id == frame.file_id]
+            self._found[frame.file_id] = find_sector(brightest([self._grey(one) for one in _some(clip)]))
+        return self._found[frame.file_id]
+
+    def draw_sector(self, frame_id: str, vertices: Sequence[Vertex]) -> None:
+        """Set a sector by hand, for all frames of the file. Raises InputError or StorageError."""
+        frame = self._session.frame(frame_id)
+        self.set_sector(frame_id, drawn_sector(vertices, (frame.height, frame.width)))
+
+    def set_sector(self, frame_id: str, sector: Sector | None) -> None:
+        """Set the sector of all frames of a file; ``None``: as it is found. Raises StorageError."""
+        file_id = self._session.frame(frame_id).file_id
+        clip = [one.id for one in self._session.frames if one.file_id == file_id]
+        self._act(frame_id, {one: replace(self._session.setup(one), sector=sector) for one in clip})
+
+    def undo(self, frame_id: str) -> bool:
+        """Take the last act back, if it was the last thing done on the frame. Raises StorageError."""
+        return self._move(frame_id, self._done, self._undone, lambda act: act.before)
+
+    def redo(self, frame_id: str) -> bool:
+        """Do it again, if nothing was done on the frame since it was taken back. Raises StorageError."""
+        return self._move(frame_id, self._undone, self._done, lambda act: act.after)
+
+    def can_undo(self, frame_id: str) -> bool:
+        """Whether an act is the last thing that was done on the frame."""
+        return self._fits(frame_id, self._done)
+
+    def can_redo(self, frame_id: str) -> bool:
+        """Whether an act is the last thing that was taken back on the frame."""
+        return self._fits(frame_id, self._undone)
+
+    def _act(self, frame_id: str, after: Setups) -> None:
+        before = {one: self._session.setup(one) for one in after}
+        if before == after:
+            return
+        self._put(before, after)
+        self._done.append(Act(frame_id, self._session.step(frame_id), before, after))
+        del self._done[:-DEPTH]
+        self._undone.clear()
+
+    def _put(self, before: Mapping[str, FrameSetup], after: Mapping[str, FrameSetup]) -> None:
+        """On the disk first: what is shown is safe."""
+        self._keeping.setups(before, after)
+        self._session.set_up(after)
+
+    def _fits(self, frame_id: str, acts: list[Act]) -> bool:
+        return bool(acts) and acts[-1].frame_id == frame_id and acts[-1].step is self._session.step(frame_id)
+
+    def _move(self, frame_id: str, here: list[Act], there: list[Act], goal: Callable[[Act], Setups]) -> bool:
+        if not self._fits(frame_id, here):
+            return False
+        act = here[-1]
+        self._put({one: self._session.setup(one) for one in act.after}, goal(act))
+        there.append(here.pop())
+        return True
+
+    def _grey(self, frame: Frame) -> NDArray[np.uint8]:
+        return to_grey(self._sources.pixels(frame.id))
+
+    def _on_setup(self, frame_id: str) -> None:
+        self._regions.set(frame_id, self._session.setup(frame_id).sector)
+
+
+def _some(clip: Sequence[Frame]) -> Sequence[Frame]:
+    """Some frames of a clip, evenly spread."""
+    step = max(1, len(clip) // CLIP_FRAMES)
+    return clip[::step][:CLIP_FRAMES]

@@ -1,0 +1,173 @@
+"""Marks on the picture that are no outline of a structure: a line of known length, the corners of the scan sector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from napari.layers import Shapes
+from napari.viewer import Viewer
+from numpy.typing import NDArray
+from psygnal import Signal
+
+from napari_adasam.domain.errors import AdasamError
+from napari_adasam.domain.sector import Sector
+from napari_adasam.services.annotator import Annotator
+from napari_adasam.ui.canvas import Canvas
+from napari_adasam.ui.placement import Placement, inside, pixel_at
+from napari_adasam.ui.tools import CLICK_REACH, Tool, Tools
+
+MARK_COLOR, SECTOR_COLOR = "#f0e442", "#56b4e9"
+
+
+class Mark(StrEnum):
+    """What is being marked."""
+
+    SCALE = "scale"
+    RECTANGLE = "rectangle"
+    POLYGON = "polygon"
+
+
+ENOUGH = {Mark.SCALE: 2, Mark.RECTANGLE: 2}
+"""Clicks after which a mark is complete; a polygon is when the clinician says so."""
+
+
+class Marking:
+    """Collects clicks for one mark at a time, and draws them and the sector. GUI thread.
+
+    Its layer is held by reference, and is in the viewer only while there is something to show.
+    """
+
+    changed = Signal()
+    problem = Signal(str)
+
+    def __init__(self, viewer: Viewer, canvas: Canvas, tools: Tools, annotator: Annotator) -> None:
+        self.mark: Mark | None = None
+        self.points: list[tuple[float, float]] = []
+        self.layer: Shapes | None = None
+        self.sector_shown = False
+        self.sector: Sector | None = None
+        self._viewer = viewer
+        self._canvas = canvas
+        self._tools = tools
+        self._annotator = annotator
+        viewer.mouse_drag_callbacks.append(self._on_press)
+        canvas.frame_shown.connect(self._on_frame)
+        tools.tool_changed.connect(self._on_tool)
+
+    @property
+    def complete(self) -> bool:
+        """Whether there are clicks enough for the mark."""
+        return self.mark is not None and len(self.points) >= ENOUGH.get(self.mark, 3)
+
+    def close(self) -> None:
+        """Let go of the viewer."""
+        if self._on_press in self._viewer.mouse_drag_callbacks:
+            self._viewer.mouse_drag_callbacks.remove(self._on_press)
+        self._canvas.frame_shown.disconnect(self._on_frame)
+        self._tools.tool_changed.disconnect(self._on_tool)
+
+    def start(self, mark: Mark) -> None:
+        """Collect clicks for a mark, from the first one on; the drawing tools are put away."""
+        self._tools.choose(Tool.MOVE)
+        self.mark, self.points = mark, []
+        if self._canvas.masks.layer is not None:
+            self._canvas.masks.layer.cursor = "crosshair"
+        self.draw()
+
+    def stop(self) -> None:
+        """Forget the clicks."""
+        self.mark, self.points = None, []
+        if self._canvas.masks.layer is not None:
+            self._canvas.masks.layer.cursor = "standard"
+        self.draw()
+
+    def show_sector(self, shown: bool) -> None:
+        """Show or hide the outline of the scan sector."""
+        self.sector_shown = shown
+        self.draw()
+
+    def draw(self) -> None:
+        """Show what is marked."""
+        frame = self._canvas.frame
+        lines = [] if frame is None else [*self._sector_lines(), *self._mark_lines()]
+        layer = self.layer
+        if layer is None and lines:
+            layer = self.layer = Shapes(ndim=2, name="Scale and sector", opacity=1.0)
+        if layer is None or frame is None:
+            self.changed.emit()
+            return
+        Placement.of(frame).apply(layer)
+        layer.data = []
+        if lines and layer not in self._viewer.layers:
+            self._viewer.layers.append(layer)
+        if not lines and layer in self._viewer.layers:
+            self._viewer.layers.remove(layer)
+        width = max(frame.height, frame.width) / 400
+        for line, color in lines:
+            layer.add_paths([line], edge_width=width, edge_color=color)
+        layer.selected_data = set()
+        self._canvas.activate()
+        self.changed.emit()
+
+    def _sector_lines(self) -> list[tuple[NDArray[np.float64], str]]:
+        frame = self._canvas.frame
+        self.sector = None
+        if not self.sector_shown or frame is None:
+            return []
+        try:
+            self.sector = self._annotator.sector(frame.id)
+        except AdasamError as error:
+            self.problem.emit(str(error))
+            return []
+        outline = self.sector.outline
+        edge = (-0.5, -0.5, frame.height - 0.5, frame.width - 0.5)
+        corners = outline or (edge[:2], (edge[0], edge[3]), edge[2:], (edge[2], edge[1]))
+        points = np.clip(np.array([*corners, corners[0]]), edge[:2], edge[2:])
+        return [(points, SECTOR_COLOR)]
+
+    def _mark_lines(self) -> list[tuple[NDArray[np.float64], str]]:
+        frame = self._canvas.frame
+        if frame is None or not self.points:
+            return []
+        arm = max(frame.height, frame.width) / 80
+        lines = []
+        for y, x in self.points:
+            lines += [np.array([[y - arm, x], [y + arm, x]]), np.array([[y, x - arm], [y, x + arm]])]
+        points = np.array(self.points)
+        if self.mark is Mark.RECTANGLE and len(points) == 2:
+            (y0, x0), (y1, x1) = points
+            points = np.array([[y0, x0], [y0, x1], [y1, x1], [y1, x0], [y0, x0]])
+        if len(points) > 1:
+            lines.append(points)
+        return [(line, MARK_COLOR) for line in lines]
+
+    def _on_press(self, _viewer: Viewer, event: Any) -> Iterator[None]:
+        frame, image = self._canvas.frame, self._canvas.image
+        if self.mark is None or frame is None or image is None or event.button != 1:
+            return
+        start, pressed, moved = event.pos, pixel_at(image, event.position), 0.0
+        yield
+        while event.type == "mouse_move":
+            moved = max(moved, abs(event.pos[0] - start[0]), abs(event.pos[1] - start[1]))
+            yield
+        if moved <= CLICK_REACH and inside(pressed, (frame.height, frame.width)):
+            self.add(pressed)
+
+    def add(self, point: tuple[float, float]) -> None:
+        """Take a click at an image pixel (y, x); one too many begins the mark anew."""
+        if self.mark is None:
+            return
+        if self.mark in ENOUGH and self.complete:
+            self.points = []
+        self.points.append(point)
+        self.draw()
+
+    def _on_frame(self, _frame_id: str) -> None:
+        self.stop()
+
+    def _on_tool(self, tool: Tool) -> None:
+        if self.mark is not None and tool is not Tool.MOVE:
+            self.stop()

@@ -1,0 +1,90 @@
+"""Scales and sectors by hand on the disk, and sessions of earlier versions."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from session_facts import FRAMES, annotation, reopened
+
+from napari_adasam.domain.calibration import NOT_SET, FrameSetup
+from napari_adasam.domain.errors import InputError, StorageError
+from napari_adasam.domain.records import Spacing
+from napari_adasam.domain.sector import rectangle, whole_picture
+from napari_adasam.files import schema
+from napari_adasam.files.store import DATABASE, Store
+
+SETUP = FrameSetup(Spacing(0.25, 0.2, "by hand"), rectangle(1, 2, 15, 20, "by hand"))
+
+
+def as_version_1(folder: Path) -> None:
+    """Make a session what the first version wrote: no tables for scales and sectors."""
+    with sqlite3.connect(folder / DATABASE) as database:
+        for table in ("scales", "sectors"):
+            database.execute(f"DROP TABLE {table}")
+        database.execute("UPDATE schema_version SET version = 1")
+    database.close()
+
+
+def version(folder: Path) -> int:
+    database = sqlite3.connect(folder / DATABASE)
+    found = database.execute("SELECT version FROM schema_version").fetchall()
+    database.close()
+    assert len(found) == 1
+    return int(found[0][0])
+
+
+def test_scales_and_sectors_come_back_and_can_be_taken_back(tmp_path: Path) -> None:
+    store = Store.create(tmp_path)
+    store.save_setups({}, {"f1": SETUP, "f2-3": FrameSetup(sector=whole_picture("by hand"))})
+    store.save_setups({"f2-3": FrameSetup(sector=whole_picture("by hand"))}, {"f2-3": NOT_SET})
+    assert reopened(store).setups == {"f1": SETUP}
+
+
+def test_rows_are_added_and_never_changed(tmp_path: Path) -> None:
+    store = Store.create(tmp_path)
+    store.save_setups({}, {"f1": SETUP})
+    store.save_setups({"f1": SETUP}, {"f1": FrameSetup(sector=SETUP.sector)})
+    assert [len(store._rows(table)) for table in ("scales", "sectors")] == [2, 1]
+    with pytest.raises(sqlite3.IntegrityError, match="never changed"):
+        store._connection.execute("UPDATE scales SET y_mm = 1")
+    store.close()
+
+
+def test_a_session_of_the_first_version_opens_with_everything_it_holds(tmp_path: Path) -> None:
+    store = Store.create(tmp_path)
+    store.save_frames(FRAMES)
+    store.save_annotation(annotation())
+    store.close()
+    as_version_1(tmp_path)
+    store = Store.open(tmp_path)
+    assert version(tmp_path) == schema.VERSION == 2
+    store.save_setups({}, {"f1": SETUP})
+    record = reopened(store)
+    assert record.frames == FRAMES
+    assert record.annotations["f1"].labels.any()
+    assert record.setups == {"f1": SETUP}
+
+
+def test_a_migration_that_fails_leaves_the_session_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store.create(tmp_path).close()
+    as_version_1(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setitem(schema.COLUMNS, "sectors", ("no such thing (",))
+        with pytest.raises(StorageError, match="was not saved"):
+            Store.open(tmp_path)
+    assert version(tmp_path) == 1
+    store = Store.open(tmp_path)
+    assert version(tmp_path) == 2
+    assert reopened(store).setups == {}
+
+
+def test_a_session_of_the_next_version_is_refused_and_not_touched(tmp_path: Path) -> None:
+    Store.create(tmp_path).close()
+    with sqlite3.connect(tmp_path / DATABASE) as database:
+        database.execute("UPDATE schema_version SET version = 3")
+    database.close()
+    with pytest.raises(InputError, match="newer version"):
+        Store.open(tmp_path)
+    assert version(tmp_path) == 3
