@@ -8,6 +8,7 @@ import pytest
 import tifffile
 from pictures import COLOUR, GREY8, GREY16
 
+from napari_adasam.domain.errors import InputError
 from napari_adasam.files.readers import open_file
 
 
@@ -96,3 +97,16 @@ def test_a_stack_of_500_pages_does_not_fill_the_memory(tmp_path: Path) -> None:
         assert len(clip.frames) == 500
         assert np.array_equal(last, stack[499])
         assert peak < stack.nbytes / 4
+
+
+def test_pages_that_go_round_in_a_ring_are_damage(tmp_path: Path) -> None:
+    path = tmp_path / "ring.tif"
+    tifffile.imwrite(path, np.stack([GREY8] * 3), photometric="minisblack")
+    with tifffile.TiffFile(path) as tiff:
+        first, last = tiff.pages[0].offset, tiff.pages[-1].offset
+    content = bytearray(path.read_bytes())
+    tags = int.from_bytes(content[last : last + 2], "little")
+    content[last + 2 + 12 * tags : last + 6 + 12 * tags] = first.to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="damaged or cut short"):
+        open_file(path)

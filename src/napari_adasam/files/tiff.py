@@ -66,6 +66,7 @@ def open_tiff(path: Path) -> Clip:
 
 
 def _header(path: Path, tiff: tifffile.TiffFile) -> Header:
+    _check_chain(tiff)
     series = tiff.series[0]
     page: Any = series.keyframe
     _check_page(path, page)
@@ -83,6 +84,21 @@ def _header(path: Path, tiff: tifffile.TiffFile) -> Header:
         times=times_of(tiff, frames),
         bits=int(np.max(page.bitspersample)) if whole else None,
     )
+
+
+def _check_chain(tiff: tifffile.TiffFile) -> None:
+    """Raise EOFError where the pages' lists of tags take more room than the file has: they overlap, and may go on."""
+    form, file = tiff.tiff, tiff.filehandle
+    offset, room = tiff.pages[0].offset, file.size
+    while 0 < offset < file.size - form.tagnosize:
+        file.seek(offset)
+        (tags,) = struct.unpack(form.tagnoformat, file.read(form.tagnosize))
+        room -= form.tagnosize + tags * form.tagsize
+        if room < 0:
+            raise EOFError("lists of tags that overlap")
+        file.seek(tags * form.tagsize, 1)
+        following = file.read(form.offsetsize)
+        offset = struct.unpack(form.offsetformat, following)[0] if len(following) == form.offsetsize else 0
 
 
 def _check_page(path: Path, page: Any) -> None:
