@@ -18,6 +18,10 @@ IN_LIMITS = 1.96
 """Standard deviations within which 95 % of normal differences lie, as Bland and Altman 1999 round it."""
 
 
+ROUNDING = 1e-12
+"""Mean squares below this share of their sum are what rounding leaves of 0."""
+
+
 @dataclass(frozen=True, slots=True)
 class Interval:
     """A figure with its 95 % interval."""
@@ -111,19 +115,21 @@ def icc(ratings: ArrayLike) -> Interval:
     if table.ndim != 2 or table.shape[0] < 3 or table.shape[1] < 2 or not np.isfinite(table).all():
         raise ValueError(f"expected finite ratings of at least 3 targets by 2 judges, got the shape {table.shape}")
     n, k = table.shape
-    targets, judges, rest = _mean_squares(table)
+    found = _mean_squares(table)
+    targets, judges, rest = (square if square > ROUNDING * sum(found) else 0.0 for square in found)
     if targets + judges + rest == 0:
         raise ValueError("expected ratings that differ, got one value throughout: there is nothing to correlate")
     value = (targets - rest) / (targets + (k - 1) * rest + k * (judges - rest) / n)
-    if value >= 1:
-        return Interval(1.0, 1.0, 1.0)
+    if value >= 1 or targets == 0:  # both bounds fall on the value
+        return _around(float(value), 0.0)
     of_judges, of_rest = k * value / (n * (1 - value)), 1 + k * value * (n - 1) / (n * (1 - value))
     top = (of_judges * judges + of_rest * rest) ** 2
-    freedom = top / ((of_judges * judges) ** 2 / (k - 1) + (of_rest * rest) ** 2 / ((n - 1) * (k - 1)))
+    bottom = (of_judges * judges) ** 2 / (k - 1) + (of_rest * rest) ** 2 / ((n - 1) * (k - 1))
+    freedom = top / bottom if bottom > 0 else (n - 1) * (k - 1)  # what it tends to where the judges do not differ
     below, above = _f_quantile(n - 1, freedom), _f_quantile(freedom, n - 1)
     others = k * judges + (k * n - k - n) * rest
-    low = n * (targets - below * rest) / (below * others + n * targets)
-    high = n * (above * targets - rest) / (others + n * above * targets)
+    low = n * (targets / below - rest) / (others + n * targets / below)
+    high = n * (targets - rest / above) / (others / above + n * targets)
     return Interval(float(value), float(low), float(high))
 
 
@@ -164,7 +170,9 @@ def _mean_squares(table: NDArray[np.float64]) -> tuple[float, float, float]:
 
 
 def _f_quantile(numerator: float, denominator: float) -> float:
-    return float(special.fdtri(numerator, denominator, (1 + LEVEL) / 2))
+    """Without bound where the degrees of freedom are next to none."""
+    quantile = float(special.fdtri(numerator, denominator, (1 + LEVEL) / 2))
+    return np.inf if np.isnan(quantile) else quantile
 
 
 def _around(value: float, half: float) -> Interval:
