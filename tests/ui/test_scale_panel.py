@@ -79,7 +79,7 @@ def test_a_drawing_tool_or_another_image_ends_the_mark(opened: AdasamDock) -> No
     assert opened.marking.mark is None
     opened.scale_panel.set.click()
     assert opened.tools.tool is Tool.MOVE
-    opened.commander.run("next")
+    opened.annotator.next()
     assert opened.marking.mark is None
 
 
@@ -99,6 +99,14 @@ def test_the_sector_is_shown_and_corrected(opened: AdasamDock, mark: Mark, kind:
     assert opened.annotator.sector(frame.id).kind == "whole"
     panel.found.click()
     assert opened.annotator.sector(frame.id).source == "found"
+
+
+def test_a_new_scale_keeps_the_picture_in_view_while_the_sector_is_shown(opened: AdasamDock) -> None:
+    opened.scale_panel.show_sector.click()
+    mark_scale(opened)
+    opened.scale_panel.here.click()
+    assert tuple(opened.marking.layer.scale) == (0.5, 0.5)
+    assert tuple(opened.viewer.camera.center)[-2:] == pytest.approx((14.75, 19.75), abs=0.3)
 
 
 def test_the_layer_may_be_deleted(opened: AdasamDock) -> None:

@@ -31,6 +31,8 @@ class Canvas:
     """One session's layers in one viewer. GUI thread."""
 
     message = Signal(str)
+    frame_changing = Signal()
+    """Another frame, or another scale of it, is about to be shown: what else lies on it must go first."""
     frame_shown = Signal(str)
     layer_made = Signal(object)
 
@@ -104,6 +106,7 @@ class Canvas:
         session.structures_changed.connect(self._on_structures)
 
     def _on_current(self, frame_id: str) -> None:
+        self.frame_changing.emit()
         frame = self._session.frame(frame_id)
         before = self._shown
         self._shown = frame

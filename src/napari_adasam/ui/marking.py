@@ -54,6 +54,7 @@ class Marking:
         self._tools = tools
         self._annotator = annotator
         viewer.mouse_drag_callbacks.append(self._on_press)
+        canvas.frame_changing.connect(self._lift)
         canvas.frame_shown.connect(self._on_frame)
         tools.tool_changed.connect(self._on_tool)
 
@@ -66,6 +67,7 @@ class Marking:
         """Let go of the viewer."""
         if self._on_press in self._viewer.mouse_drag_callbacks:
             self._viewer.mouse_drag_callbacks.remove(self._on_press)
+        self._canvas.frame_changing.disconnect(self._lift)
         self._canvas.frame_shown.disconnect(self._on_frame)
         self._tools.tool_changed.disconnect(self._on_tool)
 
@@ -164,6 +166,11 @@ class Marking:
             self.points = []
         self.points.append(point)
         self.draw()
+
+    def _lift(self) -> None:
+        """Out of the viewer: with the scale of before, the layer would spoil the view and the scale bar's unit."""
+        if self.layer is not None and self.layer in self._viewer.layers:
+            self._viewer.layers.remove(self.layer)
 
     def _on_frame(self, _frame_id: str) -> None:
         self.stop()

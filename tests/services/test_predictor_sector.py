@@ -1,0 +1,63 @@
+"""What the model sees with and without a scan sector."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tiny import BELLY, picture, tiny_net, tiny_vit
+
+from napari_adasam.domain.sector import rectangle
+from napari_adasam.domain.settings import ModelSettings, PromptSettings
+from napari_adasam.model import registry
+from napari_adasam.model.adasam import AdaSam
+from napari_adasam.services.predictor import ModelPredictor
+from napari_adasam.services.regions import Regions
+
+CPU = ModelSettings("tiny", device="cpu")
+
+
+@pytest.fixture
+def net(monkeypatch: pytest.MonkeyPatch) -> AdaSam:
+    made = tiny_net(structures=(BELLY,), encoder=tiny_vit(depth=2))
+    monkeypatch.setattr(registry, "load", lambda settings: made)
+    return made
+
+
+@pytest.fixture
+def regions() -> Regions:
+    made = Regions()
+    height, width = picture(0).shape[:2]
+    made.set("a", rectangle(0, 0, height - 1, width // 2, "by hand"))
+    return made
+
+
+def test_without_the_setting_a_sector_changes_nothing(net: AdaSam, regions: Regions) -> None:
+    one, other = ModelPredictor(CPU), ModelPredictor(CPU, regions)
+    assert torch.equal(one.embedding("a", picture(0)), other.embedding("a", picture(0)))
+    assert other.seen("a", picture(0)) == ("a", None)
+
+
+def test_with_it_nothing_is_seen_or_said_outside(net: AdaSam, regions: Regions) -> None:
+    predictor = ModelPredictor(replace(CPU, use_sector=True), regions)
+    pixels = picture(0)
+    mask = regions.of("a", pixels).mask
+    changed = np.where(mask, pixels, 255 - pixels).astype(np.uint8)
+    before = predictor.embedding("a", pixels)
+    predictor.forget("a")
+    assert torch.equal(before, predictor.embedding("a", changed))
+    grey, valid = predictor.square(pixels, regions.of("a", pixels))
+    assert not grey[valid == 0].any()
+    (suggestion,) = predictor.suggest("a", pixels, (BELLY,), PromptSettings(presence=0.0))
+    assert not suggestion.cam[~mask].any()
+    assert suggestion.cam[mask].any()
+    assert not suggestion.mask[~mask].any()
+
+
+def test_another_sector_is_encoded_anew(net: AdaSam, regions: Regions) -> None:
+    predictor = ModelPredictor(replace(CPU, use_sector=True), regions)
+    before = predictor.embedding("a", picture(0))
+    regions.set("a", rectangle(0, 0, picture(0).shape[0] - 1, 12, "by hand"))
+    assert not torch.equal(before, predictor.embedding("a", picture(0)))
