@@ -106,7 +106,7 @@ def test_a_new_scale_keeps_the_picture_in_view_while_the_sector_is_shown(opened:
     mark_scale(opened)
     opened.scale_panel.here.click()
     assert tuple(opened.marking.layer.scale) == (0.5, 0.5)
-    assert tuple(opened.viewer.camera.center)[-2:] == pytest.approx((14.75, 19.75), abs=0.3)
+    assert tuple(opened.viewer.scene.camera.center)[-2:] == pytest.approx((14.75, 19.75), abs=0.3)
 
 
 def test_the_layer_may_be_deleted(opened: AdasamDock) -> None:
