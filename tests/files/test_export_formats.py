@@ -6,7 +6,7 @@ import csv
 import gzip
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import replace
 from io import BytesIO, StringIO
 from pathlib import Path
 
@@ -22,11 +22,12 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from napari_adasam.domain.records import Frame, Spacing
+from napari_adasam.domain.records import Frame, Geometry, Spacing
 from napari_adasam.files.exports.coco import compressed, run_lengths
 from napari_adasam.files.exports.nifti import mask_nifti
 from napari_adasam.files.exports.overlay import overlay_png, scale_bar
 from napari_adasam.files.labels import read_labels
+from napari_adasam.files.readers import open_file
 
 NAMES = {"1": "muscle belly", "2": "aponeurosis", "5": "Fäscia 筋膜"}
 FRAMES = [plain_frame("a"), plain_frame("b", None), plain_frame("c")]
@@ -72,25 +73,13 @@ def test_any_labels_come_back_from_nifti(labels: np.ndarray) -> None:
     assert np.array_equal(np.asarray(image.dataobj)[:, :, 0].T, labels)
 
 
-@dataclass(frozen=True, slots=True)
-class Slices:
-    """Geometry of a volume whose frames are cut across its second axis."""
-
-    affine: tuple[tuple[float, ...], ...] = ((0, 0, 2, 7), (-0.5, 0, 0, 8), (0, 1, 0, 9), (0, 0, 0, 1))
-    shape: tuple[int, ...] = (30, 4, 40)
-
-    def place(self, index: int) -> tuple[int | slice, ...]:
-        return (slice(None), index, slice(None))
-
-
-@dataclass(frozen=True, slots=True)
-class VolumeFrame(Frame):
-    geometry: Slices | None = None
+VOLUME = Geometry(((0, 0, 2, 7), (-0.5, 0, 0, 8), (0, 1, 0, 9), (0, 0, 0, 1)), (30, 4, 40), rows=2, columns=0)
+"""Of a volume whose frames are cut across its second axis."""
 
 
 def test_slices_of_a_volume_go_back_to_their_place_with_its_affine(tmp_path: Path) -> None:
     frames = [
-        VolumeFrame(f"v-{index}", "/exams/brain.nii.gz", index, 40, 30, f"brain_{index:04d}", SPACING, "", Slices())
+        Frame(f"v-{index}", "/exams/brain.nii.gz", index, 40, 30, f"brain_{index:04d}", SPACING, geometry=VOLUME)
         for index in (3, 0)
     ]
     _, labels = write(tmp_path, [*frames, plain_frame("brain")], ("nifti",))
@@ -100,8 +89,26 @@ def test_slices_of_a_volume_go_back_to_their_place_with_its_affine(tmp_path: Pat
     assert np.array_equal(array[:, 3].T, labels["v-3"])
     assert np.array_equal(array[:, 0].T, labels["v-0"])
     assert not array[:, 1:3].any()
-    assert np.allclose(image.affine, Slices().affine)
+    assert np.allclose(image.affine, VOLUME.affine)
     assert (tmp_path / "masks" / "brain.nii.gz").exists()
+
+
+def test_a_reopened_session_writes_slices_back_into_the_volume_of_their_file(tmp_path: Path) -> None:
+    source = tmp_path / "exam.nii.gz"
+    affine = np.diag([0.5, 0.25, 2.0, 1.0])
+    volume = nibabel.Nifti1Image(np.random.default_rng(0).integers(0, 255, (30, 40, 3), dtype=np.uint8), affine)
+    volume.header.set_xyzt_units("mm")
+    nibabel.save(volume, source)
+    clip = open_file(source)
+    forgotten = [replace(frame, geometry=None) for frame in clip.frames[:2]]  # as a session's folder has them
+    _, labels = write(tmp_path / "out", forgotten, ("nifti",))
+    (written,) = (tmp_path / "out" / "masks").iterdir()
+    image = nibabel.load(written)
+    assert image.shape == (30, 40, 3)
+    assert np.allclose(image.affine, affine)
+    for frame in forgotten:
+        place = clip.frames[frame.index].geometry.place(frame.index)
+        assert np.array_equal(np.asarray(image.dataobj)[place].T, labels[frame.id])
 
 
 # pycocotools 2.0.11 has not followed numpy 2 everywhere

@@ -90,9 +90,7 @@ def test_scale_and_sector_are_kept_and_used_for_areas(desk: Desk, tmp_path: Path
 def test_what_was_set_before_there_was_a_folder_is_kept_too(desk: Desk, tmp_path: Path) -> None:
     desk.annotator.set_scale(RULER)
     assert desk.annotator.save_as(tmp_path / "session")
-    store = Store.open(tmp_path / "session")
-    assert store.load().setups[desk.current].scale == SPACING
-    store.close()
+    assert Store.read(tmp_path / "session").setups[desk.current].scale == SPACING
 
 
 def test_a_full_disk_changes_nothing(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

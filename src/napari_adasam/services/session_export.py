@@ -47,7 +47,7 @@ def export_session(
     StorageError
         If the disk did not take it; nothing was written then.
     """
-    record = _read(folder)
+    record = Store.read(folder)
     accepted = [frame for frame in record.frames if _is_accepted(record, frame)]
     chosen = _chosen(record.frames, accepted, order.names)
     for sentence in (*record.problems, *losses(order.formats, chosen, record.structures, order.deidentify)):
@@ -63,14 +63,6 @@ def export_session(
         provenance=_provenance(record),
     )
     return export(record.annotations, accepted, record.structures, out, options)
-
-
-def _read(folder: Path) -> SessionRecord:
-    store = Store.open(folder)
-    try:
-        return store.load()
-    finally:
-        store.close()
 
 
 def _is_accepted(record: SessionRecord, frame: Frame) -> bool:

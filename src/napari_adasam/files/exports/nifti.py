@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,16 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_adasam.domain.records import Frame, Labels, Spacing
+from napari_adasam.domain.records import Frame, Geometry, Labels, Spacing
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.exports.naming import unique_names
 from napari_adasam.files.exports.options import Item
 from napari_adasam.files.exports.plan import Plan
 from napari_adasam.files.exports.png import facts_json
+from napari_adasam.files.readers import open_file
 from napari_adasam.files.staging import Staging
 
+NIFTI = (".nii", ".nii.gz")
 LEVEL = 6
 COMMENT = 6
 """The code of a NIfTI extension in plain text."""
@@ -34,16 +37,17 @@ class NiftiFiles:
 
     def __init__(self, staging: Staging, plan: Plan) -> None:
         self._staging = staging
-        stacked = [frame for frame in plan.sources if geometry_of(frame) is not None]
+        self._geometries = {frame.id: geometry_of(frame) for frame in plan.sources}
+        stacked = [frame for frame in plan.sources if self._geometries[frame.id] is not None]
         self._counts = Counter(Path(frame.path) for frame in stacked)
-        flat = [(frame.id, plan.names[frame.id]) for frame in plan.sources if geometry_of(frame) is None]
+        flat = [(frame.id, plan.names[frame.id]) for frame in plan.sources if self._geometries[frame.id] is None]
         stems = {frame.path: plan.file_stem(frame) for frame in stacked}
         self._names = unique_names([*flat, *stems.items()])
         self._volumes: dict[Path, NDArray[np.uint8]] = {}
 
     def add(self, item: Item) -> None:
         """Take one frame."""
-        labels, geometry = item.annotation.labels, geometry_of(item.frame)
+        labels, geometry = item.annotation.labels, self._geometries[item.frame.id]
         if geometry is None:
             content = mask_nifti(labels, item.frame.spacing, item.structures)
             self._staging.write(f"masks/{self._names[item.frame.id]}.nii.gz", content)
@@ -71,9 +75,19 @@ def mask_nifti(labels: Labels, spacing: Spacing | None = None, structures: Seque
     return _nifti(array, affine, spacing is not None, facts_json(structures, spacing))
 
 
-def geometry_of(frame: Frame) -> Any:
-    """``affine``, ``shape`` and ``place(index)`` of the volume that a frame is a slice of; ``None`` if of none."""
-    return getattr(frame, "geometry", None)
+def geometry_of(frame: Frame) -> Geometry | None:
+    """How the volume lies that a frame is a slice of; ``None`` if it is of none.
+
+    A reopened session does not hold it: then it is read from the file. Raises InputError if that is not there.
+    """
+    if frame.geometry is not None or not frame.path.lower().endswith(NIFTI):
+        return frame.geometry
+    return _geometries(frame.path)[frame.index]
+
+
+@lru_cache(maxsize=64)
+def _geometries(path: str) -> tuple[Geometry | None, ...]:
+    return tuple(one.geometry for one in open_file(Path(path)).frames)
 
 
 def _nifti(array: NDArray[np.uint8], affine: NDArray[np.float64], known: bool, text: str) -> bytes:
