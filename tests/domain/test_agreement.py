@@ -51,9 +51,7 @@ def test_icc_does_not_depend_on_unit_zero_or_order(ratings: np.ndarray, factor: 
     assert other.value == pytest.approx(found.value, abs=1e-6)
     assert found.value <= 1
     assert np.isfinite([found.low, found.high]).all()
-    if (
-        found.value >= 0
-    ):  # far below 0 the formula's interval may lie beside the value: there is no agreement to speak of
+    if found.value >= 0:  # below 0 the formula's interval may lie beside the value
         assert found.low <= found.value + 1e-9
         assert found.value <= found.high + 1e-9
 
