@@ -92,7 +92,7 @@ def test_the_whole_job_is_done_and_told(
         assert min(pixels.shape[:2]) > 300
         assert_drawn(pixels[canvas_area(dock)])
         assert_drawn(pixels[:, canvas_area(dock)[1].stop :])  # the dock beside it
-    for one, other in pairwise(shots):
+    for one, other in pairwise(shots[:3]):  # maps, suggestion, corrected
         assert np.abs(one.astype(int) - other).max() > 50
     times = report["window_ms"]
     assert times["gap_still"]["n"] > 50

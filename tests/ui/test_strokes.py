@@ -79,10 +79,12 @@ def test_a_clicks_answer_that_arrives_in_the_middle_of_a_stroke_takes_nothing_of
 ) -> None:
     session, frame_id, mouse = shown.annotator.session, current(shown), RealMouse(shown)
     layer = shown.canvas.masks.layer
+    predictor.hold = threading.Event()
     shown.annotator.click(Point(15.0, 70.0), 2)
-    mouse.press(PATH[0])  # the answer is on its way, or held back by now
+    mouse.press(PATH[0])
     mouse.move(PATH[2])
-    qtbot.wait(WAIT_MS)
+    predictor.hold.set()
+    qtbot.wait(WAIT_MS)  # the answer is there, the button is still down
     assert (layer.data[52, 12:29] == 1).all()
     mouse.release(PATH[3])
     wait_idle(shown, qtbot)

@@ -55,6 +55,8 @@ class BrightnessPredictor:
     def segment(
         self, frame_id: str, pixels: Pixels, prompt: Prompt, previous: NDArray[np.float32] | None
     ) -> SegmentAnswer:
+        if self.hold is not None:
+            self.hold.wait(10)
         rows, columns = np.mgrid[: pixels.shape[0], : pixels.shape[1]]
         mask = np.zeros(pixels.shape[:2], bool)
         if prompt.box is not None:
