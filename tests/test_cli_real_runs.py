@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import tifffile
 from PIL import Image
 
 from napari_adasam.files.phantom import write_samples
@@ -37,11 +38,11 @@ def test_predict_writes_masks_with_the_real_weights(tmp_path: Path) -> None:
     assert said["seconds_per_frame"] > 0
     assert ended.stderr.count("broken.png") == 1
     assert "Traceback" not in ended.stderr
-    stems = sorted(path.stem for path in scans.glob("phantom*.png"))
+    stems = sorted(path.stem for path in scans.glob("phantom*.tif"))
     assert sorted(path.stem for path in (out / "masks").iterdir()) == stems
     assert sorted(path.stem for path in (out / "cams").iterdir()) == [f"{s}_{value}" for s in stems for value in (1, 2)]
     for stem in stems:
-        mask, picture = (np.array(Image.open(path / f"{stem}.png")) for path in (out / "masks", scans))
-        assert mask.shape == picture.shape[:2]
+        mask = np.array(Image.open(out / "masks" / f"{stem}.png"))
+        assert mask.shape == tifffile.imread(scans / f"{stem}.tif").shape[:2]
         assert set(np.unique(mask)) <= {0, 1, 2}
         assert mask.any()

@@ -84,7 +84,7 @@ def test_several_parts_are_united(net: AdaSam, bright: np.ndarray) -> None:
 
 def test_nothing_that_suggests_takes_a_mask() -> None:
     taken = inspect.signature(adasam.suggest).parameters
-    assert list(taken) == ["net", "embedding", "canvas", "structures", "settings"]
+    assert list(taken) == ["net", "embedding", "canvas", "structures", "settings", "region"]  # of the scan, not a label
 
 
 @pytest.mark.parametrize("form", ["classmap", "gradcam"])

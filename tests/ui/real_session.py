@@ -106,6 +106,7 @@ def finish(dock: Any, frame_id: str, stroke: tuple[slice, slice], out: Path) -> 
     accepted = session.annotations[frame_id].labels
     dock.export_panel.folder.setText(str(out))
     dock.export_panel.export.click()
+    settle(dock.annotator)
     with Image.open(out / "masks" / f"{session.frame(frame_id).stem}.png") as picture:
         exported = np.asarray(picture)
     return {

@@ -92,7 +92,7 @@ def test_launching_works_until_the_window_is_closed_and_then_lets_go(
     make: Callable[..., Annotator], made: list[Annotator], images: Path, monkeypatch: pytest.MonkeyPatch, qtbot: Any
 ) -> None:
     settings = Settings(ModelSettings(name="another"))
-    monkeypatch.setattr(app, "make_annotator", make)
+    monkeypatch.setattr(app, "make_annotator", lambda forward, settings, home: make(forward, settings))
 
     def close_soon() -> None:
         QTimer.singleShot(300, napari.Viewer.close_all)
@@ -116,7 +116,7 @@ def test_the_demo_runs_in_a_window_of_its_own_and_writes_its_report(
 ) -> None:
     trainer.seconds = 0.1
     monkeypatch.setattr(demo_module, "draw_samples", draw_small)
-    monkeypatch.setattr(demo_module, "open_window", partial(open_window, make=make))
+    monkeypatch.setattr(demo_module, "make_annotator", make)
     told: list[tuple[int, int, str]] = []
     plan = DemoPlan(tmp_path / "out", headless=True, seed=7, model="adasam-us", accepted=1, waiting=0, unseen=1)
     report = run_demo(plan, lambda *event: told.append(event))

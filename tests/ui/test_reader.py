@@ -64,12 +64,16 @@ def drop(dock: AdasamDock, what: list[Path] | str) -> bool:
     return enter.isAccepted()
 
 
-def test_a_folder_and_files_dropped_on_the_dock_are_taken_in(dock: AdasamDock, images: Path, tmp_path: Path) -> None:
+def test_a_folder_and_files_dropped_on_the_dock_are_taken_in(
+    dock: AdasamDock, images: Path, tmp_path: Path, qtbot: Any
+) -> None:
     other = tmp_path / "other.png"
     Image.fromarray(picture(50, 70)).save(other)
     assert drop(dock, [images])
+    wait_idle(dock, qtbot)
     assert [frame.stem for frame in dock.annotator.session.frames] == [f"scan_{number}" for number in range(4)]
     assert drop(dock, [other, images / "scan_0.png"])
+    wait_idle(dock, qtbot)
     assert [frame.stem for frame in dock.annotator.session.frames][4:] == ["other"]
 
 
@@ -105,10 +109,11 @@ def test_what_the_dock_opens_itself_is_no_longer_offered(dock: AdasamDock, image
     dock.viewer.open(str(images), plugin="napari-adasam")
     assert not dock.open_panel.take.isHidden()
     dock.open([images / "scan_0.png"])
+    wait_idle(dock, qtbot)
     assert dock.open_panel.take.text() == "Take in the 3 images open in napari"
     dock.open([images])
-    assert dock.open_panel.take.isHidden()
     wait_idle(dock, qtbot)
+    assert dock.open_panel.take.isHidden()
 
 
 def test_of_a_long_clip_only_the_frames_shown_are_read(

@@ -49,7 +49,9 @@ def test_a_first_suggestion_in_the_middle_of_a_stroke_takes_nothing_of_it(
     predictor.hold = threading.Event()
     dock = make_dock(show=True)
     dock.open([images])
-    session, frame_id, mouse = dock.annotator.session, current(dock), RealMouse(dock)
+    session = dock.annotator.session
+    qtbot.wait_until(lambda: session.current is not None, timeout=30_000)
+    frame_id, mouse = current(dock), RealMouse(dock)
     qtbot.wait(200)
     dock.commander.run("brush")
     layer = dock.canvas.masks.layer
