@@ -77,7 +77,7 @@ class ScalePanel(QWidget):
 
     def _make_buttons(self) -> None:
         self.set = _button("Set the scale…", "From two points and the length between them", self._start_scale)
-        self.own = _button("Undo by hand", "Go back to the scale of the file", self._own_scale)
+        self.own = _button("As in the file", "Go back to the scale of the file", self._own_scale)
         self.here = _button("This image", "Use this scale for this image", lambda: self._use(folder=False))
         self.folder = _button("", "", lambda: self._use(folder=True))
         self.done = _button("Use it", "Take this as the scan sector", self._use_sector)
