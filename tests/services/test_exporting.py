@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import stat
 import threading
@@ -11,12 +12,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from annotator_fakes import Desk, run_round
+from dicom_pictures import picture, region
+from dicom_pictures import saved as dicom
 from PIL import Image
 
+from napari_adasam.domain.calibration import FrameSetup
 from napari_adasam.domain.errors import InputError, StorageError
+from napari_adasam.domain.records import Annotation, MaskOrigin, Spacing
+from napari_adasam.domain.structures import Structure
 from napari_adasam.files.exports import ExportReport
 from napari_adasam.files.exports import plan as plan_module
 from napari_adasam.files.exports.naming import KEY_FILE, read_key
+from napari_adasam.files.readers import open_file
+from napari_adasam.files.store import Store
 from napari_adasam.services.exporting import ExportOrder
 from napari_adasam.services.session_export import SessionExport, export_session
 
@@ -183,6 +191,62 @@ def test_a_saved_session_is_exported_with_what_it_knows(saved: Path, tmp_path: P
     assert content["model"]["lineage"] == ["v2"]
     assert content["settings"] is None
     assert [frame["name"] for frame in content["frames"]] == ["scan1", "scan2"]
+
+
+@pytest.fixture
+def partly_scaled(tmp_path: Path) -> Path:
+    """A saved session of one DICOM picture, half of it tissue; structure 1 in that half, structure 2 beside it."""
+    grey = np.random.default_rng(0).integers(0, 4096, (80, 90), np.uint16)
+    linear = region(RegionLocationMaxX1=89, RegionLocationMaxY1=49)
+    (frame,) = open_file(
+        dicom(tmp_path / "exam.dcm", picture(grey, BitsStored=12, HighBit=11, SequenceOfUltrasoundRegions=[linear]))
+    ).frames
+    labels = np.zeros(grey.shape, np.uint8)
+    labels[10:20, 10:20], labels[60:70, 10:20] = 1, 2
+    store = Store.create(tmp_path / "session")
+    store.save_frames([frame])
+    store.save_structures((Structure(1, "above"), Structure(2, "below")))
+    store.save_annotation(Annotation(frame.id, labels, {1: MaskOrigin.DRAWN, 2: MaskOrigin.DRAWN}, {}, 2.0, ""))
+    store.close()
+    return tmp_path / "session"
+
+
+def areas(table: Path) -> dict[str, tuple[str, str]]:
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["measure"] == "area"]
+    return {row["structure"]: (row["unit"], row["scale_source"]) for row in rows}
+
+
+def test_beyond_the_region_of_its_scale_a_saved_session_has_no_millimetres(partly_scaled: Path, tmp_path: Path) -> None:
+    export_session(partly_scaled, tmp_path / "out", SessionExport(("csv",)))
+    sound = {"above": ("mm²", "DICOM region"), "below": ("px²", "none")}
+    assert areas(tmp_path / "out" / "measurements.csv") == sound
+    (tmp_path / "exam.dcm").unlink()
+    export_session(partly_scaled, tmp_path / "gone", SessionExport(("csv",)))
+    assert areas(tmp_path / "gone" / "measurements.csv") == {"above": ("px²", "none"), "below": ("px²", "none")}
+
+
+def test_a_window_exports_a_reopened_session_in_the_same_way(
+    partly_scaled: Path, make: Callable[..., Desk], tmp_path: Path
+) -> None:
+    desk = make(images=0)
+    assert desk.annotator.open([partly_scaled]) == []
+    desk.annotator.export(tmp_path / "now", ["csv"])
+    assert desk.annotator.start_export(ExportOrder(tmp_path / "later", ("csv",)))
+    desk.settle()
+    sound = {"above": ("mm²", "DICOM region"), "below": ("px²", "none")}
+    assert areas(tmp_path / "now" / "measurements.csv") == sound
+    assert areas(tmp_path / "later" / "measurements.csv") == sound
+
+
+def test_a_saved_session_is_measured_by_the_scale_that_was_set_by_hand(partly_scaled: Path, tmp_path: Path) -> None:
+    store = Store.open(partly_scaled)
+    (frame,) = Store.read(partly_scaled).frames
+    store.save_setups({}, {frame.id: FrameSetup(scale=Spacing(0.2, 0.2, "by hand"))})
+    store.close()
+    export_session(partly_scaled, tmp_path / "out", SessionExport(("csv",)))
+    by_hand = ("mm²", "by hand")
+    assert areas(tmp_path / "out" / "measurements.csv") == {"above": by_hand, "below": by_hand}
 
 
 def test_frames_by_name(saved: Path, tmp_path: Path) -> None:

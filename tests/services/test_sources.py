@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from annotator_fakes import HEIGHT, WIDTH, Desk, write_images
 from PIL import Image
+from specimens import SPECIMENS
 
 from napari_adasam.domain.errors import InputError
-from napari_adasam.files.readers import open_paths
+from napari_adasam.domain.records import Spacing
+from napari_adasam.files.readers import open_file, open_paths
 from napari_adasam.services.sources import Sources
 
 
@@ -91,3 +94,26 @@ def test_a_file_that_is_another_one_now_is_refused(folder: Path) -> None:
     sources.add_frames(frames)
     with pytest.raises(InputError, match="another file than when the session was made"):
         sources.read(frames[0].id)
+
+
+def test_what_a_session_does_not_keep_comes_from_the_file_and_a_scale_stays(tmp_path: Path) -> None:
+    whole = open_file(SPECIMENS["dicom-jpeg-lossless"].save(tmp_path, "a")).frames[1]
+    scale = Spacing(0.3, 0.3, "by hand")
+    forgotten = replace(whole, time_s=None, bits=None, region=None, spacing=scale)
+    found = Sources().facts(forgotten)
+    assert None not in (found.time_s, found.bits, found.region)
+    assert (found.time_s, found.bits, found.region) == (whole.time_s, whole.bits, whole.region)
+    assert found.spacing == scale
+    volume = open_file(SPECIMENS["nifti-3d"].save(tmp_path, "b")).frames[1]
+    assert volume.geometry is not None
+    assert Sources().facts(replace(volume, geometry=None)).geometry == volume.geometry
+
+
+def test_a_scale_that_holds_for_a_region_holds_for_nothing_where_the_region_is_not_known(tmp_path: Path) -> None:
+    path = SPECIMENS["dicom-jpeg-lossless"].save(tmp_path, "a")
+    forgotten = replace(open_file(path).frames[0], region=None)
+    path.unlink()
+    assert forgotten.spacing is not None
+    assert Sources().facts(forgotten).region == (0, 0, 0, 0)
+    by_hand = replace(forgotten, spacing=Spacing(0.3, 0.3, "by hand"))
+    assert Sources().facts(by_hand).region is None

@@ -104,12 +104,17 @@ class Dataset:
 
         Raises InputError if what index.csv gives is no size, or a file cannot be read.
         """
+        return self.scale(key)[0]
+
+    def scale(self, key: str) -> tuple[Spacing | None, tuple[int, int, int, int] | None]:
+        """The :meth:`spacing`, and the part of the picture that it holds for (:attr:`Frame.region`). InputError."""
         written = self.rows.get(key, {}).get("pixel_size_mm", "").strip()
         if not written:
             files = [table[key] for table in (self.images, self.labelled) if key in table]
-            return next((s for s in (open_file(path).frames[0].spacing for path in files) if s is not None), None)
+            frames = (open_file(path).frames[0] for path in files)
+            return next(((one.spacing, one.region) for one in frames if one.spacing is not None), (None, None))
         try:
-            return Spacing(float(written), float(written), "index.csv")
+            return Spacing(float(written), float(written), "index.csv"), None
         except ValueError as error:
             raise InputError(
                 f"index.csv gives {key} a pixel_size_mm of {written!r}; expected millimetres above 0."

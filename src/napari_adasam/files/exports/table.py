@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_adasam.domain.calibration import BY_HAND
 from napari_adasam.domain.errors import InputError
-from napari_adasam.domain.measures import Measurement, measure
+from napari_adasam.domain.measures import Measurement, measure, scale_within
 from napari_adasam.domain.records import Annotation, Frame, Labels, MaskOrigin, Spacing
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.pixels import bit_depth
@@ -26,6 +27,7 @@ KEYS = ("file", "id")
 """Columns of a file table that say which file a row is about."""
 NOT_COMPARABLE = "not comparable across devices or gains"
 GREY = "grey level"
+BEYOND_SCALE = "reaches out of the part of the picture that the scale holds for"
 
 Row = dict[str, str]
 FileTable = Mapping[str, Mapping[str, str]]
@@ -43,6 +45,9 @@ class Measured:
         (height, width) uint8.
     spacing
         ``None``: figures are in pixels.
+    part
+        (y0, x0, y1, x1) in pixels, the ends outside: what the spacing holds for; ``None`` for all of the picture. A
+        structure that reaches out of it is measured in pixels.
     annotation
         How the masks came to be; ``None`` where nobody knows.
     given
@@ -53,6 +58,7 @@ class Measured:
     file: str
     labels: Labels = field(repr=False)
     spacing: Spacing | None
+    part: tuple[int, int, int, int] | None = None
     annotation: Annotation | None = None
     given: Mapping[str, str] = field(default_factory=dict)
 
@@ -84,7 +90,8 @@ def measurements_csv(
         if frame.id in annotations:
             annotation, path = annotations[frame.id], Path(frame.path)
             own = table.get(frame.stem, table.get(path.stem, {}))
-            one = Measured(names[frame.id], path.name, annotation.labels, frame.spacing, annotation, own)
+            part = scaled_part(frame)
+            one = Measured(names[frame.id], path.name, annotation.labels, frame.spacing, part, annotation, own)
             rows += measured_rows(one, structures, grey(frame))
     return table_csv(rows, given_columns(table))
 
@@ -97,9 +104,17 @@ def measured_rows(one: Measured, structures: Sequence[Structure], grey: NDArray[
     rows = []
     for structure in sorted((*structures, *nameless), key=lambda structure: structure.value):
         common = _common(one, structure, structure.value in present)
-        for figure in measure(one.labels, structure, one.spacing, grey):
-            rows.append(common | _figure(figure, bits) | dict(one.given))
+        spacing = scale_within(one.labels, structure.value, one.spacing, one.part)
+        beyond = () if spacing is one.spacing else (BEYOND_SCALE,)
+        for figure in measure(one.labels, structure, spacing, grey):
+            rows.append(common | _figure(figure, bits, beyond) | dict(one.given))
     return rows
+
+
+def scaled_part(frame: Frame) -> tuple[int, int, int, int] | None:
+    """The part of the picture that a frame's scale holds for; a scale by hand holds for all of it."""
+    by_hand = frame.spacing is not None and frame.spacing.source == BY_HAND
+    return None if by_hand else frame.region
 
 
 def table_csv(rows: Iterable[Row], further: Sequence[str] = ()) -> bytes:
@@ -160,12 +175,13 @@ def _common(one: Measured, structure: Structure, present: bool) -> Row:
     }
 
 
-def _figure(figure: Measurement, bits: str) -> Row:
+def _figure(figure: Measurement, bits: str, notes: Sequence[str]) -> Row:
     whole = figure.unit == "px²"
     row = {
         "measure": figure.name,
         "value": f"{figure.value:.0f}" if whole else f"{figure.value:.4f}",
         "unit": figure.unit,
         "scale_source": figure.scale,
+        "note": "; ".join(notes),
     }
-    return row | {"bit_depth": bits, "note": NOT_COMPARABLE} if figure.unit == GREY else row
+    return row | {"bit_depth": bits, "note": "; ".join((NOT_COMPARABLE, *notes))} if figure.unit == GREY else row
