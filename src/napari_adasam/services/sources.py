@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from napari_adasam.domain.calibration import FROM_REGION
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Frame
@@ -90,6 +93,11 @@ class Sources:
         """
         frame = self._frames[frame_id]
         return self._clip(frame).read(frame.index)
+
+    def grey(self, frame_id: str) -> NDArray[np.uint8]:
+        """The same for the model: (height, width) uint8 by the file's bits (:meth:`Clip.grey`). Any thread."""
+        frame = self._frames[frame_id]
+        return self._clip(frame).grey(frame.index)
 
     def facts(self, frame: Frame) -> Frame:
         """A frame with what its file says and a session does not keep: times, bits, region, geometry. Any thread.
