@@ -19,6 +19,7 @@ from PIL import Image
 from napari_adasam.domain.calibration import FrameSetup
 from napari_adasam.domain.errors import InputError, StorageError
 from napari_adasam.domain.records import Annotation, MaskOrigin, Spacing
+from napari_adasam.domain.sector import Sector, rectangle, whole_picture
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.exports import ExportReport
 from napari_adasam.files.exports import plan as plan_module
@@ -196,7 +197,7 @@ def test_a_saved_session_is_exported_with_what_it_knows(saved: Path, tmp_path: P
 @pytest.fixture
 def partly_scaled(tmp_path: Path) -> Path:
     """A saved session of one DICOM picture, half of it tissue; structure 1 in that half, structure 2 beside it."""
-    grey = np.random.default_rng(0).integers(0, 4096, (80, 90), np.uint16)
+    grey = np.random.default_rng(0).integers(0, 1000, (80, 90), np.uint16)
     linear = region(RegionLocationMaxX1=89, RegionLocationMaxY1=49)
     (frame,) = open_file(
         dicom(tmp_path / "exam.dcm", picture(grey, BitsStored=12, HighBit=11, SequenceOfUltrasoundRegions=[linear]))
@@ -270,3 +271,69 @@ def test_masks_of_pictures_that_are_gone_are_exported_and_overlays_are_not(saved
 def test_no_session_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no session"):
         export_session(tmp_path, tmp_path / "out", SessionExport())
+
+
+INTERFACE = 200
+"""Grey value of the interface around the scan."""
+
+
+@pytest.fixture
+def with_interface(tmp_path: Path) -> Path:
+    """A saved session of one picture: speckle in an interface of one grey; structure 1 lies in both, 1000 px in all."""
+    picture = np.full((120, 160), INTERFACE, np.uint8)
+    picture[20:100, 30:130] = np.random.default_rng(0).integers(0, 100, (80, 100), dtype=np.uint8)
+    Image.fromarray(picture).save(tmp_path / "scan.png")
+    (frame,) = open_file(tmp_path / "scan.png").frames
+    labels = np.zeros(picture.shape, np.uint8)
+    labels[60:110, 40:60] = 1
+    store = Store.create(tmp_path / "session")
+    store.save_frames([frame])
+    store.save_structures((Structure(1, "belly"),))
+    store.save_annotation(Annotation(frame.id, labels, {1: MaskOrigin.DRAWN}, {}, 2.0, ""))
+    store.close()
+    return tmp_path / "session"
+
+
+def echo(table: Path) -> tuple[float, str]:
+    with table.open(newline="", encoding="utf-8") as file:
+        (row,) = [row for row in csv.DictReader(file) if row["measure"] == "echo intensity mean"]
+    return float(row["value"]), row["note"]
+
+
+def set_sector(folder: Path, sector: Sector) -> None:
+    (frame,) = Store.read(folder).frames
+    store = Store.open(folder)
+    store.save_setups({}, {frame.id: FrameSetup(sector=sector)})
+    store.close()
+
+
+def test_the_interface_does_not_enter_echo_intensity(with_interface: Path, tmp_path: Path) -> None:
+    export_session(with_interface, tmp_path / "found", SessionExport(("csv",)))
+    value, note = echo(tmp_path / "found" / "measurements.csv")
+    assert value == pytest.approx(50, abs=3)
+    assert "px outside the scan sector left out" in note
+    set_sector(with_interface, rectangle(20, 30, 99, 129, "by hand"))
+    export_session(with_interface, tmp_path / "drawn", SessionExport(("csv",), deidentify=True))
+    assert "; 200 px outside the scan sector left out" in echo(tmp_path / "drawn" / "measurements.csv")[1]
+    set_sector(with_interface, whole_picture("by hand"))
+    export_session(with_interface, tmp_path / "whole", SessionExport(("csv",)))
+    value, note = echo(tmp_path / "whole" / "measurements.csv")
+    assert value > 70
+    assert "left out" not in note
+
+
+def test_a_window_leaves_out_what_its_sector_leaves_out(
+    with_interface: Path, make: Callable[..., Desk], tmp_path: Path
+) -> None:
+    set_sector(with_interface, rectangle(20, 30, 99, 129, "by hand"))
+    desk = make(images=0)
+    assert desk.annotator.open([with_interface]) == []
+    desk.annotator.export(tmp_path / "out", ["csv"])
+    assert "; 200 px outside the scan sector left out" in echo(tmp_path / "out" / "measurements.csv")[1]
+
+
+def test_the_bit_depth_in_the_table_is_that_of_the_file(partly_scaled: Path, tmp_path: Path) -> None:
+    export_session(partly_scaled, tmp_path / "out", SessionExport(("csv",)))
+    with (tmp_path / "out" / "measurements.csv").open(newline="", encoding="utf-8") as file:
+        depths = {row["bit_depth"] for row in csv.DictReader(file) if "echo" in row["measure"]}
+    assert depths == {"12"}

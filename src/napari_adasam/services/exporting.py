@@ -29,6 +29,7 @@ from napari_adasam.services.activity import Activity
 from napari_adasam.services.keeping import Keeping
 from napari_adasam.services.lane import Job, JobKind, Outcome
 from napari_adasam.services.ports import ModelInfo, Pixels
+from napari_adasam.services.scan_sectors import ScanSectors
 from napari_adasam.services.sources import Sources
 from napari_adasam.services.workbench import Workbench
 
@@ -140,11 +141,14 @@ class Exporting:
             self._bench.dispatch.problem.emit("The export was stopped. Nothing of it was written; earlier ones stay.")
 
     def _options(self, order: ExportOrder) -> ExportOptions:
+        session, sources = self._bench.session, self._bench.sources
+        setups = {frame.id: session.setup(frame.id) for frame in session.frames}
         return ExportOptions(
             formats=order.formats,
             frames=order.frames,
             key=self._key() if order.deidentify else b"",
-            pixels=reader_of(self._bench.sources),
+            pixels=reader_of(sources),
+            scan=ScanSectors(session.frames, setups, sources.grey).mask,
             provenance=self._provenance(),
         )
 

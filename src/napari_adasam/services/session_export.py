@@ -13,6 +13,7 @@ from napari_adasam.domain.records import Frame, FrameStatus
 from napari_adasam.files.exports import ExportOptions, ExportReport, Provenance, export, losses, read_key
 from napari_adasam.files.store import SessionRecord, Store
 from napari_adasam.services.exporting import reader_of
+from napari_adasam.services.scan_sectors import ScanSectors
 from napari_adasam.services.sources import Sources
 
 SHOWN_NAMES = 5
@@ -61,6 +62,7 @@ def export_session(
         frames=tuple(frame.id for frame in chosen),
         key=read_key(folder) if order.deidentify else b"",
         pixels=reader_of(sources),
+        scan=ScanSectors(record.frames, record.setups, sources.grey).mask,
         progress=progress,
         provenance=_provenance(record),
     )
