@@ -276,3 +276,20 @@ def test_doctor_fails_where_something_is_not_sound(
 ) -> None:
     put_in_place_of("napari_adasam.ui.doctor", examine=lambda: sound)
     assert run("doctor").code == code
+
+
+def test_a_model_is_studied_with_the_scan_sector_alone_where_that_is_asked_for(
+    run: Callable[..., Ended], put_in_place_of: Callable[..., None], tmp_path: Path
+) -> None:
+    used: list[bool] = []
+
+    def study(folder: Path, options: dict[str, Any], advance: object) -> dict[str, Any]:
+        used.append(options["model"].use_sector)
+        return {}
+
+    put_in_place_of(
+        "napari_adasam.evaluation.run", StudyOptions=dict, STUDIES_BY_NAME={"prompts": study}, write_json=None
+    )
+    for further in ([], ["--sector"]):
+        assert run("evaluate", str(tmp_path), "--study", "prompts", *further).code == 0
+    assert used == [False, True]

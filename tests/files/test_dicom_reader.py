@@ -206,3 +206,12 @@ def test_real_segmentation_is_not_a_picture(shared_data: Path) -> None:
 def test_real_palette_has_colours_of_its_table(shared_data: Path) -> None:
     pixels = open_file(shared_data / "dicom" / "OBXXXX1A_2frame.dcm").read(0)
     assert not np.array_equal(pixels[..., 0], pixels[..., 2])
+
+
+def test_for_the_model_a_dark_frame_is_as_dark_as_its_file_says(tmp_path: Path) -> None:
+    dark = np.linspace(0, 1000, 40 * 30).astype(np.uint16).reshape(40, 30)
+    stored = open_file(saved(tmp_path / "a.dcm", picture(dark, BitsStored=12, HighBit=11)))
+    assert stored.grey(0).max() == 62  # 255 · 1000 / 4095
+    unsaid = open_file(saved(tmp_path / "b.dcm", picture(dark)))
+    assert unsaid.frames[0].bits == 16
+    assert unsaid.grey(0).max() == 249  # of the 10 bits that it uses

@@ -22,12 +22,14 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
+from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Frame, Geometry, Spacing
 from napari_adasam.files.exports.coco import compressed, run_lengths
 from napari_adasam.files.exports.nifti import mask_nifti
 from napari_adasam.files.exports.overlay import overlay_png, scale_bar
 from napari_adasam.files.labels import read_labels
 from napari_adasam.files.readers import open_file
+from napari_adasam.services.sources import Sources
 
 NAMES = {"1": "muscle belly", "2": "aponeurosis", "5": "Fäscia 筋膜"}
 FRAMES = [plain_frame("a"), plain_frame("b", None), plain_frame("c")]
@@ -101,7 +103,9 @@ def test_a_reopened_session_writes_slices_back_into_the_volume_of_their_file(tmp
     nibabel.save(volume, source)
     clip = open_file(source)
     forgotten = [replace(frame, geometry=None) for frame in clip.frames[:2]]  # as a session's folder has them
-    _, labels = write(tmp_path / "out", forgotten, ("nifti",))
+    _, labels = write(tmp_path / "out", [Sources().facts(frame) for frame in forgotten], ("nifti",))
+    with pytest.raises(InputError, match=r"exam\.nii\.gz cannot be read.*Nothing was exported"):
+        write(tmp_path / "other", forgotten, ("nifti",))
     (written,) = (tmp_path / "out" / "masks").iterdir()
     image = nibabel.load(written)
     assert image.shape == (30, 40, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Annotation, Frame, MaskOrigin, Spacing
 from napari_adasam.domain.structures import MUSCLE_PRESET
-from napari_adasam.files.exports.table import COLUMNS, NOT_COMPARABLE, measurements_csv, read_file_table
+from napari_adasam.files.exports.table import BEYOND_SCALE, COLUMNS, NOT_COMPARABLE, measurements_csv, read_file_table
 
 LABELS = np.zeros((60, 90), np.uint8)
 LABELS[20:40, 5:85] = 1
@@ -93,6 +94,20 @@ def test_without_a_scale_every_figure_is_labelled_in_pixels() -> None:
     found = rows(written(frame("a")))
     assert {row["unit"] for row in found} == {"px²", "px", "°", "grey level"}
     assert {row["scale_source"] for row in found} == {"none"}
+
+
+def test_a_structure_that_reaches_out_of_the_scaled_part_is_measured_in_pixels_and_says_so() -> None:
+    one = replace(frame("a", Spacing(0.1, 0.1, "DICOM region")), region=(15, 0, 45, 90))
+    belly, aponeurosis = by_measure(written(one), "muscle belly"), by_measure(written(one), "aponeurosis")
+    assert (belly["area"]["unit"], belly["area"]["note"]) == ("mm²", "")
+    assert (aponeurosis["area"]["unit"], aponeurosis["area"]["scale_source"]) == ("px²", "none")
+    assert {BEYOND_SCALE in row["note"] for row in aponeurosis.values()} == {True}
+    assert NOT_COMPARABLE in aponeurosis["echo intensity mean"]["note"]
+
+
+def test_a_scale_by_hand_holds_for_all_of_the_picture() -> None:
+    one = replace(frame("a", Spacing(0.1, 0.1, "by hand")), region=(15, 0, 45, 90))
+    assert by_measure(written(one), "aponeurosis")["area"]["unit"] == "mm²"
 
 
 def test_frames_without_an_annotation_are_left_out_and_each_frame_is_read_once() -> None:

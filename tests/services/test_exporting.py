@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import stat
 import threading
@@ -11,12 +12,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from annotator_fakes import Desk, run_round
+from dicom_pictures import picture, region
+from dicom_pictures import saved as dicom
 from PIL import Image
 
+from napari_adasam.domain.calibration import FrameSetup
 from napari_adasam.domain.errors import InputError, StorageError
+from napari_adasam.domain.records import Annotation, MaskOrigin, Spacing
+from napari_adasam.domain.sector import Sector, rectangle, whole_picture
+from napari_adasam.domain.structures import Structure
 from napari_adasam.files.exports import ExportReport
 from napari_adasam.files.exports import plan as plan_module
 from napari_adasam.files.exports.naming import KEY_FILE, read_key
+from napari_adasam.files.readers import open_file
+from napari_adasam.files.store import Store
 from napari_adasam.services.exporting import ExportOrder
 from napari_adasam.services.session_export import SessionExport, export_session
 
@@ -185,6 +194,62 @@ def test_a_saved_session_is_exported_with_what_it_knows(saved: Path, tmp_path: P
     assert [frame["name"] for frame in content["frames"]] == ["scan1", "scan2"]
 
 
+@pytest.fixture
+def partly_scaled(tmp_path: Path) -> Path:
+    """A saved session of one DICOM picture, half of it tissue; structure 1 in that half, structure 2 beside it."""
+    grey = np.random.default_rng(0).integers(0, 1000, (80, 90), np.uint16)
+    linear = region(RegionLocationMaxX1=89, RegionLocationMaxY1=49)
+    (frame,) = open_file(
+        dicom(tmp_path / "exam.dcm", picture(grey, BitsStored=12, HighBit=11, SequenceOfUltrasoundRegions=[linear]))
+    ).frames
+    labels = np.zeros(grey.shape, np.uint8)
+    labels[10:20, 10:20], labels[60:70, 10:20] = 1, 2
+    store = Store.create(tmp_path / "session")
+    store.save_frames([frame])
+    store.save_structures((Structure(1, "above"), Structure(2, "below")))
+    store.save_annotation(Annotation(frame.id, labels, {1: MaskOrigin.DRAWN, 2: MaskOrigin.DRAWN}, {}, 2.0, ""))
+    store.close()
+    return tmp_path / "session"
+
+
+def areas(table: Path) -> dict[str, tuple[str, str]]:
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["measure"] == "area"]
+    return {row["structure"]: (row["unit"], row["scale_source"]) for row in rows}
+
+
+def test_beyond_the_region_of_its_scale_a_saved_session_has_no_millimetres(partly_scaled: Path, tmp_path: Path) -> None:
+    export_session(partly_scaled, tmp_path / "out", SessionExport(("csv",)))
+    sound = {"above": ("mm²", "DICOM region"), "below": ("px²", "none")}
+    assert areas(tmp_path / "out" / "measurements.csv") == sound
+    (tmp_path / "exam.dcm").unlink()
+    export_session(partly_scaled, tmp_path / "gone", SessionExport(("csv",)))
+    assert areas(tmp_path / "gone" / "measurements.csv") == {"above": ("px²", "none"), "below": ("px²", "none")}
+
+
+def test_a_window_exports_a_reopened_session_in_the_same_way(
+    partly_scaled: Path, make: Callable[..., Desk], tmp_path: Path
+) -> None:
+    desk = make(images=0)
+    assert desk.annotator.open([partly_scaled]) == []
+    desk.annotator.export(tmp_path / "now", ["csv"])
+    assert desk.annotator.start_export(ExportOrder(tmp_path / "later", ("csv",)))
+    desk.settle()
+    sound = {"above": ("mm²", "DICOM region"), "below": ("px²", "none")}
+    assert areas(tmp_path / "now" / "measurements.csv") == sound
+    assert areas(tmp_path / "later" / "measurements.csv") == sound
+
+
+def test_a_saved_session_is_measured_by_the_scale_that_was_set_by_hand(partly_scaled: Path, tmp_path: Path) -> None:
+    store = Store.open(partly_scaled)
+    (frame,) = Store.read(partly_scaled).frames
+    store.save_setups({}, {frame.id: FrameSetup(scale=Spacing(0.2, 0.2, "by hand"))})
+    store.close()
+    export_session(partly_scaled, tmp_path / "out", SessionExport(("csv",)))
+    by_hand = ("mm²", "by hand")
+    assert areas(tmp_path / "out" / "measurements.csv") == {"above": by_hand, "below": by_hand}
+
+
 def test_frames_by_name(saved: Path, tmp_path: Path) -> None:
     report = export_session(saved, tmp_path / "out", SessionExport(("png",), ("scan2",)))
     assert [path.name for path in report.files] == ["scan2.png", "provenance.json"]
@@ -206,3 +271,69 @@ def test_masks_of_pictures_that_are_gone_are_exported_and_overlays_are_not(saved
 def test_no_session_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no session"):
         export_session(tmp_path, tmp_path / "out", SessionExport())
+
+
+INTERFACE = 200
+"""Grey value of the interface around the scan."""
+
+
+@pytest.fixture
+def with_interface(tmp_path: Path) -> Path:
+    """A saved session of one picture: speckle in an interface of one grey; structure 1 lies in both, 1000 px in all."""
+    picture = np.full((120, 160), INTERFACE, np.uint8)
+    picture[20:100, 30:130] = np.random.default_rng(0).integers(0, 100, (80, 100), dtype=np.uint8)
+    Image.fromarray(picture).save(tmp_path / "scan.png")
+    (frame,) = open_file(tmp_path / "scan.png").frames
+    labels = np.zeros(picture.shape, np.uint8)
+    labels[60:110, 40:60] = 1
+    store = Store.create(tmp_path / "session")
+    store.save_frames([frame])
+    store.save_structures((Structure(1, "belly"),))
+    store.save_annotation(Annotation(frame.id, labels, {1: MaskOrigin.DRAWN}, {}, 2.0, ""))
+    store.close()
+    return tmp_path / "session"
+
+
+def echo(table: Path) -> tuple[float, str]:
+    with table.open(newline="", encoding="utf-8") as file:
+        (row,) = [row for row in csv.DictReader(file) if row["measure"] == "echo intensity mean"]
+    return float(row["value"]), row["note"]
+
+
+def set_sector(folder: Path, sector: Sector) -> None:
+    (frame,) = Store.read(folder).frames
+    store = Store.open(folder)
+    store.save_setups({}, {frame.id: FrameSetup(sector=sector)})
+    store.close()
+
+
+def test_the_interface_does_not_enter_echo_intensity(with_interface: Path, tmp_path: Path) -> None:
+    export_session(with_interface, tmp_path / "found", SessionExport(("csv",)))
+    value, note = echo(tmp_path / "found" / "measurements.csv")
+    assert value == pytest.approx(50, abs=3)
+    assert "px outside the scan sector left out" in note
+    set_sector(with_interface, rectangle(20, 30, 99, 129, "by hand"))
+    export_session(with_interface, tmp_path / "drawn", SessionExport(("csv",), deidentify=True))
+    assert "; 200 px outside the scan sector left out" in echo(tmp_path / "drawn" / "measurements.csv")[1]
+    set_sector(with_interface, whole_picture("by hand"))
+    export_session(with_interface, tmp_path / "whole", SessionExport(("csv",)))
+    value, note = echo(tmp_path / "whole" / "measurements.csv")
+    assert value > 70
+    assert "left out" not in note
+
+
+def test_a_window_leaves_out_what_its_sector_leaves_out(
+    with_interface: Path, make: Callable[..., Desk], tmp_path: Path
+) -> None:
+    set_sector(with_interface, rectangle(20, 30, 99, 129, "by hand"))
+    desk = make(images=0)
+    assert desk.annotator.open([with_interface]) == []
+    desk.annotator.export(tmp_path / "out", ["csv"])
+    assert "; 200 px outside the scan sector left out" in echo(tmp_path / "out" / "measurements.csv")[1]
+
+
+def test_the_bit_depth_in_the_table_is_that_of_the_file(partly_scaled: Path, tmp_path: Path) -> None:
+    export_session(partly_scaled, tmp_path / "out", SessionExport(("csv",)))
+    with (tmp_path / "out" / "measurements.csv").open(newline="", encoding="utf-8") as file:
+        depths = {row["bit_depth"] for row in csv.DictReader(file) if "echo" in row["measure"]}
+    assert depths == {"12"}

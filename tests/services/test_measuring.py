@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from dicom_pictures import picture, region, saved
 from PIL import Image
 
 from napari_adasam.domain.errors import InputError, StorageError
@@ -156,6 +157,17 @@ def test_colour_is_measured_as_luma_and_16_bits_as_they_are(tmp_path: Path) -> N
     assert value(rows, "b", "structure 1", "echo intensity mean")[0] == 3000
     depths = {(row["frame"], row["bit_depth"]) for row in rows if "echo" in row["measure"]}
     assert depths == {("a", "8"), ("b", "12")}
+
+
+def test_beyond_the_region_of_a_dicom_picture_there_are_no_millimetres(tmp_path: Path) -> None:
+    make(tmp_path, {"a": BOTH})
+    (tmp_path / "images" / "a.png").unlink()
+    linear = region(RegionLocationMinY0=16, RegionLocationMaxX1=89, RegionLocationMaxY1=44)
+    saved(tmp_path / "images" / "a.dcm", picture(PIXELS, SequenceOfUltrasoundRegions=[linear]))
+    assert run(tmp_path, tmp_path / "out.csv").problems == ()
+    rows = table(tmp_path / "out.csv")
+    assert value(rows, "a", "structure 1", "area") == (pytest.approx(1600 * 0.004), "mm²", "DICOM region")
+    assert value(rows, "a", "structure 2", "area") == (640, "px²", "none")
 
 
 def test_the_command_prints_json_and_needs_no_torch(tmp_path: Path) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from annotator_fakes import HEIGHT, WIDTH, Desk, write_images
+from annotator_fakes import HEIGHT, INSIDE, WIDTH, Desk, FakePredictor, run_round, write_images
+from dicom_pictures import picture as dicom_picture
+from dicom_pictures import saved as dicom_saved
 from PIL import Image
+from specimens import SPECIMENS
 
 from napari_adasam.domain.errors import InputError
-from napari_adasam.files.readers import open_paths
+from napari_adasam.domain.records import Spacing
+from napari_adasam.files.readers import open_file, open_paths
 from napari_adasam.services.sources import Sources
 
 
@@ -91,3 +98,59 @@ def test_a_file_that_is_another_one_now_is_refused(folder: Path) -> None:
     sources.add_frames(frames)
     with pytest.raises(InputError, match="another file than when the session was made"):
         sources.read(frames[0].id)
+
+
+def test_what_a_session_does_not_keep_comes_from_the_file_and_a_scale_stays(tmp_path: Path) -> None:
+    whole = open_file(SPECIMENS["dicom-jpeg-lossless"].save(tmp_path, "a")).frames[1]
+    scale = Spacing(0.3, 0.3, "by hand")
+    forgotten = replace(whole, time_s=None, bits=None, region=None, spacing=scale)
+    found = Sources().facts(forgotten)
+    assert None not in (found.time_s, found.bits, found.region)
+    assert (found.time_s, found.bits, found.region) == (whole.time_s, whole.bits, whole.region)
+    assert found.spacing == scale
+    volume = open_file(SPECIMENS["nifti-3d"].save(tmp_path, "b")).frames[1]
+    assert volume.geometry is not None
+    assert Sources().facts(replace(volume, geometry=None)).geometry == volume.geometry
+
+
+def test_a_scale_that_holds_for_a_region_holds_for_nothing_where_the_region_is_not_known(tmp_path: Path) -> None:
+    path = SPECIMENS["dicom-jpeg-lossless"].save(tmp_path, "a")
+    forgotten = replace(open_file(path).frames[0], region=None)
+    path.unlink()
+    assert forgotten.spacing is not None
+    assert Sources().facts(forgotten).region == (0, 0, 0, 0)
+    by_hand = replace(forgotten, spacing=Spacing(0.3, 0.3, "by hand"))
+    assert Sources().facts(by_hand).region is None
+
+
+def test_the_model_is_shown_frames_as_dark_as_their_files_say(
+    make: Callable[..., Desk], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In suggestions, answers to clicks and rounds: 12 bits are stored, 10 are used."""
+    brightest: list[int] = []
+    suggest, segment = FakePredictor.suggest, FakePredictor.segment
+
+    def suggesting(self: FakePredictor, frame_id: str, pixels: Any, *rest: Any) -> Any:
+        brightest.append(int(pixels.max()))
+        return suggest(self, frame_id, pixels, *rest)
+
+    def segmenting(self: FakePredictor, frame_id: str, pixels: Any, *rest: Any) -> Any:
+        brightest.append(int(pixels.max()))
+        return segment(self, frame_id, pixels, *rest)
+
+    monkeypatch.setattr(FakePredictor, "suggest", suggesting)
+    monkeypatch.setattr(FakePredictor, "segment", segmenting)
+    desk = make(images=0)
+    for name, first in (("a", 0), ("b", 1)):
+        dark = np.linspace(first, 1000, HEIGHT * WIDTH).astype(np.uint16).reshape(HEIGHT, WIDTH)
+        dicom_saved(tmp_path / f"{name}.dcm", dicom_picture(dark, BitsStored=12, HighBit=11))
+    assert desk.annotator.open([tmp_path / "a.dcm", tmp_path / "b.dcm"]) == []
+    desk.settle()
+    desk.annotator.click(INSIDE, 1)
+    desk.settle()
+    desk.accept()
+    run_round(desk)
+    (labelled, unlabelled) = desk.trainer.given[0]
+    brightest += [int(one.pixels.max()) for one in (*labelled, *unlabelled)]
+    assert len(brightest) >= 5
+    assert set(brightest) == {62}  # 255 · 1000 / 4095

@@ -10,10 +10,12 @@ import torch
 from tiny import BELLY, SIZE, blob, embed, tiny_net, tiny_vit
 from toy_rounds import SHORT, Serving, labelled, serving, unlabelled
 
+from napari_adasam.domain.sector import rectangle
 from napari_adasam.model import augment
 from napari_adasam.model.adapters import lora
 from napari_adasam.model.supervision import NO_IMAGE
 from napari_adasam.services.ports import LabelledFrame
+from napari_adasam.services.regions import Regions
 from napari_adasam.services.trainer import RoundTrainer
 from napari_adasam.services.views import Views, _rng
 
@@ -78,3 +80,19 @@ def test_labels_tell_where_a_view_shows_nothing(serving: Serving) -> None:
         assert torch.equal(labels == NO_IMAGE, (inside == 0) & (tone.chrome is None))
         assert 0.2 < inside.mean() < 0.9
     assert painted == {True, False}, "an interface painted around the image is picture, as at use"
+
+
+def test_outside_of_the_sector_nothing_is_learned(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor, regions = serving(), Regions()
+    monkeypatch.setattr(predictor, "settings", replace(predictor.settings, use_sector=True))
+    monkeypatch.setattr(predictor, "_regions", regions)
+    student, since = RoundTrainer(predictor, SHORT)._student((BELLY,))
+    views, frame = Views(predictor, student, since), labelled(1)[0]
+    regions.set(frame.frame_id, rectangle(0, 0, SIZE - 1, SIZE // 2 - 1, "by hand"))
+    _, whole = views.labelled(frame, 0)
+    left, right = whole[:, : SIZE // 2], whole[:, SIZE // 2 :]
+    assert torch.equal(left, torch.from_numpy(frame.labels[:, : SIZE // 2].astype(np.int64)))
+    assert (right == NO_IMAGE).all()
+    for view in range(1, 9):  # in some of these an interface would be painted
+        _, labels = views.labelled(frame, view)
+        assert (labels == NO_IMAGE).float().mean() > 0.2

@@ -21,6 +21,7 @@ Validation = Annotated[
     bool, typer.Option("--validation", help="Only groups that models are chosen on, not trained on or reported.")
 ]
 Gated = Annotated[bool, typer.Option("--gated", help="For the study labels: hold some images out, as the window does.")]
+Sector = Annotated[bool, typer.Option("--sector", help="The model sees nothing outside the scan sector that is found.")]
 Against = Annotated[
     list[str] | None, typer.Option(metavar="MODEL[@SIZE]", help="Measure this model too, on the same images.")
 ]
@@ -36,6 +37,7 @@ def evaluate(
     input_size: Annotated[int | None, typer.Option(help="Side of the model's square input, in pixels.")] = None,
     held_back: HeldBack = False,
     validation: Validation = False,
+    sector: Sector = False,
     against: Against = None,
     structures: StructureNames = "",
     clicks: Annotated[bool, typer.Option(help="Count clicks to IoU 0.90 (slow).")] = True,
@@ -53,7 +55,7 @@ def evaluate(
     from napari_adasam.evaluation.run import STUDIES_BY_NAME, StudyOptions, write_json
 
     options = StudyOptions(
-        model=ModelSettings(name=model, input_size=input_size),
+        model=ModelSettings(name=model, input_size=input_size, use_sector=sector),
         part="held-back" if held_back else "validation" if validation else "unseen",
         against=tuple(model_at(one) for one in against or ()),
         names=names_of(structures),

@@ -12,6 +12,8 @@ from napari_adasam.domain.records import Frame, Spacing
 from napari_adasam.domain.sector import Sector
 
 BY_HAND = "by hand"
+FROM_REGION = "DICOM region"
+"""The source of a scale that may hold for a part of the picture only."""
 SHORTEST_PX = 10.0
 """A line under this length gives a scale that is wrong by more than about a tenth for a slip of one pixel."""
 SMALLEST_MM, LARGEST_MM = 0.001, 10.0

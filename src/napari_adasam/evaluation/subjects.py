@@ -15,7 +15,6 @@ from napari_adasam.domain.splits import split_groups
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.clips import content_id
 from napari_adasam.files.dataset import Dataset
-from napari_adasam.files.pixels import to_grey
 from napari_adasam.services.bundled import names_by_folder
 from napari_adasam.services.training import structures_in
 
@@ -75,6 +74,6 @@ def subjects(dataset: Dataset, ids: Sequence[str]) -> Iterator[Subject]:
             key,
             content_id(dataset.images[key]),
             dataset.groups[key],
-            to_grey(dataset.image(key)),
+            dataset.grey(key),
             dataset.labels(key),
         )

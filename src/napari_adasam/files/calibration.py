@@ -23,6 +23,7 @@ from typing import Any
 
 from pydicom import Dataset
 
+from napari_adasam.domain.calibration import FROM_REGION
 from napari_adasam.domain.records import Spacing
 
 CENTIMETRES = 3
@@ -148,7 +149,7 @@ def _region(item: Dataset) -> Region | None:
         units = (int(item.PhysicalUnitsXDirection), int(item.PhysicalUnitsYDirection))
         spatial = units == (CENTIMETRES, CENTIMETRES) and int(item.RegionSpatialFormat) == TWO_DIMENSIONS
         spacing = (
-            _spacing(10 * abs(item.PhysicalDeltaY), 10 * abs(item.PhysicalDeltaX), "DICOM region") if spatial else None
+            _spacing(10 * abs(item.PhysicalDeltaY), 10 * abs(item.PhysicalDeltaX), FROM_REGION) if spatial else None
         )
         tissue = int(item.get("RegionDataType") or 0) == TISSUE
     except (KeyError, AttributeError, TypeError, ValueError, OverflowError):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Frame, Geometry, Spacing
+from napari_adasam.files.pixels import to_grey
 
 Pixels = NDArray[Any]
 """(height, width) or (height, width, 3), uint8 or uint16."""
@@ -24,6 +25,7 @@ MOST_BYTES = 270_000_000
 """A frame that would take more memory than this is refused, too."""
 MOST_FRAMES = 100_000
 """About an hour of video: a file that claims more frames is refused."""
+FULL_BITS = 16
 ID_LENGTH = 16
 ROWS_AT_ONCE = 256
 DOUBLE_ENDING = ".nii.gz"
@@ -75,6 +77,15 @@ class Clip:
                 f"{frame.height} × {frame.width} px before); open it again."
             )
         return pixels
+
+    def grey(self, index: int) -> NDArray[np.uint8]:
+        """Pixels of one frame for the model, (height, width) uint8, see :func:`to_grey`. Raises as :meth:`read` does.
+
+        Bits under 16 are what the file's maker states, and hold for all of its frames; 16 is merely the size of the
+        numbers, in which 12 bits are often kept, so that what the frame uses counts then.
+        """
+        bits = self.frames[index].bits
+        return to_grey(self.read(index), bits if bits is not None and bits < FULL_BITS else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
+from numpy.typing import NDArray
+
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Labels, Spacing
-from napari_adasam.files.clips import Pixels, ending_of, natural_key, stem_of
+from napari_adasam.files.clips import Clip, Pixels, ending_of, natural_key, stem_of
 from napari_adasam.files.labels import ENDINGS as LABEL_ENDINGS
 from napari_adasam.files.labels import read_labels
 from napari_adasam.files.readers import OPENERS, open_file
@@ -77,6 +80,13 @@ class Dataset:
 
     def image(self, key: str) -> Pixels:
         """Pixels, (height, width) or (height, width, 3), uint8 or uint16. Raises InputError if they cannot be read."""
+        return self._clip(key).read(0)
+
+    def grey(self, key: str) -> NDArray[np.uint8]:
+        """The same for the model: (height, width) uint8, see :meth:`Clip.grey`."""
+        return self._clip(key).grey(0)
+
+    def _clip(self, key: str) -> Clip:
         if key not in self.images:
             raise InputError(f"{key} has no picture in {self.folder / 'images'}.")
         clip = open_file(self.images[key])
@@ -84,7 +94,7 @@ class Dataset:
             raise InputError(
                 f"{clip.path.name} holds {len(clip.frames)} frames; in a data set every file is one picture."
             )
-        return clip.read(0)
+        return clip
 
     def labels(self, key: str) -> Labels:
         """(height, width) uint8 label image. Raises InputError if there is none, or it cannot be read."""
@@ -104,12 +114,17 @@ class Dataset:
 
         Raises InputError if what index.csv gives is no size, or a file cannot be read.
         """
+        return self.scale(key)[0]
+
+    def scale(self, key: str) -> tuple[Spacing | None, tuple[int, int, int, int] | None]:
+        """The :meth:`spacing`, and the part of the picture that it holds for (:attr:`Frame.region`). InputError."""
         written = self.rows.get(key, {}).get("pixel_size_mm", "").strip()
         if not written:
             files = [table[key] for table in (self.images, self.labelled) if key in table]
-            return next((s for s in (open_file(path).frames[0].spacing for path in files) if s is not None), None)
+            frames = (open_file(path).frames[0] for path in files)
+            return next(((one.spacing, one.region) for one in frames if one.spacing is not None), (None, None))
         try:
-            return Spacing(float(written), float(written), "index.csv")
+            return Spacing(float(written), float(written), "index.csv"), None
         except ValueError as error:
             raise InputError(
                 f"index.csv gives {key} a pixel_size_mm of {written!r}; expected millimetres above 0."

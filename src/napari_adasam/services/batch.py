@@ -117,7 +117,7 @@ def _keep_inputs(places: Sequence[Sequence[Path]], clips: Sequence[Clip]) -> Non
 def _suggest(
     predictor: ModelPredictor, clip: Clip, frame: Frame, structures: Sequence[Structure], settings: Settings
 ) -> list[Suggestion]:
-    pixels = clip.read(frame.index)
+    pixels = clip.grey(frame.index)
     try:
         return predictor.suggest(frame.id, pixels, structures, settings.prompts)
     finally:

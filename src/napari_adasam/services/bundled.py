@@ -24,7 +24,6 @@ from napari_adasam.domain.splits import split_groups
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.clips import content_id
 from napari_adasam.files.dataset import Dataset
-from napari_adasam.files.pixels import to_grey
 from napari_adasam.model import augment, checkpoints
 from napari_adasam.model.adasam import AdaSam, ModelCard
 from napari_adasam.model.canvas import grey_canvas, label_canvas, normalise
@@ -101,7 +100,7 @@ def load_sources(data: Path, size: int) -> tuple[Loaded, frozenset[str]]:
         for name in dataset.ids:
             if dataset.groups[name] not in groups:
                 continue
-            grey, valid, _ = grey_canvas(to_grey(dataset.image(name)), size)
+            grey, valid, _ = grey_canvas(dataset.grey(name), size)
             labels = label_canvas(dataset.labels(name), size)
             mapped = torch.zeros_like(labels)
             for value, structure in source.values:

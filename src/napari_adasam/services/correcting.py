@@ -111,7 +111,7 @@ class Correcting:
             predictor = bench.models.predictor()
             model = (settings, predictor.info().fingerprint)
             previous = before.logits if before.model == model else None
-            return Answered(predictor.segment(frame_id, bench.sources.read(frame_id), prompt, previous), model)
+            return Answered(predictor.segment(frame_id, bench.sources.grey(frame_id), prompt, previous), model)
 
         job = Job(JobKind.PROMPT, work, frame_id, revision)
 

@@ -29,6 +29,7 @@ from napari_adasam.services.activity import Activity
 from napari_adasam.services.keeping import Keeping
 from napari_adasam.services.lane import Job, JobKind, Outcome
 from napari_adasam.services.ports import ModelInfo, Pixels
+from napari_adasam.services.scan_sectors import ScanSectors
 from napari_adasam.services.sources import Sources
 from napari_adasam.services.workbench import Workbench
 
@@ -88,16 +89,15 @@ class Exporting:
 
     def losses(self, order: ExportOrder) -> tuple[str, ...]:
         """What the order would lose or give away, in sentences."""
-        wanted = None if order.frames is None else set(order.frames)
-        accepted = self._bench.session.annotations
-        frames = [one for one in self._frames() if one.id in accepted and (wanted is None or one.id in wanted)]
-        found = losses(order.formats, frames, self._bench.session.structures, order.deidentify)
+        found = losses(order.formats, self._wanted(order), self._bench.session.structures, order.deidentify)
         return (*found, NOT_KEPT) if order.deidentify and self._keeping.folder is None else found
 
     def now(self, order: ExportOrder) -> ExportReport:
         """Export and wait for it; for scripts. Raises StorageError or InputError."""
         session = self._bench.session
-        return export(session.annotations, session.frames, session.structures, order.folder, self._options(order))
+        wanted, facts = {frame.id for frame in self._wanted(order)}, self._bench.sources.facts
+        frames = [facts(frame) if frame.id in wanted else frame for frame in session.frames]
+        return export(session.annotations, frames, session.structures, order.folder, self._options(order))
 
     def start(self, order: ExportOrder) -> bool:
         """Begin an export of the session as it is now; ``False``, with a sentence, if that is not possible."""
@@ -106,6 +106,7 @@ class Exporting:
             return False
         session = self._bench.session
         annotations, frames, structures = session.annotations.snapshot(), session.frames, session.structures
+        wanted, facts = {frame.id for frame in self._wanted(order)}, self._bench.sources.facts
         try:
             options = self._options(order)
         except AdasamError as error:
@@ -113,7 +114,11 @@ class Exporting:
             return False
 
         def steps() -> Generator[Progress, None, ExportReport]:
-            return export_steps(annotations, frames, structures, order.folder, options)
+            whole = {frame.id: frame for frame in frames}
+            for frame in (frame for frame in frames if frame.id in wanted):
+                whole[frame.id] = facts(frame)
+                yield Progress(0, len(wanted), "reading what the files say")
+            return (yield from export_steps(annotations, (*whole.values(),), structures, order.folder, options))
 
         self.progress, self._began = None, time.monotonic()
         self._running = NOT_SENT
@@ -136,11 +141,14 @@ class Exporting:
             self._bench.dispatch.problem.emit("The export was stopped. Nothing of it was written; earlier ones stay.")
 
     def _options(self, order: ExportOrder) -> ExportOptions:
+        session, sources = self._bench.session, self._bench.sources
+        setups = {frame.id: session.setup(frame.id) for frame in session.frames}
         return ExportOptions(
             formats=order.formats,
             frames=order.frames,
             key=self._key() if order.deidentify else b"",
-            pixels=reader_of(self._bench.sources),
+            pixels=reader_of(sources),
+            scan=ScanSectors(session.frames, setups, sources.grey).mask,
             provenance=self._provenance(),
         )
 
@@ -157,8 +165,11 @@ class Exporting:
             return Provenance(settings=settings)
         return Provenance(model.name, model.fingerprint, model.lineage, model.licence, settings)
 
-    def _frames(self) -> tuple[Frame, ...]:
-        return self._bench.session.frames
+    def _wanted(self, order: ExportOrder) -> tuple[Frame, ...]:
+        """The accepted frames that are to be exported."""
+        accepted = self._bench.session.annotations
+        wanted = accepted if order.frames is None else set(order.frames)
+        return tuple(one for one in self._bench.session.frames if one.id in accepted and one.id in wanted)
 
 
 def reader_of(sources: Sources) -> Callable[[Frame], Pixels]:

@@ -5,22 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from napari_adasam.domain.calibration import FrameSetup, Ruler, alike, objection
 from napari_adasam.domain.errors import InputError
-from napari_adasam.domain.records import Frame
 from napari_adasam.domain.sector import Sector, Vertex, drawn_sector
-from napari_adasam.domain.sector_finding import brightest, find_sector
-from napari_adasam.files.pixels import to_grey
 from napari_adasam.services.keeping import Keeping
 from napari_adasam.services.regions import Regions
+from napari_adasam.services.scan_sectors import sector_of_clip
 from napari_adasam.services.workbench import Workbench
 
 DEPTH = 100
-CLIP_FRAMES = 5
-"""A clip's sector is looked for in the maximum of so many of its frames."""
 
 Setups = dict[str, FrameSetup]
 
@@ -88,7 +81,7 @@ class MarkingOut:
         frame = self._session.frame(frame_id)
         if frame.file_id not in self._found:
             clip = [one for one in self._session.frames if one.file_id == frame.file_id]
-            self._found[frame.file_id] = find_sector(brightest([self._grey(one) for one in _some(clip)]))
+            self._found[frame.file_id] = sector_of_clip(clip, self._sources.grey)
         return self._found[frame.file_id]
 
     def draw_sector(self, frame_id: str, vertices: Sequence[Vertex]) -> None:
@@ -143,14 +136,5 @@ class MarkingOut:
         there.append(here.pop())
         return True
 
-    def _grey(self, frame: Frame) -> NDArray[np.uint8]:
-        return to_grey(self._sources.pixels(frame.id))
-
     def _on_setup(self, frame_id: str) -> None:
         self._regions.set(frame_id, self._session.setup(frame_id).sector)
-
-
-def _some(clip: Sequence[Frame]) -> Sequence[Frame]:
-    """Some frames of a clip, evenly spread."""
-    step = max(1, len(clip) // CLIP_FRAMES)
-    return clip[::step][:CLIP_FRAMES]

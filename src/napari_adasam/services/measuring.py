@@ -67,9 +67,9 @@ def measure_dataset(
     rows: list[Row] = []
     for number, key in enumerate(sound, start=1):
         labels = dataset.labels(key)
-        grey, spacing = _picture(dataset, key, labels, problems)
+        grey, spacing, part = _picture(dataset, key, labels, problems)
         name = dataset.images.get(key, dataset.labelled[key]).name
-        rows += measured_rows(Measured(key, name, labels, spacing, given=given[key]), structures, grey)
+        rows += measured_rows(Measured(key, name, labels, spacing, part, given=given[key]), structures, grey)
         on_progress(len(keys) + number, len(keys) + len(sound), key)
     make_folder(out.parent)
     write_whole(out, table_csv(rows, given_columns(given)))
@@ -117,10 +117,10 @@ def _structure(value: int, names: dict[int, str], stacked: Sequence[bool]) -> St
 
 def _picture(
     dataset: Dataset, key: str, labels: Labels, problems: list[str]
-) -> tuple[NDArray[Any] | None, Spacing | None]:
-    """Grey levels and spacing of a label image, each ``None`` where there is none that fits it."""
+) -> tuple[NDArray[Any] | None, Spacing | None, tuple[int, int, int, int] | None]:
+    """Grey levels of a label image, its spacing, and what that holds for; each ``None`` where there is none."""
     grey: NDArray[Any] | None = None
-    spacing: Spacing | None = None
+    spacing, part = None, None
     found: list[str] = []
     if key in dataset.images:
         try:
@@ -128,7 +128,7 @@ def _picture(
         except InputError as error:
             found.append(f"{error} {key} was measured without echo intensity.")
     try:
-        spacing = dataset.spacing(key)
+        spacing, part = dataset.scale(key)
     except InputError as error:
         found.append(f"{error} {key} was measured in pixels.")
     if grey is not None and grey.shape != labels.shape:
@@ -138,7 +138,7 @@ def _picture(
         ]
         grey = spacing = None
     problems += found
-    return grey, spacing
+    return grey, spacing, part
 
 
 def _further(row: Mapping[str, str]) -> dict[str, str]:

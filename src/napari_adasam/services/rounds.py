@@ -73,7 +73,7 @@ def run_round(
     frames: list[Accepted | Remaining] = [*order.accepted, *order.remaining]
     for done, one in enumerate(frames, start=1):
         try:
-            pixels = sources.read(one.frame_id)
+            pixels = sources.grey(one.frame_id)
         except InputError as error:
             yield Reading(done, total, str(error))
             continue

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from napari_adasam.domain.calibration import NOT_SET
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.export_formats import EVERYDAY
 from napari_adasam.domain.records import Frame, FrameStatus
 from napari_adasam.files.exports import ExportOptions, ExportReport, Provenance, export, losses, read_key
 from napari_adasam.files.store import SessionRecord, Store
 from napari_adasam.services.exporting import reader_of
+from napari_adasam.services.scan_sectors import ScanSectors
 from napari_adasam.services.sources import Sources
 
 SHOWN_NAMES = 5
@@ -48,25 +50,35 @@ def export_session(
         If the disk did not take it; nothing was written then.
     """
     record = Store.read(folder)
-    accepted = [frame for frame in record.frames if _is_accepted(record, frame)]
+    sources = Sources()
+    sources.add_frames(record.frames)
+    frames = [_as_set(record, frame) for frame in record.frames]
+    accepted = [frame for frame in frames if _is_accepted(record, frame)]
     chosen = _chosen(record.frames, accepted, order.names)
     for sentence in (*record.problems, *losses(order.formats, chosen, record.structures, order.deidentify)):
         tell(sentence)
-    sources = Sources()
-    sources.add_frames(record.frames)
     options = ExportOptions(
         formats=order.formats,
         frames=tuple(frame.id for frame in chosen),
         key=read_key(folder) if order.deidentify else b"",
         pixels=reader_of(sources),
+        scan=ScanSectors(record.frames, record.setups, sources.grey).mask,
         progress=progress,
         provenance=_provenance(record),
     )
-    return export(record.annotations, accepted, record.structures, out, options)
+    wanted = {frame.id for frame in chosen}
+    whole = [sources.facts(frame) if frame.id in wanted else frame for frame in frames]
+    return export(record.annotations, whole, record.structures, out, options)
 
 
 def _is_accepted(record: SessionRecord, frame: Frame) -> bool:
     return record.statuses.get(frame.id) is FrameStatus.ACCEPTED and frame.id in record.annotations
+
+
+def _as_set(record: SessionRecord, frame: Frame) -> Frame:
+    """The frame with the scale that was set by hand, where there is one."""
+    scale = record.setups.get(frame.id, NOT_SET).scale
+    return frame if scale is None else replace(frame, spacing=scale)
 
 
 def _chosen(frames: Sequence[Frame], accepted: Sequence[Frame], names: Sequence[str]) -> list[Frame]:

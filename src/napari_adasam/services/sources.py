@@ -7,12 +7,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_adasam.domain.calibration import FROM_REGION
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Frame
 from napari_adasam.files.readers import Clip, open_file
 from napari_adasam.services.ports import Pixels
 
 BUDGET = 256 * 1024 * 1024
+NOWHERE = (0, 0, 0, 0)
+"""A region that nothing lies in."""
 NAMED = 3
 """How many files a sentence about many of them names."""
 
@@ -86,6 +92,28 @@ class Sources:
         Raises InputError if the file is gone, changed or broken.
         """
         frame = self._frames[frame_id]
+        return self._clip(frame).read(frame.index)
+
+    def grey(self, frame_id: str) -> NDArray[np.uint8]:
+        """The same for the model: (height, width) uint8 by the file's bits (:meth:`Clip.grey`). Any thread."""
+        frame = self._frames[frame_id]
+        return self._clip(frame).grey(frame.index)
+
+    def facts(self, frame: Frame) -> Frame:
+        """A frame with what its file says and a session does not keep: times, bits, region, geometry. Any thread.
+
+        The frame's own scale stays, by hand or not. Where the file cannot be read, a scale that holds for a region only
+        holds for nothing, since the region is not known.
+        """
+        try:
+            own = self._clip(frame).frames[frame.index]
+        except InputError:
+            regional = frame.spacing is not None and frame.spacing.source == FROM_REGION
+            return replace(frame, region=NOWHERE) if regional and frame.region is None else frame
+        return replace(frame, time_s=own.time_s, bits=own.bits, region=own.region, geometry=own.geometry)
+
+    def _clip(self, frame: Frame) -> Clip:
+        """The frame's file, opened if it is not; InputError if it is gone, or another one than it was."""
         clip = self._clips.get(frame.path)
         if clip is None:
             clip = self._clips.setdefault(frame.path, open_file(Path(frame.path)))
@@ -94,7 +122,7 @@ class Sources:
                 f"{Path(frame.path).name} is another file than when the session was made; put the original back. "
                 "Its masks are safe."
             )
-        return clip.read(frame.index)
+        return clip
 
     def pixels(self, frame_id: str) -> Pixels:
         """The same for the screen, read-only, from memory if it was shown lately. GUI thread."""

@@ -124,7 +124,7 @@ class Suggesting:
         parts = [(group, use) for group, use in ((usual, prompts), (surely, _always(prompts))) if group]
 
         def work() -> list[Suggestion]:
-            predictor, pixels = bench.models.predictor(), bench.sources.read(frame_id)
+            predictor, pixels = bench.models.predictor(), bench.sources.grey(frame_id)
             return [one for group, use in parts for one in predictor.suggest(frame_id, pixels, group, use)]
 
         return work

@@ -80,14 +80,14 @@ def several_large_parts(mask: Any) -> bool:
 def labelled_frames(dataset: Dataset, ids: Sequence[str]) -> list[LabelledFrame]:
     """Images with their label images, as the trainer takes them."""
     return [
-        LabelledFrame(content_id(dataset.images[key]), dataset.image(key), dataset.labels(key), dataset.groups[key])
+        LabelledFrame(content_id(dataset.images[key]), dataset.grey(key), dataset.labels(key), dataset.groups[key])
         for key in ids
     ]
 
 
 def unlabelled_frames(dataset: Dataset, ids: Sequence[str]) -> list[UnlabelledFrame]:
     """Images without their label images."""
-    return [UnlabelledFrame(content_id(dataset.images[key]), dataset.image(key)) for key in ids]
+    return [UnlabelledFrame(content_id(dataset.images[key]), dataset.grey(key)) for key in ids]
 
 
 def run_round(

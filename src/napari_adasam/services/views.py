@@ -7,6 +7,7 @@ view's number alone.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -44,15 +45,23 @@ class Views:
         return net.sam.encoder.back(front.to(self._device).float(), self.cut)
 
     def labelled(self, frame: LabelledFrame, view: int) -> tuple[Tensor, Tensor]:
-        """Activation and labels (S, S) of a view of an accepted frame; ``NO_IMAGE`` where the view shows none."""
+        """Activation and labels (S, S) of a view of an accepted frame; ``NO_IMAGE`` where the view shows none.
+
+        With ``use_sector`` that is everything outside of the sector, too, and no interface is painted there.
+        """
         whole = label_canvas(frame.labels, self._size)
         canvas = Canvas(frame.pixels.shape[0], frame.pixels.shape[1], self._size)
         rows, columns = canvas.inner
         whole[rows:], whole[:, columns:] = NO_IMAGE, NO_IMAGE
+        _, region = self.predictor.seen(frame.frame_id, frame.pixels)
+        if region is not None:
+            whole[label_canvas(region.mask.astype(np.uint8), self._size) == 0] = NO_IMAGE
         if view == 0:
             return self._plain(frame.frame_id, frame.pixels), whole
         rng = _rng(frame.frame_id, view)
         geometry, tone = augment.draw_geometry(rng), augment.draw_tone(rng)
+        if region is not None:
+            tone = replace(tone, chrome=None)
         shifted = augment.warp((whole - NO_IMAGE)[None].float(), geometry, nearest=True)  # 0 where there is nothing
         labels = shifted[0].round().long() + NO_IMAGE
         if tone.chrome is not None:  # an interface is painted there, which at use is part of the picture

@@ -9,7 +9,7 @@ from napari_adasam.domain.records import Frame
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.dicom import BURNED_IN
 from napari_adasam.files.exports.dicom_source import comes_from_dicom
-from napari_adasam.files.exports.nifti import geometry_of
+from napari_adasam.files.exports.nifti import is_slice
 
 LONGEST_LABEL = 64
 NO_PLACE_FOR_SCALE = ("png", "coco")
@@ -48,7 +48,7 @@ def _names_and_scale(formats: Collection[str], frames: Sequence[Frame]) -> list[
         found.append(
             f"{_listed(own)}: other programs will not see the names of structures; they are in provenance.json."
         )
-    if "nifti" in formats and any(geometry_of(frame) is not None for frame in frames):
+    if "nifti" in formats and any(is_slice(frame) for frame in frames):
         found.append("NIfTI: slices of a volume are put back into one file; others are empty in it.")
     scaleless = [name for name in NO_PLACE_FOR_SCALE if name in formats]
     if scaleless and unknown < len(frames):

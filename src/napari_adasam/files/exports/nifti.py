@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 from collections import Counter
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,13 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Frame, Geometry, Labels, Spacing
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.exports.naming import unique_names
 from napari_adasam.files.exports.options import Item
 from napari_adasam.files.exports.plan import Plan
 from napari_adasam.files.exports.png import facts_json
-from napari_adasam.files.readers import open_file
 from napari_adasam.files.staging import Staging
 
 NIFTI = (".nii", ".nii.gz")
@@ -37,7 +36,7 @@ class NiftiFiles:
 
     def __init__(self, staging: Staging, plan: Plan) -> None:
         self._staging = staging
-        self._geometries = {frame.id: geometry_of(frame) for frame in plan.sources}
+        self._geometries = {frame.id: _geometry(frame) for frame in plan.sources}
         stacked = [frame for frame in plan.sources if self._geometries[frame.id] is not None]
         self._counts = Counter(Path(frame.path) for frame in stacked)
         flat = [(frame.id, plan.names[frame.id]) for frame in plan.sources if self._geometries[frame.id] is None]
@@ -75,19 +74,18 @@ def mask_nifti(labels: Labels, spacing: Spacing | None = None, structures: Seque
     return _nifti(array, affine, spacing is not None, facts_json(structures, spacing))
 
 
-def geometry_of(frame: Frame) -> Geometry | None:
-    """How the volume lies that a frame is a slice of; ``None`` if it is of none.
-
-    A reopened session does not hold it: then it is read from the file. Raises InputError if that is not there.
-    """
-    if frame.geometry is not None or not frame.path.lower().endswith(NIFTI):
-        return frame.geometry
-    return _geometries(frame.path)[frame.index]
+def is_slice(frame: Frame) -> bool:
+    """Whether a frame comes from a NIfTI file, which the masks of its frames go back to."""
+    return frame.path.lower().endswith(NIFTI)
 
 
-@lru_cache(maxsize=64)
-def _geometries(path: str) -> tuple[Geometry | None, ...]:
-    return tuple(one.geometry for one in open_file(Path(path)).frames)
+def _geometry(frame: Frame) -> Geometry | None:
+    """How the volume lies that a frame is a slice of; ``None`` if it is of none."""
+    if frame.geometry is None and is_slice(frame):
+        raise InputError(
+            f"{Path(frame.path).name} cannot be read, so its masks cannot be put back into a volume; put it back."
+        )
+    return frame.geometry
 
 
 def _nifti(array: NDArray[np.uint8], affine: NDArray[np.float64], known: bool, text: str) -> bytes:

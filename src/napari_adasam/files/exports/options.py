@@ -10,12 +10,13 @@ from typing import Any
 from numpy.typing import NDArray
 
 from napari_adasam.domain.export_formats import EVERYDAY
-from napari_adasam.domain.records import Annotation, Frame
+from napari_adasam.domain.records import Annotation, Frame, Mask
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.exports.provenance import Provenance
 
 OnProgress = Callable[[int, int, str], None]
 ReadPixels = Callable[[Frame], NDArray[Any]]
+FindScan = Callable[[Frame], Mask | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +34,9 @@ class ExportOptions:
     pixels
         Gives the picture of a frame, (height, width) or (height, width, 3), uint8 or uint16; for overlays and echo
         intensity. Raises InputError if it cannot be read.
+    scan
+        Gives the part of a frame's picture that is scanned, (height, width) bool, ``None`` for all of it: the rest
+        does not enter echo intensity. Raises InputError if it cannot be told.
     progress
         Told (done, total, what) before each frame.
     """
@@ -41,6 +45,7 @@ class ExportOptions:
     frames: Collection[str] | None = None
     key: bytes = field(default=b"", repr=False)
     pixels: ReadPixels | None = None
+    scan: FindScan | None = None
     progress: OnProgress | None = None
     provenance: Provenance = field(default_factory=Provenance)
 

@@ -57,7 +57,7 @@ def open_output(name: str, plan: Plan, staging: Staging, files: ExitStack) -> Ou
     if name == "coco":
         return CocoFile(files.enter_context(staging.open(COCO_FILE)), plan.structures)
     if name == "csv":
-        return TableFile(files.enter_context(staging.open(TABLE_FILE)), plan.names, pixels)
+        return TableFile(files.enter_context(staging.open(TABLE_FILE)), plan.names, pixels, plan.scan)
     if name == "nifti":
         return NiftiFiles(staging, plan)
     if name == "dicom-seg":

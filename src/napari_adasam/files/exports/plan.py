@@ -16,7 +16,7 @@ from napari_adasam.domain.records import Annotation, Frame
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.exports.dicom_source import comes_from_dicom
 from napari_adasam.files.exports.naming import output_names, without_names
-from napari_adasam.files.exports.options import ExportOptions, ReadPixels
+from napari_adasam.files.exports.options import ExportOptions, FindScan, ReadPixels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +31,7 @@ class Plan:
         The same as they go out: without paths if names are left out.
     names
         Frame id to its name in the export.
-    key, pixels
+    key, pixels, scan
         See :class:`ExportOptions`; ``pixels`` takes frames as they go out.
     """
 
@@ -41,6 +41,7 @@ class Plan:
     structures: tuple[Structure, ...]
     key: bytes = field(repr=False)
     pixels: ReadPixels | None = field(repr=False)
+    scan: FindScan | None = field(default=None, repr=False)
 
     def file_stem(self, source: Frame) -> str:
         """What the file of a frame is called in the export: without the frame's own number."""
@@ -69,7 +70,7 @@ def make_plan(
         raise InputError("Overlays need the pictures, which cannot be read here; choose another format.")
     shown = [without_names(frame, options.key) for frame in sources] if options.key else sources
     pixels = _reader(sources, options.pixels)
-    return Plan(tuple(sources), tuple(shown), output_names(shown), tuple(structures), options.key, pixels)
+    return Plan(tuple(sources), tuple(shown), output_names(shown), tuple(structures), options.key, pixels, options.scan)
 
 
 def _check_dicom(frames: Sequence[Frame]) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import IO, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Frame
-from napari_adasam.files.exports.options import Item, ReadPixels
+from napari_adasam.files.exports.options import FindScan, Item, ReadPixels
 from napari_adasam.files.exports.table import measurements_csv
-from napari_adasam.files.pixels import to_grey
+from napari_adasam.files.pixels import grey_levels
 
 FILE = "measurements.csv"
 
@@ -23,14 +24,17 @@ class TableFile:
     ----------
     names
         Frame id to the frame's name in the export.
-    pixels
-        Gives a frame's picture; ``None`` if there are none.
+    pixels, scan
+        Of :class:`ExportOptions`.
     """
 
-    def __init__(self, file: IO[bytes], names: Mapping[str, str], pixels: ReadPixels | None) -> None:
+    def __init__(
+        self, file: IO[bytes], names: Mapping[str, str], pixels: ReadPixels | None, scan: FindScan | None = None
+    ) -> None:
         self._file = file
         self._names = names
         self._pixels = pixels
+        self._scan = scan
         self._begun = False
 
     def add(self, item: Item) -> None:
@@ -45,11 +49,15 @@ class TableFile:
         """Nothing is left to do."""
 
     def grey(self, frame: Frame) -> NDArray[Any] | None:
-        """(height, width) grey values in the picture's own bit depth; ``None`` if the picture cannot be read."""
+        """(height, width) grey values in the picture's own bit depth; ``None`` if the picture cannot be read.
+
+        They are masked where the picture does not show the scan.
+        """
         if self._pixels is None:
             return None
         try:
-            pixels = self._pixels(frame)
+            grey = grey_levels(self._pixels(frame))
+            scan = None if self._scan is None else self._scan(frame)
         except InputError:
             return None
-        return pixels if pixels.ndim == 2 else to_grey(pixels)
+        return grey if scan is None else np.ma.array(grey, mask=~scan)

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_adasam.domain.calibration import BY_HAND
 from napari_adasam.domain.errors import InputError
-from napari_adasam.domain.measures import Measurement, measure
+from napari_adasam.domain.measures import Measurement, measure, scale_within
 from napari_adasam.domain.records import Annotation, Frame, Labels, MaskOrigin, Spacing
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.pixels import bit_depth
@@ -26,6 +27,8 @@ KEYS = ("file", "id")
 """Columns of a file table that say which file a row is about."""
 NOT_COMPARABLE = "not comparable across devices or gains"
 GREY = "grey level"
+OUTSIDE_SCAN = "outside the scan sector left out"
+BEYOND_SCALE = "reaches out of the part of the picture that the scale holds for"
 
 Row = dict[str, str]
 FileTable = Mapping[str, Mapping[str, str]]
@@ -43,6 +46,11 @@ class Measured:
         (height, width) uint8.
     spacing
         ``None``: figures are in pixels.
+    part
+        (y0, x0, y1, x1) in pixels, the ends outside: what the spacing holds for; ``None`` for all of the picture. A
+        structure that reaches out of it is measured in pixels.
+    bits
+        Of a grey value in the file; ``None``: those that the picture uses.
     annotation
         How the masks came to be; ``None`` where nobody knows.
     given
@@ -53,6 +61,8 @@ class Measured:
     file: str
     labels: Labels = field(repr=False)
     spacing: Spacing | None
+    part: tuple[int, int, int, int] | None = None
+    bits: int | None = None
     annotation: Annotation | None = None
     given: Mapping[str, str] = field(default_factory=dict)
 
@@ -84,7 +94,8 @@ def measurements_csv(
         if frame.id in annotations:
             annotation, path = annotations[frame.id], Path(frame.path)
             own = table.get(frame.stem, table.get(path.stem, {}))
-            one = Measured(names[frame.id], path.name, annotation.labels, frame.spacing, annotation, own)
+            facts = (annotation.labels, frame.spacing, scaled_part(frame), frame.bits, annotation, own)
+            one = Measured(names[frame.id], path.name, *facts)
             rows += measured_rows(one, structures, grey(frame))
     return table_csv(rows, given_columns(table))
 
@@ -93,13 +104,23 @@ def measured_rows(one: Measured, structures: Sequence[Structure], grey: NDArray[
     """All rows of one label image: its structures by value, then those that have no name but are there."""
     present = {int(value) for value in np.unique(one.labels)} - {0}
     nameless = [Structure(value, f"value {value}") for value in present - {structure.value for structure in structures}]
-    bits = "" if grey is None else str(bit_depth(np.ma.getdata(grey)))
+    bits = "" if grey is None else str(one.bits or bit_depth(np.ma.getdata(grey)))
     rows = []
     for structure in sorted((*structures, *nameless), key=lambda structure: structure.value):
         common = _common(one, structure, structure.value in present)
-        for figure in measure(one.labels, structure, one.spacing, grey):
-            rows.append(common | _figure(figure, bits) | dict(one.given))
+        spacing = scale_within(one.labels, structure.value, one.spacing, one.part)
+        beyond = () if spacing is one.spacing else (BEYOND_SCALE,)
+        outside = _outside(one.labels, structure.value, grey)
+        for figure in measure(one.labels, structure, spacing, grey):
+            notes = (NOT_COMPARABLE, *outside, *beyond) if figure.unit == GREY else beyond
+            rows.append(common | _figure(figure, bits, notes) | dict(one.given))
     return rows
+
+
+def scaled_part(frame: Frame) -> tuple[int, int, int, int] | None:
+    """The part of the picture that a frame's scale holds for; a scale by hand holds for all of it."""
+    by_hand = frame.spacing is not None and frame.spacing.source == BY_HAND
+    return None if by_hand else frame.region
 
 
 def table_csv(rows: Iterable[Row], further: Sequence[str] = ()) -> bytes:
@@ -160,12 +181,20 @@ def _common(one: Measured, structure: Structure, present: bool) -> Row:
     }
 
 
-def _figure(figure: Measurement, bits: str) -> Row:
+def _figure(figure: Measurement, bits: str, notes: Sequence[str]) -> Row:
     whole = figure.unit == "px²"
     row = {
         "measure": figure.name,
         "value": f"{figure.value:.0f}" if whole else f"{figure.value:.4f}",
         "unit": figure.unit,
         "scale_source": figure.scale,
+        "bit_depth": bits if figure.unit == GREY else "",
+        "note": "; ".join(notes),
     }
-    return row | {"bit_depth": bits, "note": NOT_COMPARABLE} if figure.unit == GREY else row
+    return row
+
+
+def _outside(labels: Labels, structure: int, grey: NDArray[Any] | None) -> tuple[str, ...]:
+    """Says how many pixels of a structure do not enter its echo intensity; nothing where all do."""
+    left_out = 0 if grey is None else int(np.count_nonzero(np.ma.getmaskarray(grey) & (labels == structure)))
+    return (f"{left_out} px {OUTSIDE_SCAN}",) if left_out else ()
