@@ -56,6 +56,12 @@ def test_icc_does_not_depend_on_unit_zero_or_order(ratings: np.ndarray, factor: 
         assert found.value <= found.high + 1e-9
 
 
+def test_icc_with_next_to_no_degrees_of_freedom_is_finite() -> None:
+    found = icc([[0, 2], [2, -0.125], [2, -0.125]])
+    assert found.value < 0
+    assert np.isfinite([found.low, found.high]).all()
+
+
 def test_icc_is_of_absolute_agreement() -> None:
     first = np.array([20.0, 25.0, 31.0, 18.0, 27.0])
     assert icc(np.stack([first, first], axis=1)) == icc(SHROUT_FLEISS).__class__(1.0, 1.0, 1.0)

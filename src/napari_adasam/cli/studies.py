@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from napari_adasam.cli.program import BUNDLED, ModelName, StructureNames, app, names_of, progress, show
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import ModelSettings
+
+if TYPE_CHECKING:
+    from napari_adasam.evaluation.run import StudyOptions
 
 STUDIES = ("prompts", "labels")
 
@@ -52,7 +55,7 @@ def evaluate(
     from napari_adasam.services.torch_start import keep_triton_out
 
     keep_triton_out()
-    from napari_adasam.evaluation.run import STUDIES_BY_NAME, StudyOptions, write_json
+    from napari_adasam.evaluation.run import StudyOptions
 
     options = StudyOptions(
         model=ModelSettings(name=model, input_size=input_size, use_sector=sector),
@@ -65,8 +68,14 @@ def evaluate(
         seeds=tuple(range(seeds)),
         gated=gated,
     )
+    _measure(study, test or dataset, options, json_file)
+
+
+def _measure(study: str, folder: Path, options: StudyOptions, json_file: Path | None) -> None:
+    from napari_adasam.evaluation.run import STUDIES_BY_NAME, write_json
+
     with progress("images") as advance:
-        result = STUDIES_BY_NAME[study](test or dataset, options, advance)
+        result = STUDIES_BY_NAME[study](folder, options, advance)
     if json_file:
         write_json(json_file, result)
     show(result)

@@ -129,7 +129,8 @@ def icc(ratings: ArrayLike) -> Interval:
     below, above = _f_quantile(n - 1, freedom), _f_quantile(freedom, n - 1)
     others = k * judges + (k * n - k - n) * rest
     low = n * (targets / below - rest) / (others + n * targets / below)
-    high = n * (targets - rest / above) / (others / above + n * targets)
+    # Times the quantile, which may be 0 or without bound where there are next to no degrees of freedom.
+    high = n * (targets * above - rest) / (others + n * targets * above) if np.isfinite(above) else 1.0
     return Interval(float(value), float(low), float(high))
 
 
