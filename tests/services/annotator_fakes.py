@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.errors import InputError, StorageError
 from napari_adasam.domain.prompts import Point, Prompt
 from napari_adasam.domain.records import Mask, Suggestion
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.session import Session
 from napari_adasam.domain.settings import PromptSettings, Settings
 from napari_adasam.domain.structures import Structure
+from napari_adasam.files.store import Store
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.services.ports import LabelledFrame, ModelInfo, Pixels, SegmentAnswer, UnlabelledFrame
 
@@ -236,6 +238,18 @@ def make_desk(settings: Settings, structures: Sequence[Structure]) -> Desk:
     annotator.model_changed.connect(desk.models.append)
     annotator.saved.connect(desk.saved.append)
     return desk
+
+
+FULL = "The disk is full. What was saved before is unchanged. Free some space and accept again."
+
+
+def full_disk(patch: pytest.MonkeyPatch, method: str) -> None:
+    """Let a method of the session's store find no space."""
+
+    def fail(*_args: object) -> None:
+        raise StorageError(FULL)
+
+    patch.setattr(Store, method, fail)
 
 
 def write_images(folder: Path, count: int) -> Path:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from annotator_fakes import OUTSIDE, Desk, make_desk, run_round, write_images
+from annotator_fakes import FULL, OUTSIDE, Desk, full_disk, make_desk, run_round, write_images
 
-from napari_adasam.domain.errors import StorageError
 from napari_adasam.domain.records import FrameStatus, MaskOrigin
 from napari_adasam.domain.settings import LearnSettings, Settings
 from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
@@ -143,13 +142,10 @@ def test_a_disk_that_takes_no_draft_says_so_and_work_goes_on(
     desk = sit()
     open_scans(desk, tmp_path)
 
-    def full(*_: object) -> None:
-        raise StorageError("The disk is full.")
-
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "save_draft", full)
+        full_disk(patch, "save_draft")
         labels = stroke(desk)
-    assert desk.problems == ["The disk is full."]
+    assert desk.problems == [FULL]
     assert (labels[2:6, 5:20] == 1).all()
     stroke(desk, 2)
     assert desk.current in Store.read(stored(desk)).drafts
@@ -274,10 +270,7 @@ def test_structures_the_disk_does_not_take_stay_as_they_were(
     desk = sit()
     open_scans(desk, tmp_path)
 
-    def full(*_: object) -> None:
-        raise StorageError("The disk is full.")
-
-    monkeypatch.setattr(Store, "save_structures", full)
+    full_disk(monkeypatch, "save_structures")
     desk.annotator.set_structures([Structure(7, "bone")])
-    assert desk.problems == ["The disk is full."]
+    assert desk.problems == [FULL]
     assert desk.session.structures == MUSCLE_PRESET

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from annotator_fakes import HEIGHT, WIDTH, Desk, make_desk
+from annotator_fakes import FULL, HEIGHT, WIDTH, Desk, full_disk, make_desk
 from PIL import Image
 
 from napari_adasam.domain.calibration import Ruler
-from napari_adasam.domain.errors import StorageError
 from napari_adasam.domain.records import Spacing
 from napari_adasam.domain.settings import LearnSettings, Settings
 from napari_adasam.files.store import Store
@@ -94,13 +93,10 @@ def test_what_was_set_before_there_was_a_folder_is_kept_too(desk: Desk, tmp_path
 
 
 def test_a_full_disk_changes_nothing(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_args: object) -> None:
-        raise StorageError("The disk is full.")
-
     assert desk.annotator.save_as(tmp_path / "session")
-    monkeypatch.setattr(Store, "save_setups", fail)
+    full_disk(monkeypatch, "save_setups")
     assert not desk.annotator.set_scale(RULER)
-    assert desk.problems == ["The disk is full."]
+    assert desk.problems == [FULL]
     assert spacings(desk) == [None] * 4
 
 

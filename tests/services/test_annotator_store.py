@@ -9,17 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from annotator_fakes import Desk, make_desk
+from annotator_fakes import FULL, Desk, full_disk, make_desk
 from PIL import Image
 
-from napari_adasam.domain.errors import InputError, StorageError
+from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.prompts import Point
 from napari_adasam.domain.records import Annotation, FrameStatus
 from napari_adasam.domain.settings import LearnSettings, Settings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.store import Store
-
-FULL = "The disk is full. What was saved before is unchanged. Free some space and accept again."
 
 
 @pytest.fixture
@@ -39,13 +37,6 @@ def reopened(tmp_path: Path) -> Desk:
 
 def on_disk(folder: Path) -> dict[str, str]:
     return {frame_id: str(status) for frame_id, status in Store.read(folder).statuses.items()}
-
-
-def full_disk(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
-    def fail(*_args: object) -> None:
-        raise StorageError(FULL)
-
-    monkeypatch.setattr(Store, method, fail)
 
 
 def test_a_frame_is_on_disk_before_its_status_says_accepted(kept: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
