@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 from PIL import Image
 from tiny import BrightnessEncoder, blob, tiny_net, tiny_vit
 
+from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.splits import split_groups
 from napari_adasam.files.clips import content_id
 from napari_adasam.model import checkpoints
@@ -114,6 +116,23 @@ def test_it_can_go_on_from_its_own_file(data: Path, base: Path, tmp_path: Path) 
     fields = checkpoints.read(second)[1]
     assert len(fields["lineage"]) == 3
     assert fields["lineage"][0].startswith("base ")
+
+
+def test_a_kind_that_is_left_out_is_not_read_and_the_file_says_so(data: Path, base: Path, tmp_path: Path) -> None:
+    out, on = tmp_path / "out.safetensors", tmp_path / "on.safetensors"
+    train_bundled(data, base, out, replace(SETTINGS, without=("second",)), lambda *_: None)
+    fields = checkpoints.read(out)[1]
+    assert len(fields["trained_on"]) == 7
+    assert set(fields["trained_on"]) == load_sources(data, 64, ("second",))[1]
+    assert fields["lineage"][1] == "adasam-us, 3 of 3 steps, seed 0, without second"
+    train_bundled(data, out, on, replace(SETTINGS, without=("first",)), lambda *_: None)
+    assert len(checkpoints.read(on)[1]["trained_on"]) == 14  # what the base saw is seen
+
+
+@pytest.mark.parametrize("without", [("first", "second"), ("nerve",)])
+def test_kinds_that_cannot_be_left_out_are_refused(data: Path, without: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match="Nothing was trained"):
+        BundledSettings(without=without)
 
 
 def test_the_same_seed_makes_the_same_model(data: Path, base: Path, tmp_path: Path) -> None:

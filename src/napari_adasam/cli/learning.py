@@ -71,6 +71,9 @@ def train_bundled(
     out: Annotated[Path, typer.Option(metavar="MODEL", help="The model's file, *.safetensors.")],
     steps: Annotated[int, typer.Option(help="Optimiser steps; each sees four views.")] = 460,
     seed: Seed = 0,
+    without: Annotated[
+        list[str] | None, typer.Option(metavar="KIND", help="Leave this data set out, to test on it; repeatable.")
+    ] = None,
 ) -> None:
     """Make the bundled model."""
     from napari_adasam.services.torch_start import keep_triton_out
@@ -80,7 +83,15 @@ def train_bundled(
     from napari_adasam.services.bundled import train_bundled as run
 
     with progress("steps") as advance:
-        show(run(data, base, out, BundledSettings(steps=steps, seed=seed), _on_step(advance, steps)))
+        show(
+            run(
+                data,
+                base,
+                out,
+                BundledSettings(steps=steps, seed=seed, without=tuple(without or ())),
+                _on_step(advance, steps),
+            )
+        )
 
 
 def method_of(name: str) -> Method:
