@@ -13,7 +13,7 @@ from platformdirs import user_data_path
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import ClassifierForm, Method, ModelSettings
-from napari_adasam.model import checkpoints
+from napari_adasam.model import checkpoints, feedback
 from napari_adasam.model.adaptation import adapted_names, prepare, state
 from napari_adasam.model.adapters.lora import LoraSettings
 from napari_adasam.model.adasam import AdaSam, ModelCard
@@ -134,6 +134,7 @@ def _load_adapter(weights: Weights, fields: dict[str, Any], settings: ModelSetti
             "unchanged. Install the base model that it was trained on."
         )
     net.head = build(card.classifier, len(card.structures))  # type: ignore[arg-type]
+    net.feedback = feedback.of_weights(weights)
     net.card = replace(card, input_size=net.sam.size)
     prepare(net, fields["method"], LoraSettings(**fields["lora"]))
     if set(weights) != adapted_names(net):
