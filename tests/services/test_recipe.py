@@ -32,7 +32,7 @@ def weights_after(serving: Serving, settings: TrainSettings, ticks: dict[int, bo
 
 
 @pytest.mark.parametrize(
-    "part", [{"unlabelled": False}, {"ramp": False}, {"ema_teacher": False}, {"cutmix": False}, {"feedback": "train"}]
+    "part", [{"unlabelled": False}, {"ramp": False}, {"ema_teacher": False}, {"cutmix": True}, {"feedback": "train"}]
 )
 def test_each_switch_changes_what_is_learned(serving: Serving, part: dict[str, object]) -> None:
     assert weights_after(serving, with_recipe(**part)) != weights_after(serving, with_recipe())
@@ -155,6 +155,6 @@ def test_the_student_sees_what_was_cut(serving: Serving, monkeypatch: pytest.Mon
     real = unlabelled_module.paste
     monkeypatch.setattr(unlabelled_module, "paste", lambda *given: pasted.append(given[3]) or real(*given))
     predictor = serving()
-    trainer = RoundTrainer(predictor, with_recipe(), LET_PASS, gated=False)
+    trainer = RoundTrainer(predictor, with_recipe(cutmix=True), LET_PASS, gated=False)
     to_the_end(trainer.round(labelled(2), unlabelled(3), (BELLY,)))
     assert pasted == [True] * 3  # channels last; the first of the four steps has nothing to cut from

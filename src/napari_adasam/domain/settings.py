@@ -109,7 +109,7 @@ class Recipe:
     cross_prompting: bool = True
     ramp: bool = True
     ema_teacher: bool = True
-    cutmix: bool = True
+    cutmix: bool = False
     image_labels: bool = True
 
 

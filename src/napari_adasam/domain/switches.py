@@ -26,6 +26,7 @@ ABLATION = (
     "ramp=no",
     "ema_teacher=no",
     "cutmix=no",
+    "cutmix=yes",
 )
 """Each part of the method switched against the whole; what is the default already is left out by the study."""
 
