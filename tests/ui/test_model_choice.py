@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,19 @@ def test_a_model_installed_meanwhile_is_there_when_the_list_opens(
     choice.choice.showPopup()
     choice.choice.hidePopup()
     assert enabled(choice)["our-scanner"]
+
+
+def test_the_window_and_its_list_open_without_any_network(
+    make_dock: Callable[..., AdasamDock], models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached = []
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, lambda _, to: reached.append(to))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *to, **_: reached.append(to))
+    choice = make_dock().learn_panel.model
+    choice.choice.showPopup()
+    choice.choice.hidePopup()
+    assert reached == []
 
 
 @pytest.fixture
