@@ -176,7 +176,9 @@ def whereabouts(name: str) -> Path | None:
         path = models_folder() / PUBLISHED[name].file
     else:
         record = installed().get(name)
-        path = models_folder() / (record.file if record else name)
+        if record is None:
+            return None
+        path = models_folder() / record.file
     return path if path.is_file() else None
 
 
