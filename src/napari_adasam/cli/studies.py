@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_adasam.cli.program import BUNDLED, Changes, StructureNames, app, names_of, progress, show
+from napari_adasam.cli.program import BUNDLED, AdapterBase, Changes, StructureNames, app, names_of, progress, show
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import ModelSettings, Settings
 from napari_adasam.domain.switches import with_settings
@@ -59,6 +59,7 @@ def evaluate(
     dataset: Annotated[Path, typer.Argument(help="A folder with images/, labels/ and index.csv.")],
     study: Annotated[str, typer.Option(help=f"One of: {', '.join(STUDIES)}.")],
     model: StartName = None,
+    base: AdapterBase = None,
     test: Annotated[Path | None, typer.Option(metavar="DATASET2", help="Measure on this data set instead.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result here as well.")] = None,
     input_size: Annotated[int | None, typer.Option(help="Side of the model's square input, in pixels.")] = None,
@@ -81,25 +82,25 @@ def evaluate(
 
     The study labels goes on where it was stopped: what the file of --json holds already is not run again.
     """
-    if study not in STUDIES:
-        raise InputError(f'There is no study "{study}". Nothing was measured. Choose one of: {", ".join(STUDIES)}.')
+    _check(study)
     from napari_adasam.services.torch_start import keep_triton_out
 
     keep_triton_out()
     folder, part = test or dataset, part_of(held_back, validation)
-    start = _start(study, folder, model, input_size, sector)
+    start = _start(study, folder, model)
+    start = replace(start, input_size=input_size or start.input_size, use_sector=sector, base=base)
     settings = with_settings(Settings(model=start), changes or ())
     if study == "labels":
         which = (methods, counts_of(labels), seeds)
         options = _of_labels(settings, part, which, names_of(structures), limit, gated, ablation, json_file)
     else:
         options = _of_images(settings, part, names_of(structures), against, limit, clicks)
-    result = _measured(study, folder, options)
-    if json_file:
-        _written(json_file, result)
-    if table:
-        _tabulated(table, result)
-    show(result)
+    _report(_measured(study, folder, options), json_file, table)
+
+
+def _check(study: str) -> None:
+    if study not in STUDIES:
+        raise InputError(f'There is no study "{study}". Nothing was measured. Choose one of: {", ".join(STUDIES)}.')
 
 
 def part_of(held_back: bool, validation: bool) -> Part:
@@ -107,13 +108,12 @@ def part_of(held_back: bool, validation: bool) -> Part:
     return "held-back" if held_back else "validation" if validation else "unseen"
 
 
-def _start(study: str, folder: Path, model: str | None, input_size: int | None, sector: bool) -> ModelSettings:
-    start = model_at(model or BUNDLED)
-    if study == "labels" and not model:
-        from napari_adasam.evaluation.run import default_start
+def _start(study: str, folder: Path, model: str | None) -> ModelSettings:
+    if study != "labels" or model:
+        return model_at(model or BUNDLED)
+    from napari_adasam.evaluation.run import default_start
 
-        start = default_start(folder)
-    return replace(start, input_size=input_size or start.input_size, use_sector=sector)
+    return default_start(folder)
 
 
 def _of_images(
@@ -161,17 +161,17 @@ def _measured(study: str, folder: Path, options: StudyOptions) -> dict[str, Any]
         return STUDIES_BY_NAME[study](folder, options, advance)
 
 
-def _written(path: Path, result: dict[str, Any]) -> None:
-    from napari_adasam.evaluation.run import write_json
+def _report(result: dict[str, Any], json_file: Path | None, table_file: Path | None) -> None:
+    if json_file:
+        from napari_adasam.evaluation.run import write_json
 
-    write_json(path, result)
+        write_json(json_file, result)
+    if table_file:
+        from napari_adasam.evaluation.report import table
+        from napari_adasam.files.atomic import write_whole
 
-
-def _tabulated(path: Path, result: dict[str, Any]) -> None:
-    from napari_adasam.evaluation.report import table
-    from napari_adasam.files.atomic import write_whole
-
-    write_whole(path, table(result.get("summary", [])).encode())
+        write_whole(table_file, table(result.get("summary", [])).encode())
+    show(result)
 
 
 def counts_of(text: str) -> tuple[int, ...]:
