@@ -17,6 +17,8 @@ from napari_adasam.files.dataset import SLICES, Dataset
 from napari_adasam.model import registry
 from napari_adasam.services.predictor import ModelPredictor
 
+SAME_STUDY = ("study", "fingerprint", "input_size", "dataset", "tested_on", "limit", "gated")
+"""What a file must have in common with a study that goes on from it."""
 OnProgress = Callable[[int, int, str], None]
 
 
@@ -94,7 +96,7 @@ def run_labels(folder: Path, options: StudyOptions, on_progress: OnProgress) -> 
         options.limit,
     )
     bench = labels.LabelsBench(Dataset.open(folder, slices=SLICES), options.names, study)
-    about = {"dataset": folder.name, "limit": options.limit}
+    about = {"dataset": folder.name, "tested_on": study.part, "limit": options.limit, "gated": options.gated}
     result = _answer("labels", ModelPredictor(options.model), options, []) | about
     rows = _measured_before(options.resume, result)
     for new in bench.rows({labels.key_of(row) for row in rows}, on_progress):
@@ -122,15 +124,15 @@ def _measured_before(path: Path | None, result: dict[str, Any]) -> list[dict[str
         return []
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
-        same = all(before[key] == result[key] for key in ("study", "fingerprint", "input_size", "dataset", "limit"))
+        same = all(before[key] == result[key] for key in SAME_STUDY)
         rows: list[dict[str, Any]] = before["rows"] if same else []
         keyed = [labels.key_of(row) for row in rows]
     except (OSError, ValueError, LookupError, TypeError):
         same, keyed = False, []
     if not same or len(keyed) != len(rows):
         raise InputError(
-            f"{path} is not what a stopped run of this study has left: another data set or model, or another kind of "
-            "file. It is unchanged. Give --json another name."
+            f"{path} is not what a stopped run of this study has left: it is of another data set or model, tested on "
+            "other images, or another kind of file. It is unchanged. Give --json another name."
         )
     return rows
 
