@@ -21,6 +21,8 @@ class Encoder(nn.Module):
     """A chain of units. ``blocks(k)`` gives the attention blocks that belong to the units from k on."""
 
     default_adapt_from: int
+    channels_last = False
+    """Whether activations between its units are (B, h, w, C)."""
 
     def __init__(self, units: list[nn.Module]) -> None:
         super().__init__()
@@ -122,6 +124,8 @@ class _ChannelsFirstNeck(nn.Module):
 
 class Vit(Encoder):
     """segment-anything's ViT (B, L or H), its own modules in units: patches and positions, each block, neck."""
+
+    channels_last = True
 
     def __init__(self, vit: ImageEncoderViT) -> None:
         super().__init__([_PatchAndPosition(vit), *vit.blocks, _ChannelsFirstNeck(vit.neck)])

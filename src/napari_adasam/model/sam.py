@@ -129,7 +129,11 @@ def decode(net: SamNet, embeddings: Tensor, prompts: PromptBatch) -> tuple[Tenso
     logits, iou
         (N, 4, 4h, 4w) mask logits: the single mask, then the three of an ambiguous prompt; (N, 4) predicted IoU.
     """
-    sparse, dense = prompt_tokens(net, prompts)
+    return decode_tokens(net, embeddings, *prompt_tokens(net, prompts))
+
+
+def decode_tokens(net: SamNet, embeddings: Tensor, sparse: Tensor, dense: Tensor) -> tuple[Tensor, Tensor]:
+    """The same for prompts that are tokens already: sparse (N, P, 256) and dense (N, 256, h, w)."""
     decoder = net.mask_decoder
     outputs = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
     tokens = torch.cat([outputs.expand(len(sparse), -1, -1), sparse], dim=1)
