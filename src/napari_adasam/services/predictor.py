@@ -258,7 +258,8 @@ class ModelPredictor:
                 "What this session has learned belongs to another base model than the one that is set. That one is in "
                 "use now; nothing that was learned is lost. Start with the model of before to go on with it."
             )
-        net = let_clicks_in(registry.load(replace(self.settings, name=str(path))).to(base.device))
+        settings = replace(self.settings, name=str(path), base=self.settings.name)
+        net = let_clicks_in(registry.load(settings).to(base.device))
         return self.serve(net, (origin.method, origin.lora))
 
     def _use(self, net: AdaSam, learned: Learned | None) -> ModelInfo:
