@@ -137,7 +137,8 @@ def decode_tokens(net: SamNet, embeddings: Tensor, sparse: Tensor, dense: Tensor
     decoder = net.mask_decoder
     outputs = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
     tokens = torch.cat([outputs.expand(len(sparse), -1, -1), sparse], dim=1)
-    source = embeddings + dense
+    # Channels last, so that the transformer's tokens lie side by side: every product after it goes without a copy.
+    source = (embeddings + dense).contiguous(memory_format=torch.channels_last)
     position = net.prompt_encoder.get_dense_pe().expand(len(sparse), -1, -1, -1)
     hidden, source_out = decoder.transformer(source, position, tokens)
     count = decoder.num_mask_tokens

@@ -13,13 +13,12 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from napari_adasam.domain.prompts import Point, Prompt
 from napari_adasam.domain.settings import LossWeights, PromptSettings
-from napari_adasam.domain.simulated import next_click, parts
+from napari_adasam.domain.simulated import innermost, next_click, parts
 from napari_adasam.domain.structures import Structure
 from napari_adasam.model import cam
 from napari_adasam.model.adasam import AdaSam
@@ -64,8 +63,7 @@ def jittered_box(mask: Mask, rng: np.random.Generator) -> tuple[float, float, fl
 def inner_point(mask: Mask, rng: np.random.Generator) -> Point:
     """A point inside a mask: half the time its innermost pixel, else any of its pixels."""
     if rng.random() < 0.5:
-        depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
-        y, x = np.unravel_index(int(depth.argmax()), mask.shape)
+        y, x = innermost(mask)
     else:
         ys, xs = np.nonzero(mask)
         pick = rng.integers(len(ys))
