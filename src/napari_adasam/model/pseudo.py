@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
@@ -18,7 +19,7 @@ from napari_adasam.domain.prompts import Prompt
 from napari_adasam.domain.settings import LossWeights, PromptSettings
 from napari_adasam.model import cam
 from napari_adasam.model.adasam import AdaSam
-from napari_adasam.model.canvas import Canvas
+from napari_adasam.model.canvas import Canvas, label_canvas
 from napari_adasam.model.losses import map_loss, segmentation_loss
 from napari_adasam.model.prompting import prompts_from_cam
 from napari_adasam.model.sam import batch_prompts, decode
@@ -44,6 +45,14 @@ class PseudoLabel:
     weight: Tensor
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What of the square a frame fills: its geometry, and which of its pixels (H, W) count; ``None`` for all."""
+
+    canvas: Canvas
+    region: NDArray[np.bool_] | None = None
+
+
 def ramp(share: float) -> float:
     """w(t) = exp(-5·(1 - t)²) for t from 0 to 1 (Laine and Aila 2017)."""
     return math.exp(-5.0 * (1.0 - min(max(share, 0.0), 1.0)) ** 2)
@@ -58,11 +67,12 @@ def _chance(net: AdaSam, embedding: Tensor, prompts: tuple[Prompt, ...]) -> Tens
 
 @torch.no_grad()
 def pseudo_labels(
-    teacher: AdaSam, embedding: Tensor, settings: PromptSettings, confidence: float, frame: Canvas | None = None
+    teacher: AdaSam, embedding: Tensor, settings: PromptSettings, confidence: float, seen: Seen | None = None
 ) -> list[PseudoLabel]:
     """The teacher's labels for one frame from its embedding (1, 256, h, w); none for a structure it finds absent.
 
-    As at use, no prompt comes from cells that see padding only; without the ``frame``'s geometry there is no padding.
+    As at use, no prompt comes from cells that see padding or the outside of a region only; and there no pixel counts.
+    Without ``seen``, all of the square does.
     """
     scores = teacher.head(embedding)
     size = teacher.sam.size
@@ -71,7 +81,9 @@ def pseudo_labels(
     for index, structure in enumerate(teacher.card.structures):
         if torch.sigmoid(scores.presence[0, index]) < settings.presence:
             continue
-        visible = cam.inside_image(scores.maps[0, index].float(), frame or canvas)
+        visible = cam.inside_image(scores.maps[0, index].float(), canvas if seen is None else seen.canvas)
+        if seen is not None and seen.region is not None:
+            visible = cam.inside_region(visible, seen.region, seen.canvas)
         cells = np.asarray(visible.cpu().numpy(), dtype=np.float32)
         prompts = prompts_from_cam(cells, canvas, settings, structure.several_parts)
         if not prompts:
@@ -81,8 +93,17 @@ def pseudo_labels(
         second = _chance(teacher, embedding, dense) if dense else first
         sure = (first >= confidence) | (first <= 1 - confidence)
         agree = (first > 0.5) == (second > 0.5)
-        labels.append(PseudoLabel(index, prompts, (first > 0.5).float(), (sure & agree).float()))
+        counts = (sure & agree).float() * _inside(seen, first)
+        labels.append(PseudoLabel(index, prompts, (first > 0.5).float(), counts))
     return labels
+
+
+def _inside(seen: Seen | None, chance: Tensor) -> Tensor:
+    """1 where a map (4h, 4w) over the square lies within the region, for more than a half."""
+    if seen is None or seen.region is None:
+        return torch.ones_like(chance)
+    square = label_canvas(seen.region.astype(np.uint8), seen.canvas.size)[None, None].float()
+    return (F.interpolate(square, chance.shape[-2:], mode="area")[0, 0] > 0.5).float().to(chance.device)
 
 
 def unlabelled_loss(net: AdaSam, embedding: Tensor, labels: list[PseudoLabel], weights: LossWeights) -> Tensor:

@@ -28,7 +28,7 @@ from napari_adasam.model.adapters.lora import LoraSettings
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas
 from napari_adasam.model.headstart import fit_class_maps
-from napari_adasam.model.pseudo import pseudo_labels, ramp, unlabelled_loss
+from napari_adasam.model.pseudo import Seen, pseudo_labels, ramp, unlabelled_loss
 from napari_adasam.model.supervision import labelled_loss, masks_of
 from napari_adasam.services.gate import Held, Past, decide, hold_out, mean
 from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
@@ -186,7 +186,8 @@ class RoundTrainer:
         with torch.no_grad():
             plain = views.embed(teacher, views.plain(frame))
         canvas = Canvas(frame.pixels.shape[0], frame.pixels.shape[1], teacher.sam.size)
-        labels = pseudo_labels(teacher, plain, self.prompts, self.train.confidence, canvas)
+        seen = Seen(canvas, views.region(frame))
+        labels = pseudo_labels(teacher, plain, self.prompts, self.train.confidence, seen)
         student.train()
         embedding = F.dropout2d(views.embed(student, views.strong(frame)), DROPPED_CHANNELS)
         loss = unlabelled_loss(student, embedding, labels, self.train.weights)
@@ -208,7 +209,7 @@ class RoundTrainer:
             with torch.no_grad():
                 embedding = views.embed(net.eval(), views.plain(frame))
             canvas = Canvas(frame.pixels.shape[0], frame.pixels.shape[1], net.sam.size)
-            answers = adasam.suggest(net, embedding, canvas, material.structures, self.prompts)
+            answers = adasam.suggest(net, embedding, canvas, material.structures, self.prompts, views.region(frame))
             for structure, answer in zip(material.structures, answers, strict=True):
                 found[structure.value].append(dice(answer.mask, frame.labels == structure.value))
             yield RoundProgress(self.train.steps, self.train.steps, float("nan"), what, None)
