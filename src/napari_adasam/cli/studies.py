@@ -27,7 +27,9 @@ Validation = Annotated[
     bool, typer.Option("--validation", help="Only groups that models are chosen on, not trained on or reported.")
 ]
 Gated = Annotated[bool, typer.Option("--gated", help="For the study labels: hold some images out, as the window does.")]
-Sector = Annotated[bool, typer.Option("--sector", help="The model sees nothing outside the scan sector that is found.")]
+Sector = Annotated[
+    bool, typer.Option("--sector/--no-sector", help="Whether the model sees nothing outside the scan sector.")
+]
 StartName = Annotated[
     str | None,
     typer.Option(
@@ -65,7 +67,7 @@ def evaluate(
     input_size: Annotated[int | None, typer.Option(help="Side of the model's square input, in pixels.")] = None,
     held_back: HeldBack = False,
     validation: Validation = False,
-    sector: Sector = False,
+    sector: Sector = True,
     against: Against = None,
     structures: StructureNames = "",
     clicks: Annotated[bool, typer.Option(help="Count clicks to IoU 0.90 (slow).")] = True,

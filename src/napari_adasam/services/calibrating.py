@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from napari_adasam.domain.calibration import Ruler
 from napari_adasam.domain.sector import Sector, Vertex, whole_picture
+from napari_adasam.domain.ticks import Ticks
 from napari_adasam.services.sitting import Sitting
 
 
@@ -33,6 +34,13 @@ class Calibrating(Sitting):
         return current is not None and self._mark_out(
             lambda: self._marking_out.scale(current, ruler, folder, confirmed)
         )
+
+    def ticks(self, frame_id: str) -> Ticks | None:
+        """The marks of the scanner's ruler in a frame, to propose a scale from; ``None`` where they are not certain.
+
+        Raises InputError.
+        """
+        return self._marking_out.ticks(frame_id)
 
     def own_scale(self) -> None:
         """Take the current frame's scale by hand back: what its file says holds again."""

@@ -86,7 +86,7 @@ class Sitting:
         self._bench = Workbench(session, predictor, trainer, settings, forward, clock)
         self._walk = Walk(session, clock)
         self._keeping = Keeping(session)
-        self.regions = Regions()
+        self.regions = Regions(self._bench.sources.clip)
         """For the predictor: the valid region of each frame."""
         self._marking_out = MarkingOut(self._bench, self._keeping, self.regions)
         self._suggesting = Suggesting(self._bench, self._walk.coming)

@@ -99,6 +99,10 @@ class Sources:
         frame = self._frames[frame_id]
         return self._clip(frame).grey(frame.index)
 
+    def clip(self, frame_id: str) -> Clip:
+        """The opened file of a frame. Any thread. Raises InputError as :meth:`read` does."""
+        return self._clip(self._frames[frame_id])
+
     def facts(self, frame: Frame) -> Frame:
         """A frame with what its file says and a session does not keep: times, bits, region, geometry. Any thread.
 
