@@ -9,12 +9,13 @@ import typer
 
 from napari_adasam.cli.program import BUNDLED, ModelName, StructureNames, app, names_of, progress, show
 from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.queue import ORDERS, Order
 from napari_adasam.domain.settings import ModelSettings
 
 if TYPE_CHECKING:
     from napari_adasam.evaluation.run import StudyOptions
 
-STUDIES = ("prompts", "labels")
+STUDIES = ("prompts", "labels", "session")
 
 
 HeldBack = Annotated[
@@ -25,6 +26,12 @@ Validation = Annotated[
 ]
 Gated = Annotated[bool, typer.Option("--gated", help="For the study labels: hold some images out, as the window does.")]
 Sector = Annotated[bool, typer.Option("--sector", help="The model sees nothing outside the scan sector that is found.")]
+Orders = Annotated[
+    str, typer.Option("--orders", metavar="ORDER,…", help="For the study session: active, random, file, or several.")
+]
+Learning = Annotated[
+    bool | None, typer.Option("--learning/--static", help="For the study session: only with, or without, learning.")
+]
 Against = Annotated[
     list[str] | None, typer.Option(metavar="MODEL[@SIZE]", help="Measure this model too, on the same images.")
 ]
@@ -46,8 +53,10 @@ def evaluate(
     clicks: Annotated[bool, typer.Option(help="Count clicks to IoU 0.90 (slow).")] = True,
     limit: Annotated[int | None, typer.Option(help="At most this many images.")] = None,
     labels: Annotated[int, typer.Option(help="Accepted images of a round, for the study labels.")] = 10,
-    seeds: Annotated[int, typer.Option(help="Rounds, with seeds from 0 on, for the study labels.")] = 3,
+    seeds: Annotated[int, typer.Option(help="Seeds from 0 on, for the studies labels and session.")] = 3,
     gated: Gated = False,
+    orders: Orders = "active,random,file",
+    learning: Learning = None,
 ) -> None:
     """Figures on images that the model never saw."""
     if study not in STUDIES:
@@ -67,6 +76,8 @@ def evaluate(
         labels=labels,
         seeds=tuple(range(seeds)),
         gated=gated,
+        orders=orders_of(orders),
+        learning=(True, False) if learning is None else (learning,),
     )
     _measure(study, test or dataset, options, json_file)
 
@@ -79,6 +90,15 @@ def _measure(study: str, folder: Path, options: StudyOptions, json_file: Path | 
     if json_file:
         write_json(json_file, result)
     show(result)
+
+
+def orders_of(text: str) -> tuple[Order, ...]:
+    """Orders from "active,random"; InputError for one that is none."""
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in ORDERS:
+            raise InputError(f'There is no order "{name}". Nothing was measured. Choose of: {", ".join(ORDERS)}.')
+    return tuple(one for name in names for one in ORDERS if one == name)
 
 
 def model_at(text: str) -> ModelSettings:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from napari_adasam.domain.queue import Order
 from napari_adasam.domain.rounds import RoundProgress
-from napari_adasam.domain.settings import ModelSettings, TrainSettings
-from napari_adasam.evaluation import labels, prompts
+from napari_adasam.domain.settings import ModelSettings, Settings, TrainSettings
+from napari_adasam.evaluation import labels, prompts, session
 from napari_adasam.evaluation.subjects import Names, Part, structures_of, subjects, unseen_ids
 from napari_adasam.files.atomic import write_whole
 from napari_adasam.files.dataset import Dataset
@@ -40,6 +41,9 @@ class StudyOptions:
         Of the study ``labels``: accepted images of a round, and its seeds.
     gated
         Of the study ``labels``: hold some of them out and let the gate decide, as the window does.
+    orders, learning
+        Of the study ``session``: the orders, and whether the model learns; a pass through the images for each of both,
+        and for each seed.
     """
 
     model: ModelSettings = field(default_factory=ModelSettings)
@@ -52,6 +56,8 @@ class StudyOptions:
     seeds: tuple[int, ...] = (0,)
     train: TrainSettings = field(default_factory=TrainSettings)
     gated: bool = False
+    orders: tuple[Order, ...] = ("active", "random", "file")
+    learning: tuple[bool, ...] = (True, False)
 
 
 def run_prompts(folder: Path, options: StudyOptions, on_progress: OnProgress) -> dict[str, Any]:
@@ -83,6 +89,14 @@ def run_labels(folder: Path, options: StudyOptions, on_progress: OnProgress) -> 
     return _answer("labels", ModelPredictor(options.model), options, rows)
 
 
+def run_sessions(folder: Path, options: StudyOptions, on_progress: OnProgress) -> dict[str, Any]:
+    """The study ``session`` on a data set."""
+    settings = Settings(options.model, train=options.train)
+    passes = [(one, learn, seed) for seed in options.seeds for learn in options.learning for one in options.orders]
+    rows = session.study(folder, settings, (options.part, options.names, options.limit), passes, on_progress)
+    return _answer("session", ModelPredictor(options.model), options, rows)
+
+
 def _answer(study: str, predictor: ModelPredictor, options: StudyOptions, rows: list[dict[str, Any]]) -> dict[str, Any]:
     info = predictor.info()
     return {
@@ -95,7 +109,7 @@ def _answer(study: str, predictor: ModelPredictor, options: StudyOptions, rows: 
     }
 
 
-STUDIES_BY_NAME = {"prompts": run_prompts, "labels": run_labels}
+STUDIES_BY_NAME = {"prompts": run_prompts, "labels": run_labels, "session": run_sessions}
 
 
 def write_json(path: Path, result: dict[str, Any]) -> None:

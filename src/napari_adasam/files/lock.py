@@ -6,7 +6,7 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.errors import OnlyReadableError
 
 LOCK = "lock.sqlite"
 
@@ -19,7 +19,7 @@ class FolderLock:
         self._connection: sqlite3.Connection | None = None
 
     def take(self) -> None:
-        """Take the lock. Raises InputError if another window has it."""
+        """Take the lock. Raises OnlyReadableError if another window has it."""
         try:
             path = self._folder / LOCK
             connection = sqlite3.connect(path, timeout=0.0, isolation_level=None, check_same_thread=False)
@@ -31,7 +31,7 @@ class FolderLock:
             connection.close()
             if "locked" not in str(error).lower():
                 return  # the same
-            raise InputError(
+            raise OnlyReadableError(
                 f"The session in {self._folder} is open in another window. It was not opened a second time, so that "
                 "nothing is written over. Go on in that window, or close it first."
             ) from error

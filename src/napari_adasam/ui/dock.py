@@ -182,6 +182,7 @@ class AdasamDock(QWidget):
             (session.status_changed, self._on_status),
             (session.ticks_changed, self._on_frame),
             (session.setup_changed, self._on_frame),
+            (session.remark_changed, self._on_status),
             (self.marking.changed, self.scale_panel.refresh),
             (self.marking.problem, self.status_line.show_notice),
             (session.structures_changed, self._on_structures),
@@ -273,7 +274,7 @@ class AdasamDock(QWidget):
 
     def _on_layers(self, event: Any = None) -> None:
         """Images that were opened or dropped in napari are offered to the session."""
-        own = {id(layer) for layer in self.canvas.layers()}
+        own = {id(layer) for layer in (*self.canvas.layers(), *self.canvas.beside.layers)}
         others = [layer for layer in self.viewer.layers if id(layer) not in own]
         self.open_panel.offer(not_taken_in(others, self.annotator.session.frames))
 
