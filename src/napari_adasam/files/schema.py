@@ -9,6 +9,7 @@ from types import TracebackType
 
 from napari_adasam.domain.errors import InputError, StorageError
 
+DATABASE = "session.sqlite"
 VERSION = 3
 """1: before scales and sectors by hand; 2: with scales, sectors, drafts and serving; 3: with remarks and readers."""
 COLUMNS = {

@@ -33,7 +33,7 @@ from napari_adasam.files.setup_rows import scale_row, sector_row
 
 __all__ = ["DATABASE", "SessionRecord", "Store", "is_session"]
 
-DATABASE = "session.sqlite"
+DATABASE = schema.DATABASE
 
 
 class Store:
@@ -196,16 +196,20 @@ class Store:
         self._append("readers", [(name, str(folder)) for name, folder in readers])
 
     def versions(self, frame_id: str) -> tuple[Version, ...]:
-        """Every accepted version of a frame, oldest first; masks are read when they are asked for."""
+        """Every accepted version of a frame, oldest first; masks are read when they are asked for.
+
+        What was accepted again without a change is not another version.
+        """
         with self._lock:
             found = self._connection.execute(
                 "SELECT at, mask, height, width FROM annotations JOIN (SELECT height, width FROM frames "
                 "WHERE frame_id = ? LIMIT 1) WHERE frame_id = ? ORDER BY row",
                 (frame_id, frame_id),
             ).fetchall()
+        changed = [row for before, row in zip([None, *found], found, strict=False) if not before or before[1] != row[1]]
         return tuple(
             Version(number, at, stored_labels(self.masks, mask, (height, width)))
-            for number, (at, mask, height, width) in enumerate(found, start=1)
+            for number, (at, mask, height, width) in enumerate(changed, start=1)
         )
 
     def load(self, lazily: bool = False) -> SessionRecord:

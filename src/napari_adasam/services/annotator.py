@@ -192,7 +192,7 @@ class Annotator(Reviewing):
 
     def start_round(self) -> bool:
         """Fine-tune on the accepted frames; ``False``, with a sentence, if that is not possible now."""
-        return self._learning.start()
+        return not (self.only_to_look_at and self._refused("start_round")) and self._learning.start()
 
     def cancel(self) -> None:
         """Stop what is under way: opening files, an export, a round (the model stays as it was), or suggestions."""

@@ -11,7 +11,7 @@ from napari_adasam.domain.history import FrameContent
 from napari_adasam.domain.records import Frame, FrameStatus
 from napari_adasam.domain.steps import restored
 from napari_adasam.files.clips import Clip
-from napari_adasam.files.home import earlier_folder, new_folder
+from napari_adasam.files.home import earlier_folder, moved_pictures_folder, new_folder
 from napari_adasam.files.readers import OpenResult, open_paths, opening
 from napari_adasam.files.store import SessionRecord, is_session
 from napari_adasam.services.checking import Checking
@@ -47,7 +47,7 @@ class Filing:
         problems = []
         for path in [path for path in paths if is_session(path)]:
             try:
-                problems += self._open_session(path)
+                problems += [*self._open_session(path), *self._bench.sources.missing()]
             except AdasamError as error:
                 problems.append(str(error))
         pictures = [path for path in paths if not is_session(path)]
@@ -71,20 +71,26 @@ class Filing:
     def _take(self, pictures: Sequence[Path], result: OpenResult) -> list[str]:
         problems = list(result.problems)
         if result.clips:
-            problems += self._resume_at_home(pictures[0])
+            problems += self._resume_at_home(pictures[0], result.clips)
         if self._keeping.reading:
-            return [*problems, f"{self._keeping.reading} No image was added."]
+            known = {frame.id for frame in self._bench.session.frames}
+            new = any(frame.id not in known for clip in result.clips for frame in clip.frames)
+            return [*problems, *([f"{self._keeping.reading} No image was added."] if new else [])]
+        resumed = bool(self._bench.session.frames)
         problems += self._move(result.clips)
+        problems += self._bench.sources.missing() if resumed else []
         fresh = self._bench.sources.add_clips(result.clips)
         problems += [*self._bench.sources.same_pictures(result.clips), *self._add(fresh)]
         return problems + self._begin_at_home(pictures[0])
 
-    def _resume_at_home(self, opened: Path) -> list[str]:
+    def _resume_at_home(self, opened: Path, clips: Sequence[Clip]) -> list[str]:
         """Go on where these pictures were left, if they were worked on before and nobody chose a folder."""
         if self.home is None or self._keeping.folder is not None or self._bench.session.frames:
             return []
         try:
-            folder = earlier_folder(self.home, opened)
+            folder = earlier_folder(self.home, opened) or moved_pictures_folder(
+                self.home, {frame.id for clip in clips for frame in clip.frames}
+            )
             if folder is None or not is_session(folder):
                 return []
             problems = self._open_session(folder, automatic=folder.parent == self.home)
@@ -148,14 +154,14 @@ class Filing:
         session.note_used(record.used)
         if record.structures:
             session.set_structures(record.structures)
-        missing = self._bench.sources.add_frames(record.frames)
+        self._bench.sources.add_frames(record.frames)
         session.add_kept(record.frames, {frame.id: content_of(record, frame.id) for frame in record.frames})
         known = {frame.id for frame in record.frames}
         session.set_up({key: setup for key, setup in record.setups.items() if key in known})
         for frame_id, remark in record.remarks.items():
             session.set_remark(frame_id, remark)
         self._checking.begin(record)
-        return [*problems, *record.problems, *missing]
+        return [*problems, *record.problems]
 
 
 def content_of(record: SessionRecord, frame_id: str) -> FrameContent:

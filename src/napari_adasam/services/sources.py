@@ -71,14 +71,14 @@ class Sources:
         rest = f"; and {len(pairs) - NAMED} more" if len(pairs) > NAMED else ""
         return [f"{len(pairs)} files are the same pictures as others, so each is shown once ({named}{rest})."]
 
-    def add_frames(self, frames: Iterable[Frame]) -> list[str]:
-        """Remember frames of a saved session; their files are opened when they are read.
+    def add_frames(self, frames: Iterable[Frame]) -> None:
+        """Remember frames of a saved session; their files are opened when they are read."""
+        self._frames.update({frame.id: frame for frame in frames})
 
-        Returns one sentence for each file that is not there.
-        """
-        new = {frame.id: frame for frame in frames}
-        self._frames.update(new)
-        missing = [path for path in dict.fromkeys(frame.path for frame in new.values()) if not Path(path).exists()]
+    def missing(self) -> list[str]:
+        """Say which files are not there: the first by name, and how many more."""
+        paths = dict.fromkeys(frame.path for frame in self._frames.values())
+        missing = [path for path in paths if not Path(path).exists()]
         return [
             f"{path} is not there any more. Put it back, or open the folder where it is now. Its masks are safe."
             for path in missing[:1]
