@@ -34,7 +34,7 @@ class PackedLabels:
 
 @dataclass(frozen=True, slots=True)
 class StoredLabels:
-    """A label image that lies on the disk, read each time it is opened.
+    """A label image that lies elsewhere, such as on the disk, and is read each time it is opened.
 
     Parameters
     ----------

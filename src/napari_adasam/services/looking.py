@@ -16,6 +16,8 @@ from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.looks import Look
 from napari_adasam.domain.queue import DONE
 from napari_adasam.domain.records import FrameStatus
+from napari_adasam.domain.settings import PromptSettings
+from napari_adasam.domain.structures import Structure
 from napari_adasam.services.lane import Job, JobKind, Outcome
 from napari_adasam.services.ports import ModelInfo
 from napari_adasam.services.workbench import Workbench
@@ -36,6 +38,7 @@ class Looking:
         self._bench = bench
         self._model: ModelInfo | None = None
         self._sent: int | None = None
+        self._structures: tuple[Structure, ...] = ()
         self._unreadable: set[str] = set()
         self.looks: dict[str, Look] = {}
         self.on = False
@@ -50,16 +53,19 @@ class Looking:
         """Look at the next few frames, if that is wanted and not under way."""
         if not self.on or self._model is None or self._sent is not None:
             return
+        structures, prompts = self._bench.session.structures, self._bench.settings.prompts
+        if structures != self._structures:
+            self._structures = structures
+            self.looks.clear()
         wanted = self._wanted()[:SLICE]
         if wanted:
-            job = Job(JobKind.LOOK, lambda: self._work(wanted), key="looks")
+            job = Job(JobKind.LOOK, lambda: self._work(wanted, structures, prompts), key="looks")
             doing = "Looking for the images that teach most"
             self._sent = self._bench.dispatch.send(job, doing, self._receive)
 
     def cancel(self) -> None:
-        """Stop until the order is chosen again or the model is another one."""
-        if self._sent is not None:
-            self._bench.dispatch.cancel(self._sent)
+        """Stop until the order is chosen again."""
+        self._bench.dispatch.cancel(JobKind.LOOK)
 
     def _wanted(self) -> list[str]:
         """Frames without a look of the serving model: one of each file first, files in a seeded order."""
@@ -79,10 +85,11 @@ class Looking:
     def _fingerprint(self) -> str:
         return "" if self._model is None else self._model.fingerprint
 
-    def _work(self, wanted: Sequence[str]) -> Generator[None, None, dict[str, Look | None]]:
+    def _work(
+        self, wanted: Sequence[str], structures: Sequence[Structure], prompts: PromptSettings
+    ) -> Generator[None, None, dict[str, Look | None]]:
         """The job; lane's thread. A frame that cannot be read has no look."""
         bench = self._bench
-        structures, prompts = bench.session.structures, bench.settings.prompts
         predictor, found = bench.models.predictor(), dict[str, Look | None]()
         for frame_id in wanted:
             try:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from napari_adasam.domain.errors import AdasamError
-from napari_adasam.domain.packing import PackedLabels
+from napari_adasam.domain.packing import StoredLabels
 from napari_adasam.domain.records import FrameStatus
 from napari_adasam.domain.versions import Remark, Version
 from napari_adasam.files.store import Store
@@ -25,7 +26,9 @@ class Reviewing(Moving):
         """
         session, found = self._session, list[Version]()
         if session.scores(frame_id):
-            found.append(Version(0, "", PackedLabels.of(session.suggested_labels(frame_id)), SUGGESTION))
+            frame = session.frame(frame_id)
+            read = partial(session.suggested_labels, frame_id)
+            found.append(Version(0, "", StoredLabels((frame.height, frame.width), SUGGESTION, read), SUGGESTION))
         return (*found, *self._keeping.versions(frame_id), *self._readers().versions(frame_id))
 
     def bring_back(self, version: Version) -> bool:

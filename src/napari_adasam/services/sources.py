@@ -17,7 +17,7 @@ from napari_adasam.domain.records import Frame
 from napari_adasam.files.readers import Clip, open_file
 from napari_adasam.services.ports import Pixels
 
-BUDGET = 256 * 1024 * 1024
+BUDGET = 64 * 1024 * 1024
 NOWHERE = (0, 0, 0, 0)
 """A region that nothing lies in."""
 NAMED = 3

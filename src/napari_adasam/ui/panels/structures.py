@@ -70,8 +70,9 @@ class StructuresPanel(QWidget):
             self._add_row(row, structure)
         full = self._annotator.session.free_value() is None
         reason = f"{MAX_STRUCTURES} structures are the most a session holds, removed ones included." if full else ""
-        allow(self.add, reason)
-        allow(self.preset, self._annotator.why_not("set_structures"))
+        locked = self._annotator.why_not("set_structures")
+        allow(self.add, locked or reason)
+        allow(self.preset, locked or reason)
 
     def _add_row(self, row: int, structure: Structure) -> None:
         swatch = QLabel()
@@ -90,7 +91,9 @@ class StructuresPanel(QWidget):
         remove.setToolTip(f"Remove {structure.name} from the list")
         remove.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         remove.clicked.connect(partial(self._remove, structure.value))
+        locked = self._annotator.why_not("set_structures")
         for column, widget in enumerate((swatch, name, several, remove)):
+            allow(widget, locked)
             self._grid.addWidget(widget, row, column)
         self.names[structure.value] = name
         self.several[structure.value] = several
