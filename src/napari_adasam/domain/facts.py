@@ -117,6 +117,7 @@ class Facts:
         self._records: dict[str, FrameRecord] = {}
         self._current: str | None = None
         self._shelf = Shelf()
+        self._counted = (-1, 0)
         self.moves = 0
         """How often the list of frames or the status of one has changed."""
         self._opened: tuple[LabelImage | None, Labels] = (None, np.zeros((0, 0), dtype=np.uint8))
@@ -147,6 +148,13 @@ class Facts:
     def setup(self, frame_id: str) -> FrameSetup:
         """What a person has set for a frame."""
         return self._records[frame_id].setup
+
+    @property
+    def accepted(self) -> int:
+        """How many frames are accepted; counted anew only when a status has changed."""
+        if self._counted[0] != self.moves:
+            self._counted = (self.moves, len(self.annotations))
+        return self._counted[1]
 
     def remark(self, frame_id: str) -> Remark:
         """The note on a frame; ``unusable`` means something only while it is skipped."""

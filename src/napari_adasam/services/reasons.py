@@ -67,7 +67,7 @@ class Reasons:
         if command in ("save_as", "second_reader"):
             return "" if self._session.frames else NO_FRAME
         if command == "export":
-            return "" if len(self._session.annotations) else "There is nothing to export yet; accept an image first."
+            return "" if self._session.accepted else "There is nothing to export yet; accept an image first."
         current = self._session.current
         if current is None:
             return NO_FRAME

@@ -129,7 +129,7 @@ class Learning:
         """Why no round can start now; empty if one can."""
         if self.running:
             return "A round is under way; wait for it, or cancel it."
-        if not len(self._bench.session.annotations):
+        if not self._bench.session.accepted:
             return "There is nothing to learn from yet; accept an image first."
         return ""
 

@@ -222,7 +222,7 @@ class Sitting:
         self._show_activity()
 
     def _describe(self) -> Activity:
-        accepted, frames = len(self._session.annotations), len(self._session.frames)
+        accepted, frames = self._session.accepted, len(self._session.frames)
         if self._exporting.running:
             return self._exporting.activity(self.training)
         errands, filing = self._bench.dispatch.errands, self._filing

@@ -30,13 +30,17 @@ class Walk:
         self.seed = 0
         self.looks: Mapping[str, Look] = {}
         self._offers: tuple[object, tuple[Offer, ...]] = (None, ())
+        self._places: tuple[str, ...] = ()
         self.just_closed: str | None = None
         """The frame that was accepted or skipped last, while nothing else was done since: undo goes back to it."""
 
     @property
     def queue(self) -> tuple[str, ...]:
         """Ids of the frames still to be done, in the order they are offered."""
-        return tuple(one for one in self._ids() if self._session.status(one) not in queue.DONE)
+        ids, current = self._ids(), self._session.current
+        if current is None or self._session.status(current) not in queue.DONE:
+            return ids
+        return tuple(one for one in ids if one != current)
 
     def coming(self) -> tuple[str, ...]:
         """The other frames still to be done, beginning with the one that comes after the current one."""
@@ -100,7 +104,8 @@ class Walk:
         return FrameStatus.NEW if frame_id == self._session.current else self._session.status(frame_id)
 
     def _ids(self) -> tuple[str, ...]:
-        return tuple(one.frame_id for one in self._in_order())
+        self._in_order()
+        return self._places
 
     def _in_order(self) -> tuple[Offer, ...]:
         """The frames to be done and the current one; made anew only where something has changed."""
@@ -110,4 +115,5 @@ class Walk:
             names = {one.value: one.name for one in session.structures}
             frames, status = session.frames, self._status_but_current
             self._offers = (key, queue.order(frames, status, self.how, self.seed, self.looks, names))
+            self._places = tuple(one.frame_id for one in self._offers[1])
         return self._offers[1]

@@ -225,7 +225,7 @@ class AdasamDock(QWidget):
 
     def _show_summaries(self) -> None:
         session = self.annotator.session
-        frames, done = len(session.frames), len(session.annotations)
+        frames, done = len(session.frames), session.accepted
         names = ", ".join(one.name for one in session.structures)
         self.sections["open"].set_summary(f"{frames} image{'s' if frames != 1 else ''}" if frames else "")
         self.sections["structures"].set_summary(names if len(names) < 34 else f"{len(session.structures)} structures")

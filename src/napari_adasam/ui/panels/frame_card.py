@@ -125,7 +125,7 @@ class FrameCard(QWidget):
 
     def _show_place(self, current: str) -> None:
         queue, frames = self._annotator.queue, self._annotator.session.frames
-        done = len(self._annotator.session.annotations)
+        done = self._annotator.session.accepted
         place = f"No. {queue.index(current) + 1} of {len(queue)} to do" if current in queue else f"{len(queue)} to do"
         self.place.setText(f"{place} · {done} of {len(frames)} done")
         self.place.setToolTip(f"{done} of {len(frames)} images accepted")
