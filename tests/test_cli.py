@@ -19,8 +19,21 @@ from napari_adasam.domain.errors import InputError, StorageError
 from napari_adasam.domain.settings import ModelSettings
 from napari_adasam.ui import screen
 
-HEAVY = ("torch", "torchvision", "timm", "segment_anything", "napari", "qtpy", "PySide6", "PyQt6", "scipy", "pydicom")
-COMMANDS = ("demo", "measure", "predict", "train", "evaluate", "doctor")
+HEAVY = (
+    "torch",
+    "pooch",
+    "requests",
+    "torchvision",
+    "timm",
+    "segment_anything",
+    "napari",
+    "qtpy",
+    "PySide6",
+    "PyQt6",
+    "scipy",
+    "pydicom",
+)
+COMMANDS = ("demo", "measure", "predict", "train", "evaluate", "models", "doctor")
 
 
 @dataclass

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from napari_adasam.cli.program import BUNDLED, ModelName, OnCount, Seed, StructureNames, app, names_of, progress, show
+from napari_adasam.cli.program import (
+    BUNDLED,
+    AdapterBase,
+    ModelName,
+    OnCount,
+    Seed,
+    StructureNames,
+    app,
+    names_of,
+    progress,
+    show,
+)
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import ClassifierForm, Method, ModelSettings, Settings, TrainSettings
 
@@ -21,6 +32,7 @@ def predict(
     inputs: Annotated[list[Path], typer.Argument(metavar="INPUT", help="Image files or folders of them.")],
     out: Annotated[Path, typer.Option(help="Folder for masks/ and cams/.")],
     model: ModelName = BUNDLED,
+    base: AdapterBase = None,
 ) -> None:
     """Masks and maps of files or folders, without any prompt."""
     from napari_adasam.services.torch_start import keep_triton_out
@@ -29,7 +41,7 @@ def predict(
     from napari_adasam.services.batch import predict_paths
 
     with progress("images") as advance:
-        report = predict_paths(inputs, out, Settings(model=ModelSettings(name=model)), advance)
+        report = predict_paths(inputs, out, Settings(model=ModelSettings(name=model, base=base)), advance)
     for problem in report.problems:
         typer.echo(problem, err=True)
     show({"frames": report.frames, "seconds_per_frame": report.seconds_per_frame, "device": report.device})

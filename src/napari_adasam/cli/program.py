@@ -37,6 +37,9 @@ app = typer.Typer(
 )
 
 ModelName = Annotated[str, typer.Option("--model", help="A model's name, or the path of a checkpoint or adapter.")]
+AdapterBase = Annotated[
+    str | None, typer.Option("--base", help="The model under an adapter, where it is not found by itself.")
+]
 Seed = Annotated[int, typer.Option(help="Of everything that is drawn at random.")]
 StructureNames = Annotated[
     str, typer.Option("--structures", help='Names of the label values: "1=muscle belly,2=aponeurosis".')

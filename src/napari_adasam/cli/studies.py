@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_adasam.cli.program import BUNDLED, ModelName, StructureNames, app, names_of, progress, show
+from napari_adasam.cli.program import BUNDLED, AdapterBase, ModelName, StructureNames, app, names_of, progress, show
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.queue import ORDERS, Order
 from napari_adasam.domain.settings import ModelSettings
@@ -42,6 +42,7 @@ def evaluate(
     dataset: Annotated[Path, typer.Argument(help="A folder with images/, labels/ and index.csv.")],
     study: Annotated[str, typer.Option(help=f"One of: {', '.join(STUDIES)}.")],
     model: ModelName = BUNDLED,
+    base: AdapterBase = None,
     test: Annotated[Path | None, typer.Option(metavar="DATASET2", help="Measure on this data set instead.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result here as well.")] = None,
     input_size: Annotated[int | None, typer.Option(help="Side of the model's square input, in pixels.")] = None,
@@ -67,7 +68,7 @@ def evaluate(
     from napari_adasam.evaluation.run import StudyOptions
 
     options = StudyOptions(
-        model=ModelSettings(name=model, input_size=input_size, use_sector=sector),
+        model=ModelSettings(name=model, input_size=input_size, use_sector=sector, base=base),
         part="held-back" if held_back else "validation" if validation else "unseen",
         against=tuple(model_at(one) for one in against or ()),
         names=names_of(structures),

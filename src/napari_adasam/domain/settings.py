@@ -8,8 +8,6 @@ from typing import Literal
 ClassifierForm = Literal["classmap", "gradcam"]
 DeviceChoice = Literal["auto", "cuda", "mps", "cpu"]
 Method = Literal["adasam", "lora", "decoder"]
-MODELS = ("adasam-us", "mobile_sam", "vit_b", "vit_l", "vit_h")
-"""Names in the registry, the bundled model first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +28,8 @@ class ModelSettings:
     classifier
         Form of the classifier; ``None`` takes the model's own, and ``"classmap"`` for weights that have none. A model
         whose own is another form starts with an untrained one.
+    base
+        Name or path of the model under an adapter; ``None`` looks for the one that it was trained on.
     """
 
     name: str = "adasam-us"
@@ -37,6 +37,7 @@ class ModelSettings:
     device: DeviceChoice = "auto"
     classifier: ClassifierForm | None = None
     use_sector: bool = False
+    base: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -232,7 +232,7 @@ class ModelPredictor:
                 "What this session has learned belongs to another base model than the one that is set. That one is in "
                 "use now; nothing that was learned is lost. Start with the model of before to go on with it."
             )
-        net = registry.load(replace(self.settings, name=str(path))).to(base.device)
+        net = registry.load(replace(self.settings, name=str(path), base=self.settings.name)).to(base.device)
         return self.serve(net, (origin.method, origin.lora))
 
     def _use(self, net: AdaSam, learned: Learned | None) -> ModelInfo:
