@@ -176,13 +176,14 @@ def test_work_on_pictures_that_were_moved_is_found_again(sit: Sit, tmp_path: Pat
     desk = sit()
     open_scans(desk, tmp_path)
     desk.accept()
+    kept = stored(desk)
     desk.annotator.close()
     (tmp_path / "scans").rename(tmp_path / "renamed")
     again = sit()
     said = again.annotator.open([tmp_path / "renamed"])
     assert "Your earlier work is here again: 1 of 3 accepted." in said
     assert f"3 images were found again in {tmp_path / 'renamed'}." in said
-    assert stored(again) == stored(desk)
+    assert stored(again) == kept
     again.settle()
     assert again.session.suggestions(again.current)
 

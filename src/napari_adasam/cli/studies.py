@@ -60,11 +60,7 @@ def evaluate(
     learning: Learning = None,
 ) -> None:
     """Figures on images that the model never saw."""
-    if study not in STUDIES:
-        raise InputError(f'There is no study "{study}". Nothing was measured. Choose one of: {", ".join(STUDIES)}.')
-    from napari_adasam.services.torch_start import keep_triton_out
-
-    keep_triton_out()
+    _check(study)
     from napari_adasam.evaluation.run import StudyOptions
 
     options = StudyOptions(
@@ -81,6 +77,15 @@ def evaluate(
         learning=(True, False) if learning is None else (learning,),
     )
     _measure(study, test or dataset, options, json_file)
+
+
+def _check(study: str) -> None:
+    """InputError if there is no such study; triton is kept out before torch is imported."""
+    if study not in STUDIES:
+        raise InputError(f'There is no study "{study}". Nothing was measured. Choose one of: {", ".join(STUDIES)}.')
+    from napari_adasam.services.torch_start import keep_triton_out
+
+    keep_triton_out()
 
 
 def _measure(study: str, folder: Path, options: StudyOptions, json_file: Path | None) -> None:

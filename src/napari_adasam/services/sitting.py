@@ -99,6 +99,9 @@ class Sitting:
         self._reasons = Reasons(session, self._walk, self._learning, facts)
         self._other = OtherReaders()
         self._activity = self._describe()
+        self._connect()
+
+    def _connect(self) -> None:
         self._bench.dispatch.changed.connect(self._show_activity)
         self._bench.dispatch.problem.connect(self.problem.emit)
         self._recording.problem.connect(self.problem.emit)
@@ -110,8 +113,8 @@ class Sitting:
         self._learning.finished.connect(self._on_round)
         self._exporting.finished.connect(self.exported.emit)
         self._correcting.withdrawn.connect(self._on_withdrawn)
-        session.status_changed.connect(self._on_status)
-        session.labels_changed.connect(self._recording.draft)
+        self._session.status_changed.connect(self._on_status)
+        self._session.labels_changed.connect(self._recording.draft)
 
     # -- facts -----------------------------------------------------------------------------------------------------
 

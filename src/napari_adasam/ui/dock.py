@@ -202,11 +202,9 @@ class AdasamDock(QWidget):
             signal.connect(slot)
             self._closing.callback(signal.disconnect, slot)
         self._closing.callback(self.annotate_panel.structures.close_rows)
-        for emitter, slot in (
-            (self.viewer.layers.events.inserted, self._on_layers),
-            (self.viewer.layers.events.removed, self._on_layers),
-            (self.viewer.events.theme, self._show_theme),
-        ):
+        events, theme = self.viewer.layers.events, self.viewer.events.theme
+        emitters = ((events.inserted, self._on_layers), (events.removed, self._on_layers), (theme, self._show_theme))
+        for emitter, slot in emitters:
             emitter.connect(slot)
             self._closing.callback(emitter.disconnect, slot)
         self.status_line.stop.clicked.connect(self._stop)

@@ -44,17 +44,9 @@ class FrameCard(QWidget):
         super().__init__()
         self._annotator = annotator
         self._commander = commander
-        self.chosen = QComboBox()
-        self.chosen.setToolTip("Jump to another image")
-        self.chosen.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.chosen.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.chosen.setMinimumContentsLength(10)
+        self.chosen = _short_list("Jump to another image", 10)
         self.chosen.activated.connect(self._jump)
-        self.filter = QComboBox()
-        self.filter.setToolTip("Which images the list shows")
-        self.filter.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.filter.setMinimumContentsLength(7)
-        self.filter.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.filter = _short_list("Which images the list shows", 7)
         self.filter.addItems([words for words, _ in FILTERS])
         self.filter.activated.connect(self._filter)
         self._rows: dict[str, int] = {}
@@ -149,3 +141,13 @@ class FrameCard(QWidget):
     def _set_order(self, index: int) -> None:
         self._annotator.set_order(str(self.order.itemData(index)))
         self.refresh()
+
+
+def _short_list(tip: str, letters: int) -> QComboBox:
+    """A list that is no wider than so many letters, whatever it holds."""
+    made = QComboBox()
+    made.setToolTip(tip)
+    made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    made.setMinimumContentsLength(letters)
+    return made
