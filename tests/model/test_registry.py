@@ -23,7 +23,7 @@ from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas, grey_canvas, normalise
 from napari_adasam.model.classifier import ClassMap, GradCam
 from napari_adasam.model.encoders import TinyVit
-from napari_adasam.model.supervision import labelled_loss
+from napari_adasam.model.supervision import Lesson, labelled_loss
 from napari_adasam.services.predictor import ModelPredictor
 
 LORA = lora.LoraSettings(rank=2, alpha=2)
@@ -241,7 +241,7 @@ def test_a_student_of_a_tiny_vit_trains_only_its_last_stage() -> None:
     grey, valid, _ = grey_canvas(pixels, 64)
     embedding = net.sam.encoder(normalise(grey[None], valid[None]))
     on_square = torch.from_numpy(labels.astype(np.int64))
-    labelled_loss(net, embedding, on_square, np.random.default_rng(0), LossWeights()).backward()
+    labelled_loss(net, embedding, on_square, np.random.default_rng(0), Lesson(LossWeights())).backward()
     optimiser.step()
     after = dict(net.named_parameters())
     frozen = {name.replace("qkv.base.", "qkv."): p for name, p in after.items() if name not in adapted}

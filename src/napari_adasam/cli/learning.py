@@ -11,6 +11,7 @@ import typer
 from napari_adasam.cli.program import (
     BUNDLED,
     AdapterBase,
+    Changes,
     ModelName,
     OnCount,
     Seed,
@@ -22,6 +23,7 @@ from napari_adasam.cli.program import (
 )
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import ClassifierForm, Method, ModelSettings, Settings, TrainSettings
+from napari_adasam.domain.switches import with_settings
 
 if TYPE_CHECKING:
     from napari_adasam.domain.rounds import RoundProgress
@@ -60,16 +62,24 @@ def train(
     seed: Seed = 0,
     steps: Annotated[int | None, typer.Option(help="Optimiser steps; by the number of labels, if not given.")] = None,
     structures: StructureNames = "",
+    changes: Changes = None,
+    image_labels: Annotated[
+        bool, typer.Option("--image-labels", help="Tell which structures each unlabelled image shows, and no more.")
+    ] = False,
 ) -> None:
     """Fine-tune on a data set, without a window."""
-    settings = TrainSettings(method=method_of(method), seed=seed, steps=steps or TrainSettings().steps)
-    start = ModelSettings(name=base, classifier=form_of(classifier))
+    train = TrainSettings(method=method_of(method), seed=seed, steps=steps or TrainSettings().steps)
+    given = Settings(model=ModelSettings(name=base, classifier=form_of(classifier)), train=train)
+    settings = with_settings(given, changes or ())
+    more_steps = settings.train.steps == TrainSettings().steps and steps is None
     from napari_adasam.services.torch_start import keep_triton_out
 
     keep_triton_out()
     from napari_adasam.services.training import TrainOptions, train_dataset
 
-    options = TrainOptions(labels, start, settings, names_of(structures), steps is None)
+    options = TrainOptions(
+        labels, settings.model, settings.train, names_of(structures), more_steps, image_labels, settings.prompts
+    )
     with progress("steps") as advance:
         show(train_dataset(dataset, out, options, _on_round(advance)))
 

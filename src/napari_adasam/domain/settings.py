@@ -7,6 +7,7 @@ from typing import Literal
 
 ClassifierForm = Literal["classmap", "gradcam"]
 DeviceChoice = Literal["auto", "cuda", "mps", "cpu"]
+FeedbackMode = Literal["off", "train", "train+infer"]
 Method = Literal["adasam", "lora", "decoder"]
 
 
@@ -66,7 +67,10 @@ class PromptSettings:
 
 @dataclass(frozen=True, slots=True)
 class LossWeights:
-    """Weights of L = L_cls + segmentation·(Dice + CE) + map·L_map + iou·L_iou + unlabelled·w(t)·L_u + anchor·L2."""
+    """Weights of L = L_cls + segmentation·(Dice + CE) + map·L_map + iou·L_iou + unlabelled·w(t)·L_u + anchor·L2.
+
+    ``feedback`` is the share of what follows the gradient feedback beside what goes before it.
+    """
 
     presence: float = 0.2
     segmentation: float = 1.0
@@ -74,6 +78,40 @@ class LossWeights:
     iou: float = 0.1
     unlabelled: float = 0.5
     anchor: float = 1e-3
+    feedback: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """The parts of ADA-SAM that can be switched, beside the classifier's form and the parts of a prompt.
+
+    Parameters
+    ----------
+    feedback, feedback_heads
+        Gradient feedback: ``off``; ``train``: in training only; ``train+infer``: also at use, where the first mask is
+        its own target. And the heads of its attention.
+    unlabelled
+        Whether unlabelled frames are learned from at all.
+    cross_prompting
+        Whether a pseudo-label counts only where two differently prompted masks agree.
+    ramp
+        Whether unlabelled frames gain weight slowly, by w(t) = exp(-5·(1 - t)²), or weigh fully at once.
+    ema_teacher
+        Whether teacher and result are the student's moving average, or the student as it is.
+    cutmix
+        Whether strong views of two unlabelled frames are cut together.
+    image_labels
+        Whether the ticks "present" and "absent" of unlabelled frames join the presence loss.
+    """
+
+    feedback: FeedbackMode = "off"
+    feedback_heads: int = 1
+    unlabelled: bool = True
+    cross_prompting: bool = True
+    ramp: bool = True
+    ema_teacher: bool = True
+    cutmix: bool = False
+    image_labels: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +157,12 @@ class TrainSettings:
     max_unlabelled: int = 20
     seed: int = 0
     weights: LossWeights = field(default_factory=LossWeights)
+    recipe: Recipe = field(default_factory=Recipe)
+
+    @property
+    def learns_unlabelled(self) -> bool:
+        """Whether a round looks at unlabelled frames."""
+        return self.method == "adasam" and self.recipe.unlabelled
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a round trains: LoRA in the encoder, the prompt encoder, the decoder and the classifier. The rest is frozen."""
+"""What a round trains: LoRA in the encoder, prompt encoder, decoder, classifier and feedback. The rest is frozen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from napari_adasam.model.adapters import lora
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.checkpoints import Weights
 
-HEADS = ("sam.prompt_encoder.", "sam.mask_decoder.", "head.")
+HEADS = ("sam.prompt_encoder.", "sam.mask_decoder.", "head.", "feedback.")
 
 
 def prepare(net: AdaSam, method: Method, settings: lora.LoraSettings) -> int:

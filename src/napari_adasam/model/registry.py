@@ -12,7 +12,7 @@ import torch
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import ClassifierForm, Method, ModelSettings
-from napari_adasam.model import checkpoints, library
+from napari_adasam.model import checkpoints, feedback, library
 from napari_adasam.model.adaptation import adapted_names, prepare, state
 from napari_adasam.model.adapters.lora import LoraSettings
 from napari_adasam.model.adasam import AdaSam, ModelCard
@@ -88,6 +88,7 @@ def _load_adapter(path: Path, weights: Weights, fields: Mapping[str, Any], setti
     finally:
         _loading.reset(waiting)
     net.head = build(card.classifier, len(card.structures))  # type: ignore[arg-type]
+    net.feedback = feedback.of_weights(weights)
     net.card = replace(card, input_size=net.sam.size)
     prepare(net, origin.method, origin.lora)
     if set(weights) != adapted_names(net):

@@ -129,11 +129,16 @@ def decode(net: SamNet, embeddings: Tensor, prompts: PromptBatch) -> tuple[Tenso
     logits, iou
         (N, 4, 4h, 4w) mask logits: the single mask, then the three of an ambiguous prompt; (N, 4) predicted IoU.
     """
-    sparse, dense = prompt_tokens(net, prompts)
+    return decode_tokens(net, embeddings, *prompt_tokens(net, prompts))
+
+
+def decode_tokens(net: SamNet, embeddings: Tensor, sparse: Tensor, dense: Tensor) -> tuple[Tensor, Tensor]:
+    """The same for prompts that are tokens already: sparse (N, P, 256) and dense (N, 256, h, w)."""
     decoder = net.mask_decoder
     outputs = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
     tokens = torch.cat([outputs.expand(len(sparse), -1, -1), sparse], dim=1)
-    source = embeddings + dense
+    # Channels last, so that the transformer's tokens lie side by side: every product after it goes without a copy.
+    source = (embeddings + dense).contiguous(memory_format=torch.channels_last)
     position = net.prompt_encoder.get_dense_pe().expand(len(sparse), -1, -1, -1)
     hidden, source_out = decoder.transformer(source, position, tokens)
     count = decoder.num_mask_tokens

@@ -63,7 +63,7 @@ class Annotator(Reviewing):
                 self._advance()
             else:
                 self._arrive(self._session.frames[0].id)
-        self._show_activity()
+        self.look_again()
 
     def accept(self) -> bool:
         """Accept the current frame and go on. On disk before the status says so; ``False`` if that is not possible."""

@@ -12,7 +12,7 @@ from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.session import Session
 from napari_adasam.domain.settings import Settings
 from napari_adasam.files.exports import ExportReport
-from napari_adasam.services.activity import Activity, describe
+from napari_adasam.services.activity import Activity, after_silence, describe
 from napari_adasam.services.checking import Checking
 from napari_adasam.services.correcting import Correcting
 from napari_adasam.services.exporting import UNDER_WAY, Exporting
@@ -80,7 +80,7 @@ class Sitting:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._session = session
-        self._bench = Workbench(session, predictor, trainer, settings, forward)
+        self._bench = Workbench(session, predictor, trainer, settings, forward, clock)
         self._walk = Walk(session, clock)
         self._keeping = Keeping(session)
         self.regions = Regions()
@@ -102,7 +102,7 @@ class Sitting:
         self._connect()
 
     def _connect(self) -> None:
-        self._bench.dispatch.changed.connect(self._show_activity)
+        self._bench.dispatch.changed.connect(self.look_again)
         self._bench.dispatch.problem.connect(self.problem.emit)
         self._recording.problem.connect(self.problem.emit)
         self._checking.problem.connect(self.problem.emit)
@@ -222,16 +222,18 @@ class Sitting:
     def _on_status(self, _frame_id: str) -> None:
         self._looking.go_on()
         self.queue_changed.emit()
-        self._show_activity()
+        self.look_again()
 
     def _describe(self) -> Activity:
         accepted, frames = self._session.accepted, len(self._session.frames)
         if self._exporting.running:
             return self._exporting.activity(self.training)
         errands, filing = self._bench.dispatch.errands, self._filing
-        return describe(errands, self._learning.progress, accepted, frames, filing.opening)
+        line = describe(errands, self._learning.progress, accepted, frames, filing.opening)
+        return after_silence(line, self._bench.dispatch.silence)
 
-    def _show_activity(self) -> None:
+    def look_again(self) -> None:
+        """See what is going on now. To be called now and then: a job that gives no sign of progress is told of."""
         activity = self._describe()
         if activity != self._activity:
             self._activity = activity
