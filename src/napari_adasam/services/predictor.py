@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_adasam.domain.errors import InputError, ModelError
+from napari_adasam.domain.looks import Look
 from napari_adasam.domain.prompts import Prompt
 from napari_adasam.domain.records import Suggestion
 from napari_adasam.domain.settings import Method, ModelSettings, PromptSettings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.activations import ActivationStore
 from napari_adasam.files.pixels import to_grey
-from napari_adasam.model import adaptation, adasam, checkpoints, devices, registry
+from napari_adasam.model import adaptation, adasam, checkpoints, devices, looking, registry
 from napari_adasam.model.adapters import lora
 from napari_adasam.model.adapters.lora import LoraSettings
 from napari_adasam.model.adasam import AdaSam
@@ -194,9 +195,11 @@ class ModelPredictor:
             self._embeddings.put(key, found)
         return found
 
-    def embed(self, frame_id: str, pixels: Pixels) -> None:
-        """Encode ahead of need."""
-        self.embedding(frame_id, pixels)
+    def look(self, frame_id: str, pixels: Pixels, structures: Sequence[Structure], settings: PromptSettings) -> Look:
+        """What the frame would teach, for the order."""
+        canvas = Canvas(pixels.shape[0], pixels.shape[1], self.net.sam.size)
+        found = looking.look(self.net, self.embedding(frame_id, pixels), canvas, structures, settings)
+        return replace(found, model=self._fingerprint)
 
     def suggest(
         self, frame_id: str, pixels: Pixels, structures: Sequence[Structure], settings: PromptSettings
