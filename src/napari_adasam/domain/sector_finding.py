@@ -55,14 +55,14 @@ def find_sector(grey: NDArray[np.uint8]) -> Sector:
         return whole_picture()
     marks = _marks(grey, STEP)
     tissue = _tissue(marks)
-    best = _best_fit(tissue, marks) if tissue.mean() >= SMALLEST_SHARE else None
+    if tissue.mean() < SMALLEST_SHARE:
+        return whole_picture()
+    best = _best_fit(tissue, marks)
     beside = _beside_paint(grey)
     if beside.any() and (best is None or best.kind != "fan"):
         marks |= beside
         tissue = _tissue(marks)
-        best = _best_fit(tissue, marks) if tissue.any() else None
-    if tissue.mean() < SMALLEST_SHARE:
-        return whole_picture()
+        best = _best_fit(tissue, marks)
     faint = _tissue(marks | _marks(grey, FAINT_STEP))
     shape = (grey.shape[0], grey.shape[1])
     if best is not None:
