@@ -118,6 +118,13 @@ def test_a_file_of_another_study_is_refused_and_unchanged(dataset: Dataset, tmp_
         with pytest.raises(InputError, match="It is unchanged"):
             run_labels(dataset.folder, options(resume=file), lambda *_: None)
         assert file.read_text() == content
+    file.unlink()
+    run_labels(dataset.folder, options(methods=("start",), resume=file), lambda *_: None)
+    content = file.read_text()
+    for other in ({"part": "validation"}, {"gated": True}, {"limit": 1}):
+        with pytest.raises(InputError, match="Give --json another name"):
+            run_labels(dataset.folder, options(methods=("start",), resume=file, **other), lambda *_: None)
+        assert file.read_text() == content
 
 
 KILLED = """
@@ -186,7 +193,7 @@ def test_settings_are_chosen_without_a_look_at_held_back_groups(dataset: Dataset
     used = {dataset.groups[key] for key in (*parts.labelled, *parts.unlabelled)}
     assert not used & {*split.held_back, *split.validation}
     said = run_labels(dataset.folder, options(methods=("start",), part="validation"), lambda *_: None)
-    assert [(row["tested_on"], row["n"]) for row in said["rows"]] == [("validation", len(parts.test))]
+    assert (said["tested_on"], [row["n"] for row in said["rows"]]) == ("validation", [len(parts.test)])
 
 
 def test_groups_for_training_are_labelled_before_those_for_validation(dataset: Dataset) -> None:

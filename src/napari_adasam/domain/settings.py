@@ -23,8 +23,7 @@ class ModelSettings:
     input_size
         Side of the square input in pixels, a multiple of 32; ``None`` takes the model's own.
     use_sector
-        Whether the model sees the scan sector only: black outside, and no map there. Off: it lowers the Dice of the
-        bundled model on muscle (docs/scale.md).
+        Whether the model sees the scan sector only: one grey outside, no map and no mask there (docs/scale.md).
     device
         ``"auto"`` is cuda, then mps after its self-check, then cpu.
     classifier
@@ -38,7 +37,7 @@ class ModelSettings:
     input_size: int | None = None
     device: DeviceChoice = "auto"
     classifier: ClassifierForm | None = None
-    use_sector: bool = False
+    use_sector: bool = True
     base: str | None = None
 
 

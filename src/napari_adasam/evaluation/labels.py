@@ -80,9 +80,9 @@ class Job:
     labels: int
     seed: int
 
-    def key(self, model: str) -> Key:
-        """What makes a row that is there already this job's; ``model`` is the starting weights' fingerprint."""
-        exact = hashlib.sha256(f"{model} {self.choice}".encode()).hexdigest()[:12]
+    def key(self, unlabelled: int) -> Key:
+        """What makes a row that is there already this job's; ``unlabelled`` is how many such images a baseline gets."""
+        exact = hashlib.sha256(f"{unlabelled} {self.choice}".encode()).hexdigest()[:12]
         return self.choice.text, self.labels, self.seed, exact
 
 
@@ -137,7 +137,7 @@ class LabelsBench:
     def __init__(self, dataset: Dataset, names: Names, study: LabelsStudy) -> None:
         self.dataset, self.study = dataset, study
         start = ModelPredictor(study.base.model)
-        self.card, self.fingerprint = start.net.card, start.info().fingerprint
+        self.card = start.net.card
         self.unseen = unseen_ids(dataset, self.card.trained_on, "unseen")
         trained = set(split_groups(dataset.groups.values()).train)
         shown = [key for key in self.unseen if dataset.groups[key] in trained][:SHOWN] or self.unseen[:SHOWN]
@@ -151,7 +151,7 @@ class LabelsBench:
         for number, job in enumerate(jobs):
             what = f"{job.choice.text}, {job.labels} labels, seed {job.seed}"
             on_step(number, len(jobs), what)
-            if job.key(self.fingerprint) in done:
+            if job.key(self.study.base.train.max_unlabelled) in done:
                 continue
 
             def on(step: int, steps: int, doing: str, number: int = number, what: str = what) -> None:
@@ -180,9 +180,8 @@ class LabelsBench:
             "method": job.choice.text,
             "labels": job.labels,
             "seed": job.seed,
-            "settings": job.key(self.fingerprint)[-1],
+            "settings": job.key(self.study.base.train.max_unlabelled)[-1],
             "seconds": self._fronts.cold(learned.seconds) if job.labels else 0.0,
-            "tested_on": self.study.part,
             **learned.about,
         }
         return [about | row for row in self._measured(learned, parts.test[: self.study.limit], on_step)]

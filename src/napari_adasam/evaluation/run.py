@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.queue import Order
 from napari_adasam.domain.settings import ModelSettings, PromptSettings, Settings, TrainSettings
-from napari_adasam.evaluation import labels, methods, prompts, report
+from napari_adasam.evaluation import labels, methods, prompts, report, session
 from napari_adasam.evaluation.subjects import Names, Part, structures_of, subjects, unseen_ids
 from napari_adasam.files.atomic import write_whole
 from napari_adasam.files.dataset import SLICES, Dataset
 from napari_adasam.model import registry
 from napari_adasam.services.predictor import ModelPredictor
 
+SAME_STUDY = ("study", "fingerprint", "input_size", "dataset", "tested_on", "limit", "gated")
+"""What a file must have in common with a study that goes on from it."""
 OnProgress = Callable[[int, int, str], None]
 
 
@@ -46,6 +49,9 @@ class StudyOptions:
         A file with what a stopped run has measured already; it is written again after each training.
     gated
         Of the study ``labels``: hold some of them out and let the gate decide, as the window does.
+    orders, learning
+        Of the study ``session``: the orders, and whether the model learns; a pass through the images for each of both,
+        and for each seed.
     """
 
     model: ModelSettings = field(default_factory=ModelSettings)
@@ -62,6 +68,8 @@ class StudyOptions:
     train: TrainSettings = field(default_factory=TrainSettings)
     prompts: PromptSettings = field(default_factory=PromptSettings)
     gated: bool = False
+    orders: tuple[Order, ...] = ("active", "random", "file")
+    learning: tuple[bool, ...] = (True, False)
 
 
 def run_prompts(folder: Path, options: StudyOptions, on_progress: OnProgress) -> dict[str, Any]:
@@ -94,7 +102,7 @@ def run_labels(folder: Path, options: StudyOptions, on_progress: OnProgress) -> 
         options.limit,
     )
     bench = labels.LabelsBench(Dataset.open(folder, slices=SLICES), options.names, study)
-    about = {"dataset": folder.name, "limit": options.limit}
+    about = {"dataset": folder.name, "tested_on": study.part, "limit": options.limit, "gated": options.gated}
     result = _answer("labels", ModelPredictor(options.model), options, []) | about
     rows = _measured_before(options.resume, result)
     for new in bench.rows({labels.key_of(row) for row in rows}, on_progress):
@@ -122,17 +130,25 @@ def _measured_before(path: Path | None, result: dict[str, Any]) -> list[dict[str
         return []
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
-        same = all(before[key] == result[key] for key in ("study", "fingerprint", "input_size", "dataset", "limit"))
+        same = all(before[key] == result[key] for key in SAME_STUDY)
         rows: list[dict[str, Any]] = before["rows"] if same else []
         keyed = [labels.key_of(row) for row in rows]
     except (OSError, ValueError, LookupError, TypeError):
         same, keyed = False, []
     if not same or len(keyed) != len(rows):
         raise InputError(
-            f"{path} is not what a stopped run of this study has left: another data set or model, or another kind of "
-            "file. It is unchanged. Give --json another name."
+            f"{path} is not what a stopped run of this study has left: it is of another data set or model, tested on "
+            "other images, or another kind of file. It is unchanged. Give --json another name."
         )
     return rows
+
+
+def run_sessions(folder: Path, options: StudyOptions, on_progress: OnProgress) -> dict[str, Any]:
+    """The study ``session`` on a data set."""
+    settings = Settings(options.model, prompts=options.prompts, train=options.train)
+    passes = [(one, learn, seed) for seed in options.seeds for learn in options.learning for one in options.orders]
+    rows = session.study(folder, settings, (options.part, options.names, options.limit), passes, on_progress)
+    return _answer("session", ModelPredictor(options.model), options, rows)
 
 
 def _answer(study: str, predictor: ModelPredictor, options: StudyOptions, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -147,7 +163,7 @@ def _answer(study: str, predictor: ModelPredictor, options: StudyOptions, rows: 
     }
 
 
-STUDIES_BY_NAME = {"prompts": run_prompts, "labels": run_labels}
+STUDIES_BY_NAME = {"prompts": run_prompts, "labels": run_labels, "session": run_sessions}
 
 
 def write_json(path: Path, result: dict[str, Any]) -> None:

@@ -205,7 +205,7 @@ class RoundTrainer:
             with torch.no_grad():
                 embedding = views.embed(net.eval(), views.plain(frame))
             canvas = Canvas(frame.pixels.shape[0], frame.pixels.shape[1], net.sam.size)
-            answers = adasam.suggest(net, embedding, canvas, material.structures, self.prompts)
+            answers = adasam.suggest(net, embedding, canvas, material.structures, self.prompts, views.region(frame))
             for structure, answer in zip(material.structures, answers, strict=True):
                 found[structure.value].append(dice(answer.mask, frame.labels == structure.value))
             yield RoundProgress(self.train.steps, self.train.steps, float("nan"), what, None)
