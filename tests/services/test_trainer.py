@@ -14,8 +14,9 @@ from napari_adasam.domain.errors import ModelError
 from napari_adasam.domain.overlap import dice
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.settings import LossWeights, Method, ModelSettings, PromptSettings, TrainSettings
-from napari_adasam.model import adaptation, checkpoints, registry
+from napari_adasam.model import checkpoints, registry
 from napari_adasam.model.adapters import lora
+from napari_adasam.model.adapters.parts import HEADS
 from napari_adasam.services import trainer as trainer_module
 from napari_adasam.services.gate import Past
 from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
@@ -153,7 +154,7 @@ def test_what_each_method_changes(serving: Serving, method: Method, adapted: boo
     updates = [p for name, p in after.items() if name.endswith("qkv.b")]
     assert bool(updates) is adapted
     assert all(p.any() for p in updates)
-    heads = [name for name in before if name.startswith(adaptation.HEADS)]
+    heads = [name for name in before if name.startswith(HEADS)]
     assert sum(not torch.equal(after[name], before[name]) for name in heads) > 0.5 * len(heads)
     for name, p in before.items():
         if name not in heads:

@@ -7,20 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
 
 from napari_adasam.domain.prompts import Prompt
 from napari_adasam.domain.settings import PromptSettings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.model import cam
+from napari_adasam.model.adapters.upsampling import fresh_token
 from napari_adasam.model.canvas import Canvas, to_image_size
 from napari_adasam.model.classifier import Classifier, widen
 from napari_adasam.model.prompting import prompts_from_cam
 from napari_adasam.model.sam import SamNet, batch_prompts, decode
+
+if TYPE_CHECKING:
+    from napari_adasam.model.adapters.parts import Adaptation
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +59,14 @@ class ModelCard:
 
 
 class AdaSam(nn.Module):
-    """A SAM with an auxiliary classifier."""
+    """A SAM with an auxiliary classifier; ``adapted`` says what was inserted into it, oldest first."""
 
     def __init__(self, sam: SamNet, head: Classifier, card: ModelCard) -> None:
         super().__init__()
         self.sam = sam
         self.head = head
         self.card = card
+        self.adapted: tuple[Adaptation, ...] = ()
 
     @property
     def device(self) -> torch.device:
@@ -78,6 +85,9 @@ class AdaSam(nn.Module):
         )
         if old != new:
             self.head = widen(self.head, old, new).to(self.device)
+        tokens = self.sam.structure_tokens
+        if tokens is not None:
+            self.sam.structure_tokens = tokens.reordered(found, fresh_token(self.sam))
         self.card = self.card.with_structures(structures)
 
     def index_of(self, structure: Structure) -> int | None:
@@ -145,7 +155,7 @@ def suggest(
         prompts: tuple[Prompt, ...] = ()
         if presence >= settings.presence:
             cells = np.asarray(visible.cpu().numpy(), dtype=np.float32)
-            prompts = prompts_from_cam(cells, canvas, settings, structure.several_parts)
+            prompts = own_prompts(net, index, cells, structure.several_parts, canvas, settings)
         if not prompts:
             answers.append(_nothing(canvas, presence, shown))
             continue
@@ -153,6 +163,20 @@ def suggest(
         mask = mask if region is None else mask & region
         answers.append(AutoMask(mask, score, presence, prompts, shown))
     return answers
+
+
+def own_prompts(
+    net: AdaSam,
+    index: int,
+    cells: NDArray[np.float32],
+    several_parts: bool,
+    canvas: Canvas,
+    settings: PromptSettings,
+) -> tuple[Prompt, ...]:
+    """What a model asks itself for its structure ``index``: the structure's token, or what its CAM (h, w) gives."""
+    if settings.use_token and net.sam.structure_tokens is not None:
+        return (Prompt(token=index, source="token"),)
+    return prompts_from_cam(cells, canvas, settings, several_parts)
 
 
 def _nothing(canvas: Canvas, presence: float, shown: NDArray[np.float32]) -> AutoMask:
@@ -185,6 +209,7 @@ def answer(
     logits, iou = decode(net.sam, embedding, batch)
     lone_point = len(prompt.points) == 1 and prompt.box is None and not bool(batch.has_dense[0])
     choice = 1 + int(iou[0, 1:].argmax()) if lone_point and net.card.ambiguous_points else 0
-    low = logits[0, choice].float()
-    mask = (to_image_size(low[None], canvas)[0] > 0).cpu().numpy()
+    found = logits[0, choice].float()
+    mask = (to_image_size(found[None], canvas)[0] > 0).cpu().numpy()
+    low = F.adaptive_avg_pool2d(found[None], 4 * net.sam.cells)[0]
     return mask, float(iou[0, choice].float().clamp(0, 1)), low

@@ -17,7 +17,7 @@ from torch.nn import functional as F  # noqa: N812
 from napari_adasam.domain.prompts import Prompt
 from napari_adasam.domain.settings import LossWeights, PromptSettings
 from napari_adasam.model import cam
-from napari_adasam.model.adasam import AdaSam
+from napari_adasam.model.adasam import AdaSam, own_prompts
 from napari_adasam.model.canvas import Canvas
 from napari_adasam.model.losses import map_loss, segmentation_loss
 from napari_adasam.model.prompting import prompts_from_cam
@@ -73,11 +73,12 @@ def pseudo_labels(
             continue
         visible = cam.inside_image(scores.maps[0, index].float(), frame or canvas)
         cells = np.asarray(visible.cpu().numpy(), dtype=np.float32)
-        prompts = prompts_from_cam(cells, canvas, settings, structure.several_parts)
+        from_cam = prompts_from_cam(cells, canvas, settings, structure.several_parts)
+        prompts = own_prompts(teacher, index, cells, structure.several_parts, canvas, settings)
         if not prompts:
             continue
         first = _chance(teacher, embedding, prompts)
-        dense = tuple(Prompt(dense=p.dense, source="cam") for p in prompts if p.dense is not None)
+        dense = tuple(Prompt(dense=p.dense, source="cam") for p in from_cam if p.dense is not None)
         second = _chance(teacher, embedding, dense) if dense else first
         sure = (first >= confidence) | (first <= 1 - confidence)
         agree = (first > 0.5) == (second > 0.5)

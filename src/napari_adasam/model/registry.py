@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ from platformdirs import user_data_path
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import ClassifierForm, Method, ModelSettings
 from napari_adasam.model import checkpoints
-from napari_adasam.model.adaptation import adapted_names, prepare, state
-from napari_adasam.model.adapters.lora import LoraSettings
+from napari_adasam.model.adaptation import adapted_names, from_fields, prepare, state, to_fields
+from napari_adasam.model.adapters.upsampling import fresh_token
 from napari_adasam.model.adasam import AdaSam, ModelCard
 from napari_adasam.model.checkpoints import Weights
 from napari_adasam.model.classifier import build
@@ -135,7 +135,12 @@ def _load_adapter(weights: Weights, fields: dict[str, Any], settings: ModelSetti
         )
     net.head = build(card.classifier, len(card.structures))  # type: ignore[arg-type]
     net.card = replace(card, input_size=net.sam.size)
-    prepare(net, fields["method"], LoraSettings(**fields["lora"]))
+    if net.sam.structure_tokens is not None:
+        net.sam.structure_tokens = net.sam.structure_tokens.reordered(
+            [None] * len(card.structures), fresh_token(net.sam)
+        )
+    for one in from_fields(fields):
+        prepare(net, one)
     if set(weights) != adapted_names(net):
         raise InputError("This adapter is not whole. The model in use is unchanged. Copy the file again.")
     net.load_state_dict({k: v.float() for k, v in weights.items()}, strict=False)
@@ -144,12 +149,11 @@ def _load_adapter(weights: Weights, fields: dict[str, Any], settings: ModelSetti
 
 @dataclass(frozen=True, slots=True)
 class AdapterOrigin:
-    """What an adapter file must know of its base and of how it was inserted."""
+    """What an adapter file must know of its base, and the method of its last round."""
 
     base: str
     base_fingerprint: str  # of the base with its own classifier
     method: Method
-    lora: LoraSettings
 
 
 def origin_of(path: Path) -> AdapterOrigin:
@@ -157,8 +161,7 @@ def origin_of(path: Path) -> AdapterOrigin:
     _, fields = checkpoints.read(path)
     if fields.get("kind") != "adapter":
         raise InputError(f"{path.name} is not an adapter of this program. The model in use is unchanged.")
-    lora = LoraSettings(**fields["lora"])
-    return AdapterOrigin(fields["base"], fields["base_fingerprint"], fields["method"], lora)
+    return AdapterOrigin(fields["base"], fields["base_fingerprint"], fields["method"])
 
 
 def save_adapter(path: Path, net: AdaSam, origin: AdapterOrigin) -> None:
@@ -168,7 +171,7 @@ def save_adapter(path: Path, net: AdaSam, origin: AdapterOrigin) -> None:
         "base": origin.base,
         "base_fingerprint": origin.base_fingerprint,
         "method": origin.method,
-        "lora": asdict(origin.lora),
+        "adaptations": to_fields(net.adapted),
     }
     checkpoints.write(path, state(net), checkpoints.card_to_json(net.card, **extra))
 

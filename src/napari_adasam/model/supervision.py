@@ -115,7 +115,8 @@ def answer_loss(net: AdaSam, embedding: Tensor, asked: Sequence[Asked], weights:
     size = net.sam.size
     batch = batch_prompts([a.prompt for a in asked], Canvas(size, size, size), net.sam.cells, net.device)
     logits, iou = decode(net.sam, embedding.expand(len(asked), -1, -1, -1), batch)
-    fine = F.interpolate(logits[:, :1], scale_factor=2, mode="bilinear", align_corners=False)[:, 0]
+    side = max(8 * net.sam.cells, logits.shape[-1])
+    fine = F.interpolate(logits[:, :1], (side, side), mode="bilinear", align_corners=False)[:, 0]
     target = torch.from_numpy(np.stack([a.target for a in asked])).float().to(net.device)
     target = F.interpolate(target[:, None], fine.shape[-2:], mode="area")[:, 0]
     off = F.mse_loss(iou[:, 0], iou_of(fine.detach(), target))
@@ -156,16 +157,20 @@ def labelled_loss(
     planes = masks.cpu().numpy().astype(bool)
     maps = visible_maps(scores.maps[0].detach().float(), labels)
     asked: list[Asked] = []
+    own: list[Asked] = []
     for index, structure in enumerate(net.card.structures):
         if planes[index].sum() < 20:
             continue
+        if net.sam.structure_tokens is not None:
+            own.append(Asked(Prompt(token=index, source="token"), planes[index]))
         asked += by_cam(maps[index], planes[index], structure, rng)
         hand = by_hand(planes[index], structure, rng)
         asked += [hand] if hand else []
+    if most is not None and len(own) + len(asked) > most:
+        asked = [asked[i] for i in rng.permutation(len(asked))[: max(0, most - len(own))]]
+    asked = own + asked
     if not asked:
         return loss
-    if most is not None and len(asked) > most:
-        asked = [asked[i] for i in rng.permutation(len(asked))[:most]]
     first, low = answer_loss(net, embedding, asked, weights)
     picks = rng.choice(len(asked), size=min(2, len(asked)), replace=False)
     again = [c for c in (correct(asked[i], low[i]) for i in picks) if c is not None]

@@ -21,10 +21,10 @@ from torch.nn import functional as F  # noqa: N812
 from napari_adasam.domain.errors import ModelError
 from napari_adasam.domain.overlap import dice
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
-from napari_adasam.domain.settings import LearnSettings, PromptSettings, TrainSettings
+from napari_adasam.domain.settings import SEMI_SUPERVISED, LearnSettings, PromptSettings, TrainSettings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.model import adaptation, adasam
-from napari_adasam.model.adapters.lora import LoraSettings
+from napari_adasam.model.adapters.parts import added
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas
 from napari_adasam.model.headstart import fit_class_maps
@@ -35,7 +35,7 @@ from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
 from napari_adasam.services.views import Views
 
-SPEEDS = {"lora": 1.0, "head": 4.0, "decoder": 0.5}
+SPEEDS = {"adapters": 1.0, "head": 4.0, "decoder": 0.5}
 DROPPED_CHANNELS = 0.2
 MOST_PROMPTS = 4
 
@@ -79,7 +79,7 @@ class RoundTrainer:
         began = time.monotonic()
         if not labelled:
             raise ModelError("There is no accepted frame to learn from. Nothing was changed. Accept a frame first.")
-        use = self.train.method == "adasam"
+        use = self.train.method in SEMI_SUPERVISED
         chosen = tuple(unlabelled[: self.train.max_unlabelled]) if use else ()
         held = hold_out(labelled, self.predictor.past) if self.gated else Held(tuple(labelled), ())
         material = Material(held, chosen, tuple(structures))
@@ -114,10 +114,7 @@ class RoundTrainer:
         student = copy.deepcopy(self.predictor.net)
         torch.manual_seed(self.train.seed)
         student.set_structures(structures)
-        return student, adaptation.prepare(student, self.train.method, self._lora())
-
-    def _lora(self) -> LoraSettings:
-        return LoraSettings(self.train.rank, self.train.alpha, self.train.adapt_from)
+        return student, adaptation.prepare(student, adaptation.asked(self.train))
 
     def _steps(self, student: AdaSam, teacher: AdaSam, views: Views, material: Material) -> Iterator[RoundProgress]:
         """Optimise; each step is ``batch`` labelled views, and an unlabelled one after the warm-up."""
@@ -224,19 +221,19 @@ class RoundTrainer:
             seen = student.card.trained_on | {f.frame_id for f in held.train}
             seen |= {f.frame_id for f in material.unlabelled}
             student.card = replace(student.card, lineage=(*student.card.lineage, line), trained_on=frozenset(seen))
-            self.predictor.serve(student, (self.train.method, self._lora()))
+            self.predictor.serve(student, self.train.method)
             learned |= {f.group for f in held.train}
         self.predictor.past = Past((past.held | {f.group for f in held.out}) - learned, learned)
         self.predictor.rounds += 1
 
 
 def _groups(student: AdaSam, lr: float) -> list[dict[str, object]]:
-    """LoRA, classifier and decoder learn at their own speeds."""
+    """What was inserted, the classifier, and SAM's decoder learn at their own speeds."""
+    new = added(student)
     named = [(n, p) for n, p in student.named_parameters() if p.requires_grad]
     heads = [p for n, p in named if n.startswith("head.")]
-    decoder = [p for n, p in named if n.startswith(("sam.prompt_encoder.", "sam.mask_decoder."))]
-    loras = [p for n, p in named if n.startswith("sam.encoder.")]
-    groups = [("head", heads), ("decoder", decoder), ("lora", loras)]
+    decoder = [p for n, p in named if n not in new and not n.startswith("head.")]
+    groups = [("head", heads), ("decoder", decoder), ("adapters", [p for n, p in named if n in new])]
     return [{"params": p, "lr": lr * SPEEDS[name]} for name, p in groups if p]
 
 

@@ -12,13 +12,12 @@ from scipy import ndimage
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
-from napari_adasam.domain.settings import LearnSettings, ModelSettings, TrainSettings
+from napari_adasam.domain.settings import SEMI_SUPERVISED, LearnSettings, ModelSettings, TrainSettings
 from napari_adasam.domain.splits import seeded_order
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.clips import content_id
 from napari_adasam.files.dataset import Dataset
-from napari_adasam.model import checkpoints, registry
-from napari_adasam.model.adapters.lora import LoraSettings
+from napari_adasam.model import adaptation, checkpoints, registry
 from napari_adasam.services.bundled import names_by_folder
 from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
@@ -127,8 +126,8 @@ def train_dataset(
     trainer = RoundTrainer(predictor, train, LearnSettings(), gated=False)
     labelled, unlabelled = labelled_frames(dataset, chosen), unlabelled_frames(dataset, rest)
     report = run_round(trainer, labelled, unlabelled, structures, on_progress)
-    lora = LoraSettings(train.rank, train.alpha, train.adapt_from)
-    registry.save_adapter(out, predictor.net, registry.AdapterOrigin(options.model.name, base, train.method, lora))
+    found = adaptation.describe(predictor.net, adaptation.asked(train))
+    registry.save_adapter(out, predictor.net, registry.AdapterOrigin(options.model.name, base, train.method))
     return {
         "model": str(out),
         "base": options.model.name,
@@ -137,6 +136,8 @@ def train_dataset(
         "unlabelled": len(unlabelled),
         "steps": train.steps,
         "seed": train.seed,
+        "trained_parameters": found.trained,
+        "trained_share": found.share,
         "structures": {str(s.value): s.name for s in structures},
         "loss": report.losses[-1],
         "seconds": time.monotonic() - began,
@@ -161,4 +162,4 @@ def choose(dataset: Dataset, options: TrainOptions) -> tuple[list[str], list[str
         )
     chosen = usable[:wanted]
     rest = [key for key in order if key not in set(chosen)][: options.train.max_unlabelled]
-    return chosen, rest if options.train.method == "adasam" else []
+    return chosen, rest if options.train.method in SEMI_SUPERVISED else []
