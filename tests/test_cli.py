@@ -19,8 +19,21 @@ from napari_adasam.domain.errors import InputError, StorageError
 from napari_adasam.domain.settings import ModelSettings
 from napari_adasam.ui import screen
 
-HEAVY = ("torch", "torchvision", "timm", "segment_anything", "napari", "qtpy", "PySide6", "PyQt6", "scipy", "pydicom")
-COMMANDS = ("demo", "measure", "predict", "train", "evaluate", "doctor")
+HEAVY = (
+    "torch",
+    "pooch",
+    "requests",
+    "torchvision",
+    "timm",
+    "segment_anything",
+    "napari",
+    "qtpy",
+    "PySide6",
+    "PyQt6",
+    "scipy",
+    "pydicom",
+)
+COMMANDS = ("demo", "measure", "predict", "train", "evaluate", "models", "doctor")
 
 
 @dataclass
@@ -223,6 +236,8 @@ class TrainOptions:
     train: Any
     names: tuple[tuple[int, str], ...]
     more_steps: bool
+    image_labels: bool
+    prompts: Any
 
 
 def test_train_passes_its_options_on(
@@ -244,6 +259,44 @@ def test_train_passes_its_options_on(
     assert (options.labels, options.model.name, options.model.classifier) == (5, "vit_b", "gradcam")
     assert (options.train.method, options.train.seed) == ("decoder", 3)
     assert options.more_steps
+    assert not options.image_labels
+    ended = run("train", str(tmp_path), *arguments, "--set", "feedback=train", "--set", "dense=no", "--image-labels")
+    assert ended.code == 0
+    _, _, options = asked[1]
+    assert options.train.recipe.feedback == "train"
+    assert (options.train.method, options.prompts.use_dense, options.image_labels) == ("decoder", False, True)
+    refused = run("train", str(tmp_path), *arguments, "--set", "colour=red")
+    assert refused.code == 2
+    assert "the names are rank" in refused.err
+
+
+def test_the_study_of_labels_gets_methods_labels_seeds_and_changes(
+    run: Callable[..., Ended], put_in_place_of: Callable[..., None], tmp_path: Path
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def study(folder: Path, options: dict[str, Any], advance: object) -> dict[str, Any]:
+        asked.append(options)
+        return {"rows": []}
+
+    put_in_place_of(
+        "napari_adasam.evaluation.run",
+        StudyOptions=dict,
+        STUDIES_BY_NAME={"labels": study},
+        write_json=lambda *_: None,
+        default_start=lambda folder: ModelSettings("mobile_sam", 512),
+    )
+    study_of_labels = ("evaluate", str(tmp_path), "--study", "labels")
+    assert run(*study_of_labels).code == 0
+    arguments = ("--methods", "adasam:ramp=no, unet", "--labels", "5,10", "--seeds", "2", "--json", "f.json")
+    ended = run(*study_of_labels, *arguments, "--model", "sam.pt@256", "--validation", "--set", "rank=4", "--ablation")
+    assert ended.code == 0
+    assert (asked[0]["model"], asked[0]["methods"]) == (ModelSettings("mobile_sam", 512), ("start", "adasam"))
+    given = asked[1]
+    assert (given["model"], given["methods"]) == (ModelSettings("sam.pt", 256), ("adasam:ramp=no", "unet"))
+    assert (given["labels"], given["seeds"], given["part"]) == ((5, 10), (0, 1), "validation")
+    assert (given["train"].rank, given["ablation"], given["resume"]) == (4, True, Path("f.json"))
+    assert run(*study_of_labels, "--labels", "few").code == 2
 
 
 @pytest.mark.parametrize(("option", "known"), [("--method", "adasam, lora"), ("--classifier", "classmap, gradcam")])

@@ -1,4 +1,4 @@
-"""The studies ``prompts`` and ``labels``, on discs and a tiny model."""
+"""The study ``prompts``, on discs and a tiny model."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from studied import discs
 from tiny import BELLY, BrightnessEncoder, see_brightness, tiny_net
 
 from napari_adasam.domain.prompts import Box, Prompt
-from napari_adasam.domain.settings import ModelSettings, TrainSettings
+from napari_adasam.domain.settings import ModelSettings
 from napari_adasam.domain.simulated import next_click, parts, tight_box
 from napari_adasam.domain.structures import Structure
 from napari_adasam.evaluation import prompts
 from napari_adasam.evaluation.prompts import boxed, clicks_needed, pointed, prompt_free
-from napari_adasam.evaluation.run import StudyOptions, run_labels, run_prompts
+from napari_adasam.evaluation.run import StudyOptions, run_prompts
 from napari_adasam.evaluation.subjects import Subject
 from napari_adasam.files.dataset import Dataset
 from napari_adasam.model import registry
@@ -191,31 +191,3 @@ def test_the_prompt_free_answer_is_asked_for_with_pixels_only(
     assert len(seen) == 4
     assert np.array_equal(seen[0], seen[2])
     assert np.array_equal(seen[1], seen[3])
-
-
-def test_the_study_of_labels_has_rows_before_and_after_for_each_seed(dataset: Dataset) -> None:
-    train = TrainSettings(method="lora", steps=1, batch=1, views=1)
-    options = StudyOptions(model=CPU, labels=2, seeds=(0, 3), train=train)
-    said = run_labels(dataset.folder, options, lambda *_: None)
-    assert said["study"] == "labels"
-    assert [(row["method"], row["labels"], row["seed"], row["structure"]) for row in said["rows"]] == [
-        ("lora", 0, 0, "1"),
-        ("lora", 2, 0, "1"),
-        ("lora", 0, 3, "1"),
-        ("lora", 2, 3, "1"),
-    ]
-    assert all(row["n"] == 1 for row in said["rows"])
-    assert [row["seconds"] > 0 for row in said["rows"]] == [False, True] * 2
-    assert [(row["held_out"], row["accepted"]) for row in said["rows"]] == [(None, None), (0, True)] * 2
-    assert said["rows"][0] | {"seed": 3} == said["rows"][2]  # every seed starts from the same weights
-    json.dumps(said, allow_nan=False)
-
-
-def test_the_study_of_labels_can_hold_images_out_as_the_window_does(dataset: Dataset) -> None:
-    train = TrainSettings(method="lora", steps=1, batch=1, views=1)
-    options = StudyOptions(model=CPU, labels=3, train=train, gated=True)
-    before, after = run_labels(dataset.folder, options, lambda *_: None)["rows"]
-    assert (after["labels"], after["held_out"]) == (3, 1)
-    assert after["accepted"] in (True, False)
-    if not after["accepted"]:
-        assert after["dice"] == before["dice"]

@@ -8,7 +8,7 @@ import tifffile
 from PIL import Image
 
 from napari_adasam.domain.errors import InputError
-from napari_adasam.files.dataset import Dataset
+from napari_adasam.files.dataset import SLICES, Dataset, even_places
 from napari_adasam.files.labels import read_labels
 
 PIXELS = (np.arange(20 * 24) % 251).astype(np.uint8).reshape(20, 24)
@@ -91,6 +91,47 @@ def test_a_stack_is_not_one_picture(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "images" / "s.tif", np.stack([PIXELS, PIXELS]), photometric="minisblack")
     with pytest.raises(InputError, match="holds 2 frames"):
         Dataset.open(tmp_path).image("s")
+
+
+def test_a_volume_can_be_taken_apart_into_slices_of_one_group(tmp_path: Path) -> None:
+    import nibabel
+
+    rng = np.random.default_rng(0)
+    for part, high in (("images", 250), ("labels", 3)):
+        (tmp_path / part).mkdir()
+        for name in ("v1", "v2"):
+            values = rng.integers(0, high, (20, 24, 30), dtype=np.uint8)
+            nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), tmp_path / part / f"{name}.nii.gz")
+    Image.fromarray(PIXELS).save(tmp_path / "images" / "flat.png")
+    (tmp_path / "index.csv").write_text("id,patient\nv1,p\nv2,p\n")
+    data = Dataset.open(tmp_path, slices=5)
+    assert data.ids == ("flat", *(f"{v}_{at:04d}" for v in ("v1", "v2") for at in (3, 9, 15, 21, 27)))
+    assert set(data.groups.values()) == {"flat", "p"}
+    volume = nibabel.load(tmp_path / "labels" / "v2.nii.gz").get_fdata()
+    assert np.array_equal(data.labels("v2_0015"), volume[:, :, 15].T)
+    assert data.grey("v2_0015").shape == (24, 20)
+    assert not np.array_equal(data.grey("v2_0015"), data.grey("v2_0021"))
+    assert data.frame_id("v1_0003") == f"{data.frame_id('v1_0009')[:16]}-3"
+    assert "flat" not in data.labelled
+    assert len(Dataset.open(tmp_path, slices=99).ids) == 61
+    (tmp_path / "index.csv").unlink()
+    assert set(Dataset.open(tmp_path, slices=2).groups.values()) == {"flat", "v1", "v2"}
+    with pytest.raises(InputError, match="30 frames"):
+        Dataset.open(tmp_path).image("v1")
+
+
+def test_slices_lie_evenly_over_the_whole_depth() -> None:
+    assert even_places(36, 9) == [2, 6, 10, 14, 18, 22, 26, 30, 34]
+    assert even_places(3, 9) == [0, 1, 2]
+    assert len(set(even_places(10, 9))) == 9
+
+
+def test_slices_of_real_volumes_show_the_structure_and_nothing_too(shared_data: Path) -> None:
+    data = Dataset.open(shared_data / "hippocampus_mr", slices=SLICES)
+    volumes = sorted(set(data.groups.values()))[:8]
+    shown = [[bool(data.labels(key).any()) for key in data.ids if data.groups[key] == one] for one in volumes]
+    assert all(len(each) == SLICES and sum(each) >= 5 for each in shown)
+    assert not all(all(each) for each in shown)
 
 
 def test_labels_of_a_palette_picture_are_its_indices(tmp_path: Path) -> None:

@@ -6,9 +6,11 @@ import copy
 
 import pytest
 import torch
+from timm.models.tiny_vit import ConvNorm
 from tiny import SIZE, BrightnessEncoder, tiny_vit
 from torch import nn
 
+from napari_adasam.model import encoders
 from napari_adasam.model.encoders import Encoder, TinyVit, from_mobile, mobile_key
 
 SMALL = 128
@@ -180,3 +182,25 @@ def test_the_brightness_of_a_cell_is_channel_0() -> None:
     expected = torch.zeros(4, 4)
     expected[1, 2] = 1.5
     assert torch.equal(embedding[0, 0], expected)
+
+
+def test_folding_changes_nothing_but_the_rounding(mobile: TinyVit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against timm's own convolutions, BatchNorms and attention, with the same weights under the same names."""
+    with monkeypatch.context() as patch:
+        patch.setattr(encoders, "_make_lean", lambda module: None)
+        plain = TinyVit()
+    assert any(isinstance(m, ConvNorm) for m in plain.modules())
+    assert not any(isinstance(m, ConvNorm) for m in mobile.modules())
+    folded = copy.deepcopy(mobile)
+    generator = torch.Generator().manual_seed(3)
+    for module in folded.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for tensor in (module.weight.data, module.bias.data, module.running_mean):
+                tensor += 0.1 * torch.randn(tensor.shape, generator=generator)
+            module.running_var *= 1 + torch.rand(module.running_var.shape, generator=generator)
+    plain.load_state_dict(folded.state_dict())
+    image = noise(SMALL)
+    with torch.no_grad():
+        found, expected = folded(image), plain.eval()(image)
+    assert expected.std() > 0.1
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)

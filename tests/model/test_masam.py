@@ -23,9 +23,9 @@ from napari_adasam.model.adapters.parts import added, stacked
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas
 from napari_adasam.model.encoders import Encoder, TinyVit
-from napari_adasam.model.pseudo import pseudo_labels, unlabelled_loss
+from napari_adasam.model.pseudo import Doubt, pseudo_labels, unlabelled_loss
 from napari_adasam.model.sam import batch_prompts, decode
-from napari_adasam.model.supervision import labelled_loss
+from napari_adasam.model.supervision import Lesson, labelled_loss
 
 SMALL = MaSamSettings(slices=3, rank=2, width=4)
 WHOLE = Canvas(64, 64, SIZE)
@@ -218,7 +218,7 @@ def test_adapters_decoder_and_classifier_learn_and_nothing_else(kind: str) -> No
     for _ in range(2):
         optimiser.zero_grad()
         embedding = net.train().sam.encoder(images(kind, 1)[..., :SIZE, :SIZE])
-        labelled_loss(net, embedding, labels, np.random.default_rng(0), LossWeights(), most=2).backward()
+        labelled_loss(net, embedding, labels, np.random.default_rng(0), Lesson(LossWeights(), most=2)).backward()
         optimiser.step()
     after = {name.replace(".base.", "."): p for name, p in net.named_parameters()}
     assert all(torch.equal(after[name], p) for name, p in before.items() if name not in heads)
@@ -230,7 +230,7 @@ def test_the_teacher_asks_with_its_tokens_and_checks_with_its_cam() -> None:
     see_everything(net)
     scramble(net)
     embedding = embed(net, blob(0)[0])
-    labels = pseudo_labels(net, embedding, PromptSettings(), 0.5)
+    labels = pseudo_labels(net, embedding, PromptSettings(), Doubt(0.5))
     assert [label.prompts[0].token for label in labels] == [0, 1]
     assert all(label.weight.mean() > 0 for label in labels)
     assert any(label.weight.mean() < 1 for label in labels)  # the CAM's prompt does not always agree

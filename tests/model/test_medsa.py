@@ -22,7 +22,7 @@ from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas
 from napari_adasam.model.encoders import Encoder, TinyVit
 from napari_adasam.model.sam import batch_prompts, decode
-from napari_adasam.model.supervision import labelled_loss
+from napari_adasam.model.supervision import Lesson, labelled_loss
 
 STACKED = MedSaSettings(slices=3, width=4, hyper=4)
 
@@ -120,6 +120,10 @@ def test_the_depth_branch_has_the_blocks_own_attention() -> None:
 
 def test_outside_of_a_stack_every_image_is_for_itself() -> None:
     net = with_medsa(tiny_vit(depth=2))
+    with stacked(net, 3):
+        with stacked(net, 1):
+            net.sam.encoder(images("vit", 2))
+        assert all(block.slices == 3 for block in blocks_of(net))
     with pytest.raises(ValueError, match="whole stacks of 3"), stacked(net, 3):
         net.sam.encoder(images("vit", 2))
     assert all(block.slices == 1 for block in blocks_of(net))
@@ -204,7 +208,7 @@ def test_only_adapters_and_classifier_learn(kind: str) -> None:
     for _ in range(2):  # the first step leaves what lies behind a zero where it is
         labels = torch.from_numpy(blob(0)[1].astype(np.int64))
         embedding = net.train().sam.encoder(images(kind, 1)[..., :SIZE, :SIZE])
-        labelled_loss(net, embedding, labels, np.random.default_rng(0), LossWeights()).backward()
+        labelled_loss(net, embedding, labels, np.random.default_rng(0), Lesson(LossWeights())).backward()
         assert all(p.grad is not None for p in added(net).values())
         optimiser.step()
     after = {name.replace(".base.", "."): p for name, p in net.named_parameters()}

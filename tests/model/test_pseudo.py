@@ -13,7 +13,7 @@ from napari_adasam.domain.settings import LossWeights, PromptSettings
 from napari_adasam.model import pseudo
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas
-from napari_adasam.model.pseudo import PseudoLabel, pseudo_labels, ramp, unlabelled_loss
+from napari_adasam.model.pseudo import Doubt, PseudoLabel, pseudo_labels, ramp, unlabelled_loss
 from napari_adasam.model.sam import PromptBatch, SamNet
 
 SURE, UNSURE = 5.0, 0.5
@@ -37,10 +37,10 @@ def test_the_ramp() -> None:
 
 
 def test_no_label_for_what_the_teacher_finds_absent(teacher: AdaSam, embedding: torch.Tensor) -> None:
-    assert [label.index for label in pseudo_labels(teacher, embedding, PromptSettings(), 0.95)] == [0, 1]
+    assert [label.index for label in pseudo_labels(teacher, embedding, PromptSettings(), Doubt(0.95))] == [0, 1]
     with torch.no_grad():
         teacher.head.shift[0] = -50
-    assert [label.index for label in pseudo_labels(teacher, embedding, PromptSettings(), 0.95)] == [1]
+    assert [label.index for label in pseudo_labels(teacher, embedding, PromptSettings(), Doubt(0.95))] == [1]
 
 
 def test_no_prompt_comes_from_the_padding(teacher: AdaSam) -> None:
@@ -50,18 +50,20 @@ def test_no_prompt_comes_from_the_padding(teacher: AdaSam) -> None:
     embedding = embed(teacher, wide)
     embedding[0, 0, 2:] = 9.0  # the padding lights up more than anything else
     frame = Canvas(32, 64, 64)
-    for structure, label in enumerate(pseudo_labels(teacher, embedding, PromptSettings(), 0.95, frame)):
+    for structure, label in enumerate(pseudo_labels(teacher, embedding, PromptSettings(), Doubt(0.95), frame)):
         assert label.index == structure
         assert len(label.prompts) == 1
         assert label.prompts[0].box == (0, 0, 31, 15)
         assert all(point.y < 32 for point in label.prompts[0].points)
         assert (label.prompts[0].dense[2:] == -10).all()
-    unaware = pseudo_labels(teacher, embedding, PromptSettings(), 0.95)
+    unaware = pseudo_labels(teacher, embedding, PromptSettings(), Doubt(0.95))
     assert any(point.y > 32 for label in unaware for prompt in label.prompts for point in prompt.points)
 
 
 def test_a_square_frame_has_no_padding(teacher: AdaSam, embedding: torch.Tensor) -> None:
-    first, second = (pseudo_labels(teacher, embedding, PromptSettings(), 0.95, c) for c in (None, Canvas(64, 64, 64)))
+    first, second = (
+        pseudo_labels(teacher, embedding, PromptSettings(), Doubt(0.95), c) for c in (None, Canvas(64, 64, 64))
+    )
     assert [label.index for label in first] == [label.index for label in second] == [0, 1]
     for one, other in zip(first, second, strict=True):
         assert [p.box for p in one.prompts] == [p.box for p in other.prompts]
@@ -72,7 +74,7 @@ def test_no_label_where_the_map_gives_no_prompt(teacher: AdaSam) -> None:
     dark = embed(teacher, np.zeros((64, 64), np.uint8))
     with torch.no_grad():
         teacher.head.shift.fill_(50)
-    assert pseudo_labels(teacher, dark, PromptSettings(), 0.95) == []
+    assert pseudo_labels(teacher, dark, PromptSettings(), Doubt(0.95)) == []
 
 
 def answers(monkeypatch: pytest.MonkeyPatch, whole: torch.Tensor, dense_only: torch.Tensor) -> None:
@@ -95,7 +97,7 @@ def test_a_pixel_counts_where_the_teacher_is_sure_and_both_answers_agree(
     first[2], second[2] = UNSURE, SURE  # agreed on, but not sure
     first[3], second[3] = -SURE, SURE  # sure that it is not, and disputed
     answers(monkeypatch, first, second)
-    label = pseudo_labels(teacher, embedding, PromptSettings(), 0.95)[0]
+    label = pseudo_labels(teacher, embedding, PromptSettings(), Doubt(0.95))[0]
     assert label.target[:, 0].tolist() == [1, 1, 1] + [0] * 13
     assert label.weight[:, 0].tolist() == [1, 0, 0, 0] + [1] * 12
     assert torch.equal(label.weight, label.weight[:, :1].expand(16, 16))
@@ -104,15 +106,15 @@ def test_a_pixel_counts_where_the_teacher_is_sure_and_both_answers_agree(
 def test_confidence_is_a_setting(teacher: AdaSam, embedding: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     chance = torch.full((16, 16), math.log(0.9 / 0.1))
     answers(monkeypatch, chance, chance)
-    assert not pseudo_labels(teacher, embedding, PromptSettings(), 0.95)[0].weight.any()
-    assert pseudo_labels(teacher, embedding, PromptSettings(), 0.85)[0].weight.all()
+    assert not pseudo_labels(teacher, embedding, PromptSettings(), Doubt(0.95))[0].weight.any()
+    assert pseudo_labels(teacher, embedding, PromptSettings(), Doubt(0.85))[0].weight.all()
 
 
 def label_of(teacher: AdaSam, embedding: torch.Tensor, weight: float) -> PseudoLabel:
-    own = pseudo_labels(teacher, embedding, PromptSettings(), 0.95)[0]
+    own = pseudo_labels(teacher, embedding, PromptSettings(), Doubt(0.95))[0]
     target = torch.zeros(16, 16)
     target[4:12, 4:12] = 1
-    return PseudoLabel(0, own.prompts, target, torch.full((16, 16), weight))
+    return PseudoLabel(0, own.prompts, target, torch.full((16, 16), weight), own.cells)
 
 
 def test_the_student_learns_from_what_counts_and_from_nothing_else(teacher: AdaSam, embedding: torch.Tensor) -> None:

@@ -11,44 +11,32 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import APONEUROSIS, BELLY, SIZE, blob, embed, tiny_net, tiny_vit
+from small_models import small_architectures, tiny_full
+from tiny import APONEUROSIS, BELLY, SIZE, blob, embed, tiny_net
 from torch import nn
 
 from napari_adasam.domain.errors import InputError
-from napari_adasam.domain.settings import MODELS, ClassifierForm, LossWeights, ModelSettings, PromptSettings
-from napari_adasam.model import adaptation, adasam, checkpoints, registry
+from napari_adasam.domain.settings import ClassifierForm, LossWeights, ModelSettings, PromptSettings
+from napari_adasam.model import adaptation, adasam, checkpoints, library, registry
 from napari_adasam.model.adapters import lora
 from napari_adasam.model.adapters.masam import MaSamSettings
 from napari_adasam.model.adapters.medsa import MedSaSettings
 from napari_adasam.model.adapters.parts import Adaptation
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas, grey_canvas, normalise
-from napari_adasam.model.checkpoints import Weights
 from napari_adasam.model.classifier import ClassMap, GradCam
 from napari_adasam.model.encoders import TinyVit
-from napari_adasam.model.sam import SamNet
-from napari_adasam.model.supervision import labelled_loss
+from napari_adasam.model.supervision import Lesson, labelled_loss
 from napari_adasam.services.predictor import ModelPredictor
 
 LORA = lora.LoraSettings(rank=2, alpha=2)
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The architectures are a tiny ViT here."""
-    monkeypatch.setattr(checkpoints, "empty_sam", lambda name, size: SamNet(tiny_vit(), size))
-    monkeypatch.setattr(checkpoints, "architecture", lambda weights: "vit_b")
-    monkeypatch.setattr(
-        checkpoints,
-        "from_sam_weights",
-        lambda weights, size=None: _plain(weights, size or SIZE),
-    )
-
-
-def _plain(weights: Weights, size: int) -> SamNet:
-    sam = SamNet(tiny_vit(), size)
-    checkpoints.load_exactly(sam, weights)
-    return sam.eval()
+def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The architectures are a tiny ViT here, and nothing is installed."""
+    small_architectures(monkeypatch)
+    monkeypatch.setattr(library, "models_folder", lambda: tmp_path / "models")
 
 
 @pytest.fixture
@@ -68,10 +56,7 @@ def full(tmp_path: Path) -> Callable[[int], Path]:
     """A whole model of ours, as the bundled one is."""
 
     def save(seed: int) -> Path:
-        path = tmp_path / f"full_{seed}.safetensors"
-        net = tiny_net(structures=(BELLY,), seed=seed)
-        checkpoints.write(path, net.state_dict(), checkpoints.card_to_json(net.card, kind="full"))
-        return path
+        return tiny_full(tmp_path / f"full_{seed}.safetensors", seed)
 
     return save
 
@@ -255,22 +240,22 @@ def test_the_input_size_is_a_setting(full: Callable[[int], Path], tmp_path: Path
 
 
 def test_a_published_model_is_looked_for_and_its_hash_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "models_folder", lambda: tmp_path)
+    monkeypatch.setattr(library, "models_folder", lambda: tmp_path)
     with pytest.raises(InputError, match=r"vit_b is not on this computer.*sam_vit_b_01ec64\.pth"):
-        registry.find("vit_b")
+        library.find("vit_b")
     file = tmp_path / "sam_vit_b_01ec64.pth"
     file.write_bytes(b"something else")
     with pytest.raises(InputError, match="sha256 differs"):
-        registry.find("vit_b")
-    right = registry.Entry(file.name, registry.sha256(file))
-    monkeypatch.setitem(registry.PUBLISHED, "vit_b", right)
-    assert registry.find("vit_b") == file
+        library.find("vit_b")
+    right = replace(library.PUBLISHED["vit_b"], sha256=library.sha256(file))
+    monkeypatch.setitem(library.PUBLISHED, "vit_b", right)
+    assert library.find("vit_b") == file
 
 
 def test_other_names_are_paths() -> None:
-    assert registry.find("some/where.pth") == Path("some/where.pth")
-    assert registry.find("adasam-us").name == "adasam-us.safetensors"
-    assert registry.known_names() == MODELS
+    assert library.find("some/where.pth") == Path("some/where.pth")
+    assert library.find("adasam-us").name == "adasam-us.safetensors"
+    assert library.known_names()[:5] == ("adasam-us", "mobile_sam", "vit_b", "vit_l", "vit_h")
 
 
 def test_a_student_of_a_tiny_vit_trains_only_its_last_stage() -> None:
@@ -286,7 +271,7 @@ def test_a_student_of_a_tiny_vit_trains_only_its_last_stage() -> None:
     grey, valid, _ = grey_canvas(pixels, 64)
     embedding = net.sam.encoder(normalise(grey[None], valid[None]))
     on_square = torch.from_numpy(labels.astype(np.int64))
-    labelled_loss(net, embedding, on_square, np.random.default_rng(0), LossWeights()).backward()
+    labelled_loss(net, embedding, on_square, np.random.default_rng(0), Lesson(LossWeights())).backward()
     optimiser.step()
     after = dict(net.named_parameters())
     frozen = {name.replace("qkv.base.", "qkv."): p for name, p in after.items() if name not in adapted}

@@ -18,7 +18,8 @@ from napari_adasam.model.canvas import Canvas
 from napari_adasam.model.supervision import (
     NO_IMAGE,
     Asked,
-    answer_loss,
+    Lesson,
+    answered,
     by_cam,
     by_hand,
     class_loss,
@@ -119,7 +120,7 @@ def test_each_weight_has_its_term(net: AdaSam) -> None:
 
     def loss(weights: LossWeights) -> float:
         torch.manual_seed(0)
-        return labelled_loss(net, embedding, on_square, np.random.default_rng(0), weights).item()
+        return labelled_loss(net, embedding, on_square, np.random.default_rng(0), Lesson(weights)).item()
 
     assert loss(NONE) == 0
     terms = [loss(replace(NONE, **{name: 1.0})) for name in ("presence", "segmentation", "map", "iou")]
@@ -140,7 +141,7 @@ def test_no_prompt_comes_from_what_shows_no_image(net: AdaSam, monkeypatch: pyte
     padded = labels.clone()
     padded[32:] = NO_IMAGE
     for on_square in (labels, padded):
-        labelled_loss(net, embedding, on_square, np.random.default_rng(0), LossWeights())
+        labelled_loss(net, embedding, on_square, np.random.default_rng(0), Lesson(LossWeights()))
     maps = net.head(embedding).maps[0, 0].detach().numpy()
     assert np.array_equal(seen[0], maps), "without padding nothing is put out"
     assert np.array_equal(seen[1][:2], maps[:2])
@@ -162,7 +163,7 @@ def test_a_cell_is_visible_as_soon_as_it_touches_the_image() -> None:
 def test_an_absent_structure_teaches_the_classifier_alone(net: AdaSam) -> None:
     embedding = embed(net, blob(0)[0])
     labelled_loss(
-        net, embedding, torch.zeros(64, 64, dtype=torch.int64), np.random.default_rng(0), LossWeights()
+        net, embedding, torch.zeros(64, 64, dtype=torch.int64), np.random.default_rng(0), Lesson(LossWeights())
     ).backward()
     assert net.head.maps.weight.grad.abs().sum() > 0
     assert all(p.grad is None for p in net.sam.parameters())
@@ -180,9 +181,9 @@ def test_the_predicted_iou_learns_the_real_one(net: AdaSam) -> None:
     pixels, labels = blob(0)
     embedding = embed(net, pixels)
     asked = [Asked(Prompt(box=(5, 5, 60, 60)), labels.astype(bool))]
-    loss, low = answer_loss(net, embedding, asked, replace(NONE, iou=1.0))
-    loss.backward()
-    assert low.shape == (1, 16, 16)
+    answers = answered(net, embedding, asked)
+    answers.loss(replace(NONE, iou=1.0)).backward()
+    assert answers.low.shape == (1, 16, 16)
     assert net.sam.mask_decoder.iou_prediction_head.layers[0].weight.grad.abs().sum() > 0
     # what the mask is made of is not pulled towards a guess of its quality
     assert not any(p.grad.any() for p in net.sam.mask_decoder.output_hypernetworks_mlps.parameters())

@@ -243,6 +243,31 @@ def test_a_click_is_answered_while_a_round_runs(desk: Desk) -> None:
     assert order[:4] == ["step 1", "step 2", "click", "step 3"]
 
 
+def test_a_job_without_a_sign_of_progress_is_told_of(desk: Desk) -> None:
+    desk.accept()
+    desk.settle()
+    entered, go = threading.Event(), threading.Event()
+
+    def hang(_number: int) -> None:
+        entered.set()
+        go.wait(5)
+
+    desk.trainer.before_step = hang
+    desk.annotator.start_round()
+    assert entered.wait(5)
+    desk.clock.now += 29
+    desk.annotator.look_again()
+    assert "no progress" not in desk.annotator.activity.text
+    desk.clock.now += 40
+    desk.annotator.look_again()
+    assert desk.annotator.activity.text.endswith("no progress for 60 s; what you accepted is safe: wait, or stop it")
+    go.set()
+    desk.settle()
+    desk.clock.now += 100
+    desk.annotator.look_again()
+    assert "no progress" not in desk.annotator.activity.text
+
+
 def test_a_frame_that_cannot_be_read_is_left_out_of_the_round_with_a_sentence(desk: Desk) -> None:
     desk.accept(2)
     desk.settle()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_adasam.model import devices, registry
+from napari_adasam.model import devices, library
 from napari_adasam.services import doctor
 
 
@@ -21,20 +21,20 @@ def test_versions_name_this_program() -> None:
 
 
 def test_a_published_model_that_is_not_here_is_no_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(registry, "models_folder", lambda: tmp_path)
+    monkeypatch.setattr(library, "models_folder", lambda: tmp_path)
     assert found("vit_b").sound
     assert found("vit_b").found == f"not in {tmp_path}"
 
 
 def test_a_published_model_with_another_hash_is_a_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(registry, "models_folder", lambda: tmp_path)
-    (tmp_path / registry.PUBLISHED["vit_b"].file).write_bytes(b"cut short")
+    monkeypatch.setattr(library, "models_folder", lambda: tmp_path)
+    (tmp_path / library.PUBLISHED["vit_b"].file).write_bytes(b"cut short")
     assert not found("vit_b").sound
     assert "sha256 differs" in found("vit_b").found
 
 
 def test_a_bundled_model_that_is_missing_is_a_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(registry, "bundled_path", lambda: tmp_path / "none.safetensors")
+    monkeypatch.setattr(library, "bundled_path", lambda: tmp_path / "none.safetensors")
     assert not found("adasam-us").sound
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from tiny import APONEUROSIS, BELLY, BrightnessEncoder, blob, picture, see_brigh
 from napari_adasam.domain.errors import ModelError
 from napari_adasam.domain.prompts import Point, Prompt
 from napari_adasam.domain.settings import ModelSettings, PromptSettings
+from napari_adasam.files.activations import ActivationStore
 from napari_adasam.model import adaptation, checkpoints, registry
 from napari_adasam.model.adapters import lora
 from napari_adasam.model.adasam import AdaSam
@@ -208,3 +210,49 @@ def test_one_tensor_larger_than_the_limit_is_kept_alone() -> None:
     cache.put("large", torch.zeros(500))
     assert cache.get("large") is not None
     assert cache.get("small") is None
+
+
+def test_a_sitting_later_suggestions_come_without_encoding(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Kept by content and by the weights in front: under another id, and behind a learned adapter, too."""
+    net = tiny_net(structures=(BELLY,), encoder=tiny_vit(depth=2))
+    monkeypatch.setattr(registry, "load", lambda settings: copy.deepcopy(net))
+    pixels = picture(0)
+    first = ModelPredictor(CPU, store=ActivationStore(tmp_path))
+    (made,) = first.suggest("a", pixels, (BELLY,), PromptSettings())
+    student = student_of(net)
+
+    later = ModelPredictor(CPU, store=ActivationStore(tmp_path))
+    runs: list[str] = []
+    later.net.sam.encoder.units[0].register_forward_hook(lambda *_: runs.append("front"))
+    (again,) = later.suggest("renamed", pixels, (BELLY,), PromptSettings())
+    assert runs == []
+    assert np.array_equal(again.mask, made.mask)
+    assert np.array_equal(again.cam, made.cam)
+    later.serve(student, "adasam")
+    later.activations.clear()
+    later.embed("renamed", pixels)
+    assert runs == []
+    later.embed("other", picture(1))
+    assert runs == []  # the student has its own units
+    files = sorted(tmp_path.iterdir())
+    assert len(files) == 2
+
+    files[0].write_bytes(b"damaged")
+    files[1].write_bytes(b"damaged")
+    third = ModelPredictor(CPU, store=ActivationStore(tmp_path))
+    (anew,) = third.suggest("a", pixels, (BELLY,), PromptSettings())
+    assert np.array_equal(anew.mask, made.mask)
+    assert "damaged" in caplog.text
+
+
+def test_other_weights_in_front_or_another_cut_have_their_own_activations(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    nets = iter([tiny_net(encoder=tiny_vit(depth=5), seed=0), tiny_net(seed=1), tiny_net(seed=2, size=128)])
+    monkeypatch.setattr(registry, "load", lambda settings: next(nets))
+    pixels = picture(0)
+    for count in (1, 2, 3):
+        ModelPredictor(CPU, store=ActivationStore(tmp_path)).embed("a", pixels)
+        assert len(list(tmp_path.iterdir())) == count

@@ -14,7 +14,7 @@ from napari_adasam.domain.errors import ModelError
 from napari_adasam.domain.overlap import dice
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.settings import LossWeights, Method, ModelSettings, PromptSettings, TrainSettings
-from napari_adasam.model import checkpoints, registry
+from napari_adasam.model import checkpoints, pseudo, registry
 from napari_adasam.model.adapters import lora
 from napari_adasam.model.adapters.parts import HEADS
 from napari_adasam.services import trainer as trainer_module
@@ -261,7 +261,7 @@ def test_no_more_unlabelled_frames_than_the_setting_allows(serving: Serving, mon
 
 def test_the_warm_up_sees_labelled_frames_alone(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[int] = []
-    monkeypatch.setattr(trainer_module, "ramp", lambda share: steps.append(round(share, 6)) or 0.0)
+    monkeypatch.setattr(pseudo, "ramp", lambda share: steps.append(round(share, 6)) or 0.0)
     settings = replace(SHORT, steps=4, warm_up=0.5)
     to_the_end(RoundTrainer(serving(), settings, LET_PASS).round(labelled(1), unlabelled(1), (BELLY,)))
     assert steps == [0, 0.5]

@@ -8,9 +8,22 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from napari_adasam.cli.program import BUNDLED, ModelName, OnCount, Seed, StructureNames, app, names_of, progress, show
+from napari_adasam.cli.program import (
+    BUNDLED,
+    AdapterBase,
+    Changes,
+    ModelName,
+    OnCount,
+    Seed,
+    StructureNames,
+    app,
+    names_of,
+    progress,
+    show,
+)
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import ClassifierForm, Method, ModelSettings, Settings, TrainSettings
+from napari_adasam.domain.switches import with_settings
 
 if TYPE_CHECKING:
     from napari_adasam.domain.rounds import RoundProgress
@@ -21,6 +34,7 @@ def predict(
     inputs: Annotated[list[Path], typer.Argument(metavar="INPUT", help="Image files or folders of them.")],
     out: Annotated[Path, typer.Option(help="Folder for masks/ and cams/.")],
     model: ModelName = BUNDLED,
+    base: AdapterBase = None,
 ) -> None:
     """Masks and maps of files or folders, without any prompt."""
     from napari_adasam.services.torch_start import keep_triton_out
@@ -29,7 +43,7 @@ def predict(
     from napari_adasam.services.batch import predict_paths
 
     with progress("images") as advance:
-        report = predict_paths(inputs, out, Settings(model=ModelSettings(name=model)), advance)
+        report = predict_paths(inputs, out, Settings(model=ModelSettings(name=model, base=base)), advance)
     for problem in report.problems:
         typer.echo(problem, err=True)
     show({"frames": report.frames, "seconds_per_frame": report.seconds_per_frame, "device": report.device})
@@ -48,16 +62,24 @@ def train(
     seed: Seed = 0,
     steps: Annotated[int | None, typer.Option(help="Optimiser steps; by the number of labels, if not given.")] = None,
     structures: StructureNames = "",
+    changes: Changes = None,
+    image_labels: Annotated[
+        bool, typer.Option("--image-labels", help="Tell which structures each unlabelled image shows, and no more.")
+    ] = False,
 ) -> None:
     """Fine-tune on a data set, without a window."""
-    settings = TrainSettings(method=method_of(method), seed=seed, steps=steps or TrainSettings().steps)
-    start = ModelSettings(name=base, classifier=form_of(classifier))
+    train = TrainSettings(method=method_of(method), seed=seed, steps=steps or TrainSettings().steps)
+    given = Settings(model=ModelSettings(name=base, classifier=form_of(classifier)), train=train)
+    settings = with_settings(given, changes or ())
+    more_steps = settings.train.steps == TrainSettings().steps and steps is None
     from napari_adasam.services.torch_start import keep_triton_out
 
     keep_triton_out()
     from napari_adasam.services.training import TrainOptions, train_dataset
 
-    options = TrainOptions(labels, start, settings, names_of(structures), steps is None)
+    options = TrainOptions(
+        labels, settings.model, settings.train, names_of(structures), more_steps, image_labels, settings.prompts
+    )
     with progress("steps") as advance:
         show(train_dataset(dataset, out, options, _on_round(advance)))
 

@@ -37,9 +37,21 @@ app = typer.Typer(
 )
 
 ModelName = Annotated[str, typer.Option("--model", help="A model's name, or the path of a checkpoint or adapter.")]
+AdapterBase = Annotated[
+    str | None, typer.Option("--base", help="The model under an adapter, where it is not found by itself.")
+]
 Seed = Annotated[int, typer.Option(help="Of everything that is drawn at random.")]
 StructureNames = Annotated[
     str, typer.Option("--structures", help='Names of the label values: "1=muscle belly,2=aponeurosis".')
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Change a setting of the training; repeatable: feedback=train, unlabelled=no, dense=no, rank=4, "
+        "adapt_from=2, loss.map=0.5. A wrong name is answered with all names.",
+    ),
 ]
 OnCount = Callable[[int, int, str], None]
 

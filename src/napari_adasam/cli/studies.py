@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_adasam.cli.program import BUNDLED, ModelName, StructureNames, app, names_of, progress, show
+from napari_adasam.cli.program import BUNDLED, AdapterBase, Changes, StructureNames, app, names_of, progress, show
 from napari_adasam.domain.errors import InputError
-from napari_adasam.domain.settings import ModelSettings
+from napari_adasam.domain.settings import ModelSettings, Settings
+from napari_adasam.domain.switches import with_settings
 
 if TYPE_CHECKING:
     from napari_adasam.evaluation.run import StudyOptions
+    from napari_adasam.evaluation.subjects import Names, Part
 
 STUDIES = ("prompts", "labels")
 
@@ -25,6 +28,27 @@ Validation = Annotated[
 ]
 Gated = Annotated[bool, typer.Option("--gated", help="For the study labels: hold some images out, as the window does.")]
 Sector = Annotated[bool, typer.Option("--sector", help="The model sees nothing outside the scan sector that is found.")]
+StartName = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="MODEL[@SIZE]",
+        help="A model's name, or the path of a checkpoint or adapter. If not given: adasam-us; for the study labels "
+        "mobile_sam@512 where adasam-us has learned from this data set.",
+    ),
+]
+Methods = Annotated[
+    str,
+    typer.Option(
+        help="For the study labels: start (the model as it is), adasam, lora, decoder, unet, unet-mean-teacher, head, "
+        'learned-prompts; with settings as in "adasam:feedback=train,unet:lr=0.001".'
+    ),
+]
+Labels = Annotated[str, typer.Option(help='Labelled images, for the study labels: "5,10,20,50".')]
+Ablation = Annotated[
+    bool, typer.Option("--ablation", help="For the study labels: also adasam with each of its parts switched.")
+]
+Table = Annotated[Path | None, typer.Option(help="For the study labels: write a Markdown table here.")]
 Against = Annotated[
     list[str] | None, typer.Option(metavar="MODEL[@SIZE]", help="Measure this model too, on the same images.")
 ]
@@ -34,7 +58,8 @@ Against = Annotated[
 def evaluate(
     dataset: Annotated[Path, typer.Argument(help="A folder with images/, labels/ and index.csv.")],
     study: Annotated[str, typer.Option(help=f"One of: {', '.join(STUDIES)}.")],
-    model: ModelName = BUNDLED,
+    model: StartName = None,
+    base: AdapterBase = None,
     test: Annotated[Path | None, typer.Option(metavar="DATASET2", help="Measure on this data set instead.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result here as well.")] = None,
     input_size: Annotated[int | None, typer.Option(help="Side of the model's square input, in pixels.")] = None,
@@ -45,40 +70,116 @@ def evaluate(
     structures: StructureNames = "",
     clicks: Annotated[bool, typer.Option(help="Count clicks to IoU 0.90 (slow).")] = True,
     limit: Annotated[int | None, typer.Option(help="At most this many images.")] = None,
-    labels: Annotated[int, typer.Option(help="Accepted images of a round, for the study labels.")] = 10,
-    seeds: Annotated[int, typer.Option(help="Rounds, with seeds from 0 on, for the study labels.")] = 3,
+    methods: Methods = "start,adasam",
+    labels: Labels = "10",
+    seeds: Annotated[int, typer.Option(help="Trainings, with seeds from 0 on, for the study labels.")] = 3,
     gated: Gated = False,
+    ablation: Ablation = False,
+    changes: Changes = None,
+    table: Table = None,
 ) -> None:
-    """Figures on images that the model never saw."""
-    if study not in STUDIES:
-        raise InputError(f'There is no study "{study}". Nothing was measured. Choose one of: {", ".join(STUDIES)}.')
+    """Figures on images that the model never saw.
+
+    The study labels goes on where it was stopped: what the file of --json holds already is not run again.
+    """
+    _check(study)
     from napari_adasam.services.torch_start import keep_triton_out
 
     keep_triton_out()
+    folder, part = test or dataset, part_of(held_back, validation)
+    start = _start(study, folder, model)
+    start = replace(start, input_size=input_size or start.input_size, use_sector=sector, base=base)
+    settings = with_settings(Settings(model=start), changes or ())
+    if study == "labels":
+        which = (methods, counts_of(labels), seeds)
+        options = _of_labels(settings, part, which, names_of(structures), limit, gated, ablation, json_file)
+    else:
+        options = _of_images(settings, part, names_of(structures), against, limit, clicks)
+    _report(_measured(study, folder, options), json_file, table)
+
+
+def _check(study: str) -> None:
+    if study not in STUDIES:
+        raise InputError(f'There is no study "{study}". Nothing was measured. Choose one of: {", ".join(STUDIES)}.')
+
+
+def part_of(held_back: bool, validation: bool) -> Part:
+    """Which groups are measured on."""
+    return "held-back" if held_back else "validation" if validation else "unseen"
+
+
+def _start(study: str, folder: Path, model: str | None) -> ModelSettings:
+    if study != "labels" or model:
+        return model_at(model or BUNDLED)
+    from napari_adasam.evaluation.run import default_start
+
+    return default_start(folder)
+
+
+def _of_images(
+    settings: Settings, part: Part, names: Names, against: list[str] | None, limit: int | None, clicks: bool
+) -> StudyOptions:
     from napari_adasam.evaluation.run import StudyOptions
 
-    options = StudyOptions(
-        model=ModelSettings(name=model, input_size=input_size, use_sector=sector),
-        part="held-back" if held_back else "validation" if validation else "unseen",
-        against=tuple(model_at(one) for one in against or ()),
-        names=names_of(structures),
-        limit=limit,
-        clicks=clicks,
+    others = tuple(model_at(one) for one in against or ())
+    return StudyOptions(model=settings.model, part=part, names=names, against=others, limit=limit, clicks=clicks)
+
+
+def _of_labels(
+    settings: Settings,
+    part: Part,
+    which: tuple[str, tuple[int, ...], int],
+    names: Names,
+    limit: int | None,
+    gated: bool,
+    ablation: bool,
+    resume: Path | None,
+) -> StudyOptions:
+    from napari_adasam.evaluation.run import StudyOptions
+
+    methods, labels, seeds = which
+    return StudyOptions(
+        model=settings.model,
+        names=names,
+        prompts=settings.prompts,
+        train=settings.train,
+        part=part,
+        methods=tuple(method.strip() for method in methods.split(",") if method.strip()),
         labels=labels,
         seeds=tuple(range(seeds)),
         gated=gated,
+        ablation=ablation,
+        limit=limit,
+        resume=resume,
     )
-    _measure(study, test or dataset, options, json_file)
 
 
-def _measure(study: str, folder: Path, options: StudyOptions, json_file: Path | None) -> None:
-    from napari_adasam.evaluation.run import STUDIES_BY_NAME, write_json
+def _measured(study: str, folder: Path, options: StudyOptions) -> dict[str, Any]:
+    from napari_adasam.evaluation.run import STUDIES_BY_NAME
 
-    with progress("images") as advance:
-        result = STUDIES_BY_NAME[study](folder, options, advance)
+    with progress("trainings" if study == "labels" else "images") as advance:
+        return STUDIES_BY_NAME[study](folder, options, advance)
+
+
+def _report(result: dict[str, Any], json_file: Path | None, table_file: Path | None) -> None:
     if json_file:
+        from napari_adasam.evaluation.run import write_json
+
         write_json(json_file, result)
+    if table_file:
+        from napari_adasam.evaluation.report import table
+        from napari_adasam.files.atomic import write_whole
+
+        write_whole(table_file, table(result.get("summary", [])).encode())
     show(result)
+
+
+def counts_of(text: str) -> tuple[int, ...]:
+    """Numbers of labels from "5,10,20"; InputError where that cannot be read."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise InputError(f'"{text}" are no numbers of labels. Nothing was measured. Write --labels 5,10,20.')
+    return tuple(int(part) for part in parts)
 
 
 def model_at(text: str) -> ModelSettings:

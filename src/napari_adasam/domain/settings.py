@@ -7,11 +7,10 @@ from typing import Literal
 
 ClassifierForm = Literal["classmap", "gradcam"]
 DeviceChoice = Literal["auto", "cuda", "mps", "cpu"]
+FeedbackMode = Literal["off", "train", "train+infer"]
 Method = Literal["adasam", "lora", "medsa", "masam", "decoder"]
 SEMI_SUPERVISED: tuple[Method, ...] = ("adasam", "medsa", "masam")
 """The methods that learn from unlabelled frames too."""
-MODELS = ("adasam-us", "mobile_sam", "vit_b", "vit_l", "vit_h")
-"""Names in the registry, the bundled model first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,8 @@ class ModelSettings:
     classifier
         Form of the classifier; ``None`` takes the model's own, and ``"classmap"`` for weights that have none. A model
         whose own is another form starts with an untrained one.
+    base
+        Name or path of the model under an adapter; ``None`` looks for the one that it was trained on.
     """
 
     name: str = "adasam-us"
@@ -39,6 +40,7 @@ class ModelSettings:
     device: DeviceChoice = "auto"
     classifier: ClassifierForm | None = None
     use_sector: bool = False
+    base: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,10 @@ class PromptSettings:
 
 @dataclass(frozen=True, slots=True)
 class LossWeights:
-    """Weights of L = L_cls + segmentation·(Dice + CE) + map·L_map + iou·L_iou + unlabelled·w(t)·L_u + anchor·L2."""
+    """Weights of L = L_cls + segmentation·(Dice + CE) + map·L_map + iou·L_iou + unlabelled·w(t)·L_u + anchor·L2.
+
+    ``feedback`` is the share of what follows the gradient feedback beside what goes before it.
+    """
 
     presence: float = 0.2
     segmentation: float = 1.0
@@ -78,6 +83,40 @@ class LossWeights:
     iou: float = 0.1
     unlabelled: float = 0.5
     anchor: float = 1e-3
+    feedback: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """The parts of ADA-SAM that can be switched, beside the classifier's form and the parts of a prompt.
+
+    Parameters
+    ----------
+    feedback, feedback_heads
+        Gradient feedback: ``off``; ``train``: in training only; ``train+infer``: also at use, where the first mask is
+        its own target. And the heads of its attention.
+    unlabelled
+        Whether unlabelled frames are learned from at all.
+    cross_prompting
+        Whether a pseudo-label counts only where two differently prompted masks agree.
+    ramp
+        Whether unlabelled frames gain weight slowly, by w(t) = exp(-5·(1 - t)²), or weigh fully at once.
+    ema_teacher
+        Whether teacher and result are the student's moving average, or the student as it is.
+    cutmix
+        Whether strong views of two unlabelled frames are cut together.
+    image_labels
+        Whether the ticks "present" and "absent" of unlabelled frames join the presence loss.
+    """
+
+    feedback: FeedbackMode = "off"
+    feedback_heads: int = 1
+    unlabelled: bool = True
+    cross_prompting: bool = True
+    ramp: bool = True
+    ema_teacher: bool = True
+    cutmix: bool = False
+    image_labels: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +166,12 @@ class TrainSettings:
     max_unlabelled: int = 20
     seed: int = 0
     weights: LossWeights = field(default_factory=LossWeights)
+    recipe: Recipe = field(default_factory=Recipe)
+
+    @property
+    def learns_unlabelled(self) -> bool:
+        """Whether a round looks at unlabelled frames."""
+        return self.method in SEMI_SUPERVISED and self.recipe.unlabelled
 
 
 @dataclass(frozen=True, slots=True)

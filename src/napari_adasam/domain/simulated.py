@@ -30,14 +30,23 @@ def parts(mask: Mask, structure: Structure) -> list[Mask]:
     return [names == i for i in range(1, count + 1) if (names == i).sum() >= SMALLEST_PART]
 
 
+def innermost(mask: Mask) -> tuple[int, int]:
+    """The (row, column) of a mask that is farthest from its border; the picture's edge is border, too.
+
+    Looked for in the mask's own box: beyond it nothing can be nearer.
+    """
+    y0, x0, y1, x1 = (int(edge) for edge in tight_box(mask))
+    depth = ndimage.distance_transform_edt(np.pad(mask[y0 : y1 + 1, x0 : x1 + 1], 1))[1:-1, 1:-1]
+    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+    return y0 + int(y), x0 + int(x)
+
+
 def next_click(found: Mask, truth: Mask) -> Point | None:
     """The standard simulated click: the innermost pixel of the largest error region; ``None`` where all is right."""
     wrong = found ^ truth
     if not wrong.any():
         return None
-    names, count = ndimage.label(wrong)
-    sizes = ndimage.sum_labels(wrong, names, range(1, count + 1))
-    largest = names == int(np.argmax(sizes)) + 1
-    depth = ndimage.distance_transform_edt(np.pad(largest, 1))[1:-1, 1:-1]
-    y, x = np.unravel_index(int(depth.argmax()), truth.shape)
+    names, _ = ndimage.label(wrong)
+    sizes = np.bincount(names.ravel())
+    y, x = innermost(names == int(np.argmax(sizes[1:])) + 1)
     return Point(float(y), float(x), positive=bool(truth[y, x]))

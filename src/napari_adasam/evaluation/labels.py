@@ -1,31 +1,40 @@
-"""The study ``labels``: prompt-free Dice before a round, and after a round on the first N accepted images.
+"""The study ``labels``: what each method makes of N labelled images, prompt-free, on groups that nothing learned from.
 
-Labelled images and test images are of different groups, none of which the starting model has seen; no image of a test
-group is in the round at all. A round learns from all N images, as the command ``train`` does, unless ``gated`` is asked
-for: then some of them are held out and the student may be refused, as in the window. The rows say which it was.
+Every method gets the same labelled images, the same unlabelled ones and the same test images for a seed. Labelled
+images and test images are of different groups, none of which the starting model has seen; no image of a test group is
+in a training at all, and nothing is chosen on one. A training learns from all N images, as the command ``train`` does,
+unless ``gated`` is asked for: then a round holds some of them out and may refuse its student, as in the window.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.overlap import dice
-from napari_adasam.domain.rounds import RoundProgress
-from napari_adasam.domain.settings import ModelSettings, TrainSettings
+from napari_adasam.domain.sector_finding import find_sector
+from napari_adasam.domain.settings import Settings
 from napari_adasam.domain.splits import seeded_order, split_groups
-from napari_adasam.domain.structures import Structure
-from napari_adasam.evaluation.metrics import hd95
-from napari_adasam.evaluation.prompts import prompt_free
-from napari_adasam.evaluation.subjects import Names, structures_of, subjects, unseen_ids
+from napari_adasam.evaluation.baselines.lessons import Lessons
+from napari_adasam.evaluation.cam_figures import CamFigures, Mask, summary
+from napari_adasam.evaluation.fronts import Fronts
+from napari_adasam.evaluation.methods import START, Choice, Learned, OnStep, learn
+from napari_adasam.evaluation.metrics import hd95, interval
+from napari_adasam.evaluation.subjects import Names, Subject, structures_of, subjects, unseen_ids
 from napari_adasam.files.dataset import Dataset
 from napari_adasam.services.predictor import ModelPredictor
-from napari_adasam.services.trainer import RoundTrainer
-from napari_adasam.services.training import labelled_frames, run_round, unlabelled_frames
+from napari_adasam.services.training import labelled_frames, unlabelled_frames
+
+TestPart = Literal["held-back", "validation"]
+Row = dict[str, Any]
+Key = tuple[str, int, int, str]
+SHOWN = 60
+"""So many label images of the groups for training tell which structures a data set is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,31 +47,66 @@ class LabelsPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Rounds:
-    """The rounds of a study: how many labelled images each has, their settings, one a seed, and whether the gate is on.
+class LabelsStudy:
+    """Which trainings: each method at each number of labels with each seed.
 
-    With the gate some of the labelled images are held out, and the student may be refused.
+    ``part`` is what is tested on: the held-back groups, or, to choose settings, the validation groups; then no image
+    of a held-back group is touched. ``limit`` tests on the first images only, to try a study out.
     """
 
-    labels: int
-    train: tuple[TrainSettings, ...]
+    methods: tuple[Choice, ...]
+    labels: tuple[int, ...]
+    seeds: tuple[int, ...]
+    base: Settings = Settings()
     gated: bool = False
+    part: TestPart = "held-back"
+    limit: int | None = None
+
+    def jobs(self) -> list[Job]:
+        """One a training, and one a seed for the model as it is."""
+        return [
+            Job(choice, count, seed)
+            for seed in self.seeds
+            for choice in self.methods
+            for count in ((0,) if choice.name == START else self.labels)
+        ]
 
 
-def plan(dataset: Dataset, unseen: Sequence[str], labels: int, seed: int) -> LabelsPlan:
-    """Test on the held-back groups; label the first images, in seeded group order, of the other unseen groups.
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One training to run."""
 
-    Where those are too few, held-back groups are labelled from and leave the test. Unlabelled images come from all
-    groups that are not tested on.
+    choice: Choice
+    labels: int
+    seed: int
+
+    def key(self, model: str) -> Key:
+        """What makes a row that is there already this job's; ``model`` is the starting weights' fingerprint."""
+        exact = hashlib.sha256(f"{model} {self.choice}".encode()).hexdigest()[:12]
+        return self.choice.text, self.labels, self.seed, exact
+
+
+def key_of(row: Mapping[str, Any]) -> Key:
+    """The :meth:`Job.key` that a row was written for."""
+    return row["method"], row["labels"], row["seed"], row.get("settings", "")
+
+
+def plan(dataset: Dataset, unseen: Sequence[str], labels: int, seed: int, part: TestPart = "held-back") -> LabelsPlan:
+    """Test on one part's groups; label the first images, in seeded group order, of the other unseen groups.
+
+    Groups for training come before those for validation. Where all those are too few, groups of the tested part are
+    labelled from and leave the test. Unlabelled images come from all groups that are not tested on.
 
     Raises
     ------
     InputError
         If there are too few unseen images to label so many and still test.
     """
-    back = set(split_groups(dataset.groups.values()).held_back)
-    groups = seeded_order({dataset.groups[key] for key in unseen}, seed)
-    order = sorted(groups, key=lambda group: group in back)  # stable: the seeded order within each half
+    split = split_groups(dataset.groups.values())
+    back = set(split.held_back if part == "held-back" else split.validation)
+    kept_out = set(split.held_back) - back
+    groups = [g for g in seeded_order({dataset.groups[key] for key in unseen}, seed) if g not in kept_out]
+    order = sorted(groups, key=lambda g: (g in back, g not in split.train))  # stable: seeded within each part
     labelled: list[str] = []
     used: set[str] = set()
     for group in order:
@@ -76,72 +120,122 @@ def plan(dataset: Dataset, unseen: Sequence[str], labels: int, seed: int) -> Lab
             f"{dataset.folder} has {len(unseen)} images in groups that the model has not seen: too few to label "
             f"{labels} and test on others. Nothing was written. Ask for fewer labels, or give another data set."
         )
-    tested = {dataset.groups[key] for key in test}
-    rest = [key for key in dataset.ids if dataset.groups[key] not in tested and key not in labelled[:labels]]
+    closed = {dataset.groups[key] for key in test} | kept_out
+    chosen = set(labelled[:labels])
+    rest = [key for key in dataset.ids if dataset.groups[key] not in closed and key not in chosen]
     rng = np.random.default_rng(seed)
     return LabelsPlan(tuple(labelled[:labels]), tuple(rng.permutation(rest)), tuple(test))
 
 
-def study(
-    folder: Dataset,
-    model: ModelSettings,
-    rounds: Rounds,
-    names: Names,
-    on_progress: Callable[[str, RoundProgress | None], None],
-) -> list[dict[str, Any]]:
-    """Rows before (``labels`` 0) and after a round, for each seed.
+class LabelsBench:
+    """A data set and starting weights on which trainings are run one after the other.
 
-    Of the ``labels`` images, ``held_out`` were not learned from; ``accepted`` is whether the student serves, and so
-    whether the row is its own or the starting model's again. Both are ``None`` before the round.
+    Activations in front of the first adapted unit are computed once for all of them; ``seconds`` of a row is what the
+    training would have taken with none there (:class:`Fronts`).
     """
-    rows: list[dict[str, Any]] = []
-    for settings in rounds.train:
-        predictor = ModelPredictor(model)
-        unseen = unseen_ids(folder, predictor.net.card.trained_on, "unseen")
-        parts = plan(folder, unseen, rounds.labels, settings.seed)
-        structures = structures_of(folder, parts.labelled, names, predictor.net.card.structures)
-        before = {"labels": 0, "held_out": None, "accepted": None, "seed": settings.seed, "seconds": 0.0}
-        rows += _measure(predictor, folder, parts, structures, before)
-        on_progress(f"seed {settings.seed}: before the round", None)
-        trainer = RoundTrainer(predictor, settings, gated=rounds.gated)
-        report = run_round(
-            trainer,
-            labelled_frames(folder, parts.labelled),
-            unlabelled_frames(folder, parts.unlabelled[: settings.max_unlabelled]),
-            structures,
-            lambda event, seed=settings.seed: on_progress(f"seed {seed}", event),  # type: ignore[misc]
+
+    def __init__(self, dataset: Dataset, names: Names, study: LabelsStudy) -> None:
+        self.dataset, self.study = dataset, study
+        start = ModelPredictor(study.base.model)
+        self.card, self.fingerprint = start.net.card, start.info().fingerprint
+        self.unseen = unseen_ids(dataset, self.card.trained_on, "unseen")
+        trained = set(split_groups(dataset.groups.values()).train)
+        shown = [key for key in self.unseen if dataset.groups[key] in trained][:SHOWN] or self.unseen[:SHOWN]
+        self.structures = structures_of(dataset, shown, names, self.card.structures)
+        self._fronts = Fronts()
+        self._subjects: dict[str, tuple[Subject, Mask | None]] = {}
+
+    def rows(self, done: set[Key], on_step: Callable[[int, int, str], None]) -> Iterator[list[Row]]:
+        """Rows of each training, one a structure, as it ends; those that are ``done`` are not run again."""
+        jobs = self.study.jobs()
+        for number, job in enumerate(jobs):
+            what = f"{job.choice.text}, {job.labels} labels, seed {job.seed}"
+            on_step(number, len(jobs), what)
+            if job.key(self.fingerprint) in done:
+                continue
+
+            def on(step: int, steps: int, doing: str, number: int = number, what: str = what) -> None:
+                on_step(number, len(jobs), f"{what}: {doing} {step}/{steps}")
+
+            yield self._run(job, on)
+        on_step(len(jobs), len(jobs), "all trainings")
+
+    def _run(self, job: Job, on_step: OnStep) -> list[Row]:
+        parts = plan(self.dataset, self.unseen, job.labels or max(self.study.labels), job.seed, self.study.part)
+        settings = job.choice.settings
+        whole = settings if isinstance(settings, Settings) else self.study.base
+        wanted = parts.unlabelled[: whole.train.max_unlabelled] if job.labels else ()
+        lessons = Lessons(
+            labelled_frames(self.dataset, parts.labelled) if job.labels else [],
+            unlabelled_frames(self.dataset, wanted, self.structures if job.choice.image_labels else ()),
+            self.structures,
+            job.seed,
         )
-        after = {
-            "labels": len(parts.labelled),
-            "held_out": report.held_out,
-            "accepted": report.accepted,
-            "seed": settings.seed,
-            "seconds": report.seconds,
+        predictor = ModelPredictor(whole.model)
+        _ = predictor.net  # loads it; that clears what is kept
+        predictor.activations = self._fronts
+        self._fronts.begin()
+        learned = learn(job.choice, lessons, predictor, self.study.gated, on_step)
+        about = {
+            "method": job.choice.text,
+            "labels": job.labels,
+            "seed": job.seed,
+            "settings": job.key(self.fingerprint)[-1],
+            "seconds": self._fronts.cold(learned.seconds) if job.labels else 0.0,
+            "tested_on": self.study.part,
+            **learned.about,
         }
-        rows += _measure(predictor, folder, parts, structures, after)
-    return [{"method": rounds.train[0].method, **row} for row in rows]
+        return [about | row for row in self._measured(learned, parts.test[: self.study.limit], on_step)]
+
+    def _measured(self, learned: Learned, test: Sequence[str], on_step: OnStep) -> Iterator[Row]:
+        tallies = {s.value: Tally() for s in self.structures}
+        for number, key in enumerate(test, start=1):
+            subject, scan = self._subject(key)
+            for value, found in learned.answer(subject.frame_id, subject.pixels).items():
+                truth = subject.labels == value
+                tallies[value].add(found.mask, truth, subject.group)
+                if found.cam is not None:
+                    tallies[value].cams.append(CamFigures.of(found.cam, found.prompts, truth, scan))
+                if found.before is not None:
+                    tallies[value].before.append(CamFigures.of(*found.before, truth, scan))
+            on_step(number, len(test), "measuring")
+        for structure in self.structures:
+            yield {"structure": str(structure.value), "name": structure.name, **tallies[structure.value].row()}
+
+    def _subject(self, key: str) -> tuple[Subject, Mask | None]:
+        if key not in self._subjects:
+            (subject,) = subjects(self.dataset, [key])
+            sector = find_sector(subject.pixels)
+            scan = None if sector.kind == "whole" else sector.mask(subject.pixels.shape)
+            self._subjects[key] = subject, scan
+        return self._subjects[key]
 
 
-def _measure(
-    predictor: ModelPredictor,
-    dataset: Dataset,
-    parts: LabelsPlan,
-    structures: Sequence[Structure],
-    about: dict[str, Any],
-) -> list[dict[str, Any]]:
-    found: dict[int, list[tuple[float, float]]] = {s.value: [] for s in structures}
-    for subject in subjects(dataset, parts.test):
-        for suggestion in prompt_free(predictor, subject.frame_id, subject.pixels, structures):
-            truth = subject.labels == suggestion.structure
-            found[suggestion.structure].append((dice(suggestion.mask, truth), hd95(suggestion.mask, truth)))
-    return [
-        {
-            **about,
-            "structure": str(s.value),
-            "name": s.name,
-            "dice": float(np.mean([d for d, _ in found[s.value]])),
-            "hd95": float(np.mean([h for _, h in found[s.value]])),
-            "n": len(parts.test),
+class Tally:
+    """Figures of one row while they come in."""
+
+    def __init__(self) -> None:
+        self.dice: list[float] = []
+        self.hd95: list[float] = []
+        self.groups: list[str] = []
+        self.cams: list[CamFigures] = []
+        self.before: list[CamFigures] = []
+
+    def add(self, found: Mask, truth: Mask, group: str) -> None:
+        """Take in one image."""
+        self.dice.append(dice(found, truth))
+        self.hd95.append(hd95(found, truth))
+        self.groups.append(group)
+
+    def row(self) -> Row:
+        """Means, the Dice's interval over groups, and the figures of the maps where the method has some."""
+        by_group = [np.mean([d for d, g in zip(self.dice, self.groups, strict=True) if g == one]) for one in
+                    sorted(set(self.groups))]  # fmt: skip
+        figures: Row = {
+            "dice": float(np.mean(self.dice)),
+            "dice_ci95": interval(np.array(by_group)),
+            "hd95": float(np.mean(self.hd95)),
+            "n": len(self.dice),
         }
-        for s in structures
-    ]
+        maps = summary(self.cams) if self.cams else {}
+        return figures | maps | (summary(self.before, "_before_feedback") if self.before else {})

@@ -22,6 +22,7 @@ from napari_adasam.domain.settings import PromptSettings
 from napari_adasam.domain.simulated import next_click, parts, tight_box
 from napari_adasam.domain.structures import Structure
 from napari_adasam.evaluation.metrics import hd95, interval
+from napari_adasam.evaluation.presence import auc, beside
 from napari_adasam.evaluation.subjects import Subject
 from napari_adasam.services.predictor import ModelPredictor
 
@@ -40,6 +41,8 @@ class Tally:
     clicks: list[int] = field(default_factory=list)
     decode: list[float] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
+    present: list[float] = field(default_factory=list)
+    absent: list[float] = field(default_factory=list)
 
     def add(self, found: Mask, truth: Mask, score: float, group: str) -> None:
         """Take in one image."""
@@ -104,7 +107,11 @@ def study(
     clicks: bool,
     on_progress: Callable[[int, int, str], None],
 ) -> list[dict[str, Any]]:
-    """Rows of the study, as ``evaluate`` writes them; ``dice_ci95`` is a bootstrap over groups."""
+    """Rows of the study, as ``evaluate`` writes them; ``dice_ci95`` is a bootstrap over groups.
+
+    ``iou_error`` is the mean absolute difference of predicted and real IoU, ``iou_bias`` the mean difference;
+    ``presence_auc`` is of the rows without a prompt (:mod:`napari_adasam.evaluation.presence`).
+    """
     tallies: dict[tuple[str, Structure], Tally] = {
         (p, s): Tally() for p in ("box", "point", "auto") for s in structures
     }
@@ -121,11 +128,24 @@ def study(
             auto = tallies["auto", structure]
             auto.add(suggestion.mask, truth, suggestion.score, subject.group)
             auto.decode.append(seconds)
+            _scores(predictor, subject, structure, suggestion.presence, auto)
             if parts(truth, structure) and truth.any():
                 _prompted(predictor, subject, structure, tallies, clicks)
         predictor.forget(subject.frame_id)
         on_progress(number, len(subjects), subject.key)
     return [_row(prompt, s, tally, encode) for (prompt, s), tally in tallies.items() if tally.dice]
+
+
+def _scores(predictor: ModelPredictor, subject: Subject, structure: Structure, presence: float, tally: Tally) -> None:
+    """Note the presence score of the image, and of the part of it that lies beside the structure."""
+    truth = subject.labels == structure.value
+    (tally.present if truth.any() else tally.absent).append(presence)
+    strip = beside(truth)
+    if strip is not None:
+        part = f"{subject.frame_id} beside {structure.value}"
+        apart = prompt_free(predictor, part, np.ascontiguousarray(subject.pixels[strip]), (structure,))[0]
+        tally.absent.append(apart.presence)
+        predictor.forget(part)
 
 
 def _prompted(
@@ -155,6 +175,9 @@ def _row(prompt: str, structure: Structure, tally: Tally, encode: list[float]) -
         "hd95": float(np.mean(tally.hd95)),
         "noc90": float(np.mean(tally.clicks)) if tally.clicks else None,
         "iou_error": float(np.mean(np.abs(tally.off))),
+        "iou_bias": float(np.mean(tally.off)),
+        "presence_auc": auc(tally.present, tally.absent),
+        "n_absent": len(tally.absent),
         "encode_ms": 1000 * float(np.median(encode)),
         "decode_ms": 1000 * float(np.median(tally.decode)),
         "n": len(tally.dice),

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from napari_adasam.domain.rounds import RoundProgress
-from napari_adasam.domain.settings import ModelSettings, TrainSettings
-from napari_adasam.evaluation import labels, prompts
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.settings import ModelSettings, PromptSettings, Settings, TrainSettings
+from napari_adasam.evaluation import labels, methods, prompts, report
 from napari_adasam.evaluation.subjects import Names, Part, structures_of, subjects, unseen_ids
 from napari_adasam.files.atomic import write_whole
-from napari_adasam.files.dataset import Dataset
+from napari_adasam.files.dataset import SLICES, Dataset
+from napari_adasam.model import registry
 from napari_adasam.services.predictor import ModelPredictor
 
 OnProgress = Callable[[int, int, str], None]
@@ -36,8 +37,13 @@ class StudyOptions:
         At most this many images, the first in natural order; ``None`` for all.
     clicks
         Whether to count clicks to IoU 0.90, the slow part.
-    labels, seeds
-        Of the study ``labels``: accepted images of a round, and its seeds.
+    methods, labels, seeds, train, prompts
+        Of the study ``labels``: each method (:mod:`methods`) at each number of labelled images with each seed; rounds
+        start from these settings, and a method's own changes come on top.
+    ablation
+        Also the method ``adasam`` with each of its parts switched.
+    resume
+        A file with what a stopped run has measured already; it is written again after each training.
     gated
         Of the study ``labels``: hold some of them out and let the gate decide, as the window does.
     """
@@ -48,15 +54,19 @@ class StudyOptions:
     limit: int | None = None
     clicks: bool = True
     against: tuple[ModelSettings, ...] = ()
-    labels: int = 10
+    methods: tuple[str, ...] = ("start", "adasam")
+    labels: tuple[int, ...] = (10,)
     seeds: tuple[int, ...] = (0,)
+    ablation: bool = False
+    resume: Path | None = None
     train: TrainSettings = field(default_factory=TrainSettings)
+    prompts: PromptSettings = field(default_factory=PromptSettings)
     gated: bool = False
 
 
 def run_prompts(folder: Path, options: StudyOptions, on_progress: OnProgress) -> dict[str, Any]:
     """The study ``prompts`` on a data set."""
-    dataset = Dataset.open(folder)
+    dataset = Dataset.open(folder, slices=SLICES)
     predictors = [ModelPredictor(one) for one in (options.model, *options.against)]
     seen = frozenset[str]().union(*(one.net.card.trained_on for one in predictors))
     ids = unseen_ids(dataset, seen, options.part)[: options.limit]
@@ -71,16 +81,58 @@ def run_prompts(folder: Path, options: StudyOptions, on_progress: OnProgress) ->
 
 
 def run_labels(folder: Path, options: StudyOptions, on_progress: OnProgress) -> dict[str, Any]:
-    """The study ``labels`` on a data set: before and after a round, for each seed."""
-    dataset = Dataset.open(folder)
-    train = tuple(replace(options.train, seed=seed) for seed in options.seeds)
-    rounds = labels.Rounds(options.labels, train, options.gated)
+    """The study ``labels`` on a data set. What ``resume`` holds is not run again, and grows with each training."""
+    base = Settings(model=options.model, prompts=options.prompts, train=options.train)
+    texts = [*options.methods, *(methods.ablation(base) if options.ablation else [])]
+    study = labels.LabelsStudy(
+        tuple(methods.choice_of(text, base) for text in dict.fromkeys(texts)),
+        options.labels,
+        options.seeds,
+        base,
+        options.gated,
+        "validation" if options.part == "validation" else "held-back",
+        options.limit,
+    )
+    bench = labels.LabelsBench(Dataset.open(folder, slices=SLICES), options.names, study)
+    about = {"dataset": folder.name, "limit": options.limit}
+    result = _answer("labels", ModelPredictor(options.model), options, []) | about
+    rows = _measured_before(options.resume, result)
+    for new in bench.rows({labels.key_of(row) for row in rows}, on_progress):
+        rows += new
+        if options.resume is not None:
+            write_json(options.resume, result | {"rows": rows})
+    return result | {"rows": rows, "summary": report.summary(rows)}
 
-    def on_event(what: str, event: RoundProgress | None) -> None:
-        on_progress(event.step if event else 0, event.steps if event else options.train.steps, what)
 
-    rows = labels.study(dataset, options.model, rounds, options.names, on_event)
-    return _answer("labels", ModelPredictor(options.model), options, rows)
+def default_start(folder: Path) -> ModelSettings:
+    """Weights for the study ``labels`` that have seen nothing of a data set.
+
+    The bundled model where that is so; else MobileSAM at the bundled model's size.
+    """
+    bundled = ModelSettings()
+    dataset, net = Dataset.open(folder, slices=SLICES), registry.load(bundled)
+    if any(dataset.frame_id(key) in net.card.trained_on for key in dataset.ids):
+        return ModelSettings("mobile_sam", net.sam.size)
+    return bundled
+
+
+def _measured_before(path: Path | None, result: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a stopped run; InputError where the file is of another study."""
+    if path is None or not path.is_file():
+        return []
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+        same = all(before[key] == result[key] for key in ("study", "fingerprint", "input_size", "dataset", "limit"))
+        rows: list[dict[str, Any]] = before["rows"] if same else []
+        keyed = [labels.key_of(row) for row in rows]
+    except (OSError, ValueError, LookupError, TypeError):
+        same, keyed = False, []
+    if not same or len(keyed) != len(rows):
+        raise InputError(
+            f"{path} is not what a stopped run of this study has left: another data set or model, or another kind of "
+            "file. It is unchanged. Give --json another name."
+        )
+    return rows
 
 
 def _answer(study: str, predictor: ModelPredictor, options: StudyOptions, rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Labels
 from napari_adasam.domain.splits import split_groups
 from napari_adasam.domain.structures import Structure
-from napari_adasam.files.clips import content_id
 from napari_adasam.files.dataset import Dataset
 from napari_adasam.services.bundled import names_by_folder
 from napari_adasam.services.training import structures_in
@@ -41,7 +40,7 @@ def unseen_ids(dataset: Dataset, trained_on: frozenset[str], part: Part) -> tupl
     InputError
         If nothing is left: the model was trained on all of it.
     """
-    seen = {dataset.groups[key] for key in dataset.ids if content_id(dataset.images[key]) in trained_on}
+    seen = {dataset.groups[key] for key in dataset.ids if dataset.frame_id(key) in trained_on}
     allowed = set(dataset.groups.values()) - seen
     if part != "unseen":
         split = split_groups(dataset.groups.values())
@@ -72,7 +71,7 @@ def subjects(dataset: Dataset, ids: Sequence[str]) -> Iterator[Subject]:
     for key in ids:
         yield Subject(
             key,
-            content_id(dataset.images[key]),
+            dataset.frame_id(key),
             dataset.groups[key],
             dataset.grey(key),
             dataset.labels(key),

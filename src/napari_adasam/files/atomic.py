@@ -6,7 +6,9 @@ import contextlib
 import errno
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from napari_adasam.domain.errors import StorageError
 
@@ -19,12 +21,20 @@ def write_whole(path: Path, content: bytes) -> Path:
     StorageError
         If it did not: then the earlier file, if any, is as it was.
     """
+    with writing_whole(path) as file:
+        file.write(content)
+    return path
+
+
+@contextlib.contextmanager
+def writing_whole(path: Path) -> Iterator[IO[bytes]]:
+    """Write a file piece by piece, as :func:`write_whole` does; an exception in the block leaves all as it was."""
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
         temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(content)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             temporary.chmod(0o666 & ~_umask())
@@ -34,7 +44,6 @@ def write_whole(path: Path, content: bytes) -> Path:
     except OSError as error:
         raise StorageError(not_written(path, error)) from error
     flush_folder(path.parent)
-    return path
 
 
 def make_folder(folder: Path) -> Path:

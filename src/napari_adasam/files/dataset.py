@@ -1,4 +1,9 @@
-"""A data set on disk: NAME/images/ID.*, NAME/labels/ID.* (same stem; whole numbers, 0 background), NAME/index.csv."""
+"""A data set on disk: NAME/images/ID.*, NAME/labels/ID.* (same stem; whole numbers, 0 background), NAME/index.csv.
+
+Volumes (NIfTI) can be taken apart: then the IDs are those of slices, ``STEM_0012``, and a volume is a group. So many
+slices are taken of each, at even distances over its whole depth and without a look at its labels: some show the
+structures, some do not.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +19,14 @@ from numpy.typing import NDArray
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Labels, Spacing
-from napari_adasam.files.clips import Clip, Pixels, ending_of, natural_key, stem_of
+from napari_adasam.files import nifti
+from napari_adasam.files.clips import Clip, Pixels, content_id, ending_of, natural_key, stem_of
 from napari_adasam.files.labels import ENDINGS as LABEL_ENDINGS
 from napari_adasam.files.labels import read_labels
 from napari_adasam.files.readers import OPENERS, open_file
 
+SLICES = 9
+"""Slices of a volume where it is taken apart for learning and for studies."""
 GROUP_COLUMNS = ("cluster", "patient", "subject", "group")
 
 
@@ -39,6 +47,8 @@ class Dataset:
         ID to its row of index.csv, empty where it has none.
     images, labelled
         ID to the file of its image, and of its label image where there is one.
+    places
+        ID to its place in a volume that was taken apart.
     """
 
     folder: Path
@@ -47,15 +57,18 @@ class Dataset:
     rows: Mapping[str, Mapping[str, str]] = field(repr=False)
     images: Mapping[str, Path] = field(repr=False)
     labelled: Mapping[str, Path] = field(repr=False)
+    places: Mapping[str, int] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def open(cls, folder: Path, need_images: bool = True) -> Dataset:
+    def open(cls, folder: Path, need_images: bool = True, slices: int | None = None) -> Dataset:
         """Read the layout of a folder; no pixels yet.
 
         Parameters
         ----------
         need_images
             If not, label images without a picture count too.
+        slices
+            Take volumes apart, so many slices of each; ``None`` leaves every file as it is.
 
         Raises
         ------
@@ -67,6 +80,8 @@ class Dataset:
         if need_images and not images:
             raise InputError(f"{folder} is not a data set: expected pictures in {folder / 'images'}, found none.")
         rows = _rows(folder / "index.csv")
+        if slices is not None:
+            return _apart(folder, images, found, rows, slices)
         ids = tuple(sorted(images if need_images else {**images, **found}, key=natural_key))
         labelled = {key: path for key, path in found.items() if key in images or not need_images}
         return cls(
@@ -80,17 +95,22 @@ class Dataset:
 
     def image(self, key: str) -> Pixels:
         """Pixels, (height, width) or (height, width, 3), uint8 or uint16. Raises InputError if they cannot be read."""
-        return self._clip(key).read(0)
+        return self._clip(key).read(self.places.get(key, 0))
 
     def grey(self, key: str) -> NDArray[np.uint8]:
         """The same for the model: (height, width) uint8, see :meth:`Clip.grey`."""
-        return self._clip(key).grey(0)
+        return self._clip(key).grey(self.places.get(key, 0))
+
+    def frame_id(self, key: str) -> str:
+        """The id of the picture's content, as :class:`Frame` has it."""
+        content = content_id(self.images[key])
+        return f"{content}-{self.places[key]}" if key in self.places else content
 
     def _clip(self, key: str) -> Clip:
         if key not in self.images:
             raise InputError(f"{key} has no picture in {self.folder / 'images'}.")
         clip = open_file(self.images[key])
-        if len(clip.frames) != 1:
+        if len(clip.frames) != 1 and key not in self.places:
             raise InputError(
                 f"{clip.path.name} holds {len(clip.frames)} frames; in a data set every file is one picture."
             )
@@ -100,7 +120,7 @@ class Dataset:
         """(height, width) uint8 label image. Raises InputError if there is none, or it cannot be read."""
         if key not in self.labelled:
             raise InputError(f"{key} has no label image in {self.folder / 'labels'}.")
-        return read_labels(self.labelled[key])
+        return read_labels(self.labelled[key], self.places.get(key, 0))
 
     def label_images(self, key: str) -> int:
         """How many label images the file holds; 1 where it is of a kind that is not read as a picture."""
@@ -129,6 +149,38 @@ class Dataset:
             raise InputError(
                 f"index.csv gives {key} a pixel_size_mm of {written!r}; expected millimetres above 0."
             ) from error
+
+
+def _apart(
+    folder: Path, images: dict[str, Path], found: dict[str, Path], rows: dict[str, Mapping[str, str]], slices: int
+) -> Dataset:
+    """The data set with its volumes taken apart; everything else as it is."""
+    groups: dict[str, str] = {}
+    of_slice: dict[str, tuple[str, int | None]] = {}
+    for stem in sorted(images, key=natural_key):
+        count = nifti.open_volume(images[stem]).frames if ending_of(images[stem]) in nifti.ENDINGS else 1
+        chosen = even_places(count, slices) if count > 1 else [None]
+        keys = {stem if at is None else f"{stem}_{at:04d}": (stem, at) for at in chosen}
+        of_slice |= keys
+        groups |= {key: _group(stem, rows.get(key, rows.get(stem, {}))) for key in keys}
+    return Dataset(
+        folder=folder,
+        ids=tuple(of_slice),
+        groups=MappingProxyType(groups),
+        rows=MappingProxyType({key: rows.get(key, rows.get(stem, {})) for key, (stem, _) in of_slice.items()}),
+        images=MappingProxyType({key: images[stem] for key, (stem, _) in of_slice.items()}),
+        labelled=MappingProxyType({key: found[stem] for key, (stem, _) in of_slice.items() if stem in found}),
+        places=MappingProxyType({key: at for key, (_, at) in of_slice.items() if at is not None}),
+    )
+
+
+def even_places(count: int, wanted: int) -> list[int]:
+    """So many places at even distances from 0 to ``count`` - 1, in the middle of equal parts; all where that is fewer.
+
+    >>> even_places(36, 9)
+    [2, 6, 10, 14, 18, 22, 26, 30, 34]
+    """
+    return [int((2 * i + 1) * count / (2 * wanted)) for i in range(wanted)] if wanted < count else list(range(count))
 
 
 def _by_stem(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:

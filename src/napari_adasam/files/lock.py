@@ -12,10 +12,17 @@ LOCK = "lock.sqlite"
 
 
 class FolderLock:
-    """Held from :meth:`take` to :meth:`release`. The lock is an open transaction of a database of its own."""
+    """Held from :meth:`take` to :meth:`release`. The lock is an open transaction of a database of its own.
 
-    def __init__(self, folder: Path) -> None:
+    ``busy`` is the sentence where somebody else has it; for a session's folder if not given.
+    """
+
+    def __init__(self, folder: Path, busy: str = "") -> None:
         self._folder = folder
+        self._busy = busy or (
+            f"The session in {folder} is open in another window. It was not opened a second time, so that "
+            "nothing is written over. Go on in that window, or close it first."
+        )
         self._connection: sqlite3.Connection | None = None
 
     def take(self) -> None:
@@ -31,10 +38,7 @@ class FolderLock:
             connection.close()
             if "locked" not in str(error).lower():
                 return  # the same
-            raise InputError(
-                f"The session in {self._folder} is open in another window. It was not opened a second time, so that "
-                "nothing is written over. Go on in that window, or close it first."
-            ) from error
+            raise InputError(self._busy) from error
         self._connection = connection
 
     def release(self) -> None:

@@ -40,6 +40,7 @@ class DecoderSettings:
 
 KNOWN: tuple[type[Adaptation], ...] = (LoraSettings, MedSaSettings, MaSamSettings, DecoderSettings)
 KINDS = {one.kind: one for one in KNOWN}
+WIDEST = 256
 BLOCK_KINDS = frozenset({MedSaSettings.kind, MaSamSettings.kind})
 """The adaptations that take a block apart: a model has one of them at most."""
 
@@ -157,12 +158,14 @@ def from_fields(fields: Mapping[str, Any]) -> tuple[Adaptation, ...]:
     ------
     InputError
         If one of them is of a kind that this version does not know.
+    LookupError, TypeError, ValueError
+        If the description is damaged.
     """
     method: Method = fields["method"]
+    found: list[Adaptation] = []
     if "adaptations" not in fields:
-        return (DecoderSettings() if method == "decoder" else LoraSettings(**fields["lora"]),)
-    found = []
-    for one in fields["adaptations"]:
+        found = [DecoderSettings() if method == "decoder" else LoraSettings(**fields["lora"])]
+    for one in fields.get("adaptations", ()):
         settings = dict(one)
         kind = settings.pop("kind")
         if kind not in KINDS:
@@ -171,4 +174,14 @@ def from_fields(fields: Mapping[str, Any]) -> tuple[Adaptation, ...]:
                 "Update the program, or choose another model."
             )
         found.append(KINDS[kind](**settings))
+    for known in found:
+        _check(known)
     return tuple(found)
+
+
+def _check(adaptation: Adaptation) -> None:
+    """Raise ValueError for settings that no adapter of ours has, as a damaged file may."""
+    for name, value in asdict(adaptation).items():  # type: ignore[call-overload]
+        most = WIDEST if name in ("rank", "width", "hyper", "slices") else float("inf")
+        if name != "adapt_from" and not isinstance(value, bool) and (not 0 < value <= most or value == float("inf")):
+            raise ValueError(f"expected {name} above 0 and at most {most}, got {value}")

@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from napari_adasam.domain.prompts import Prompt
-from napari_adasam.domain.settings import PromptSettings
+from napari_adasam.domain.settings import FeedbackMode, PromptSettings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.model import cam
 from napari_adasam.model.adapters.upsampling import fresh_token
 from napari_adasam.model.canvas import Canvas, to_image_size
-from napari_adasam.model.classifier import Classifier, widen
+from napari_adasam.model.classifier import Classifier, ClassScores, widen
+from napari_adasam.model.feedback import Feedback, equip, self_loss
 from napari_adasam.model.prompting import prompts_from_cam
 from napari_adasam.model.sam import SamNet, batch_prompts, decode
 
@@ -41,6 +42,8 @@ class ModelCard:
         Whether one lone point is answered with the best of SAM's three masks (untuned SAM) or with its single mask.
     trained_on
         Content ids of the images that any training saw, labelled or not: an evaluation leaves their groups out.
+    feedback
+        Whether training used gradient feedback, and whether answers at use do.
     """
 
     name: str
@@ -52,6 +55,7 @@ class ModelCard:
     licence: str = "unknown"
     lineage: tuple[str, ...] = ()
     trained_on: frozenset[str] = frozenset()
+    feedback: FeedbackMode = "off"
 
     def with_structures(self, structures: Sequence[Structure]) -> ModelCard:
         """The same card for other structures."""
@@ -59,14 +63,25 @@ class ModelCard:
 
 
 class AdaSam(nn.Module):
-    """A SAM with an auxiliary classifier; ``adapted`` says what was inserted into it, oldest first."""
+    """A SAM with an auxiliary classifier, and gradient feedback to it or none.
 
-    def __init__(self, sam: SamNet, head: Classifier, card: ModelCard) -> None:
+    ``adapted`` says what was inserted into it, oldest first.
+    """
+
+    def __init__(self, sam: SamNet, head: Classifier, card: ModelCard, feedback: Feedback | None = None) -> None:
         super().__init__()
         self.sam = sam
         self.head = head
         self.card = card
+        self.feedback = feedback
         self.adapted: tuple[Adaptation, ...] = ()
+
+    def use_feedback(self, mode: FeedbackMode, heads: int = 1) -> None:
+        """Train with gradient feedback from now on, or without; what it has learned is kept where it goes on."""
+        self.feedback = equip(self.feedback, mode, heads)
+        if self.feedback is not None:
+            self.feedback.to(self.device)
+        self.card = replace(self.card, feedback=mode)
 
     @property
     def device(self) -> torch.device:
@@ -136,9 +151,11 @@ def suggest(
 ) -> list[AutoMask]:
     """Self-prompted masks of the structures from one embedding (1, 256, h, w); what it never learned is absent.
 
-    Neither maps nor masks reach out of ``region`` (H, W); ``None`` is the whole picture.
+    Neither maps nor masks reach out of ``region`` (H, W); ``None`` is the whole picture. Where the model was trained to
+    use gradient feedback at use, all this comes from the embedding that the first masks refine.
     """
-    scores = net.head(embedding)
+    sight = Sight(canvas, settings, region, tokens=net.sam.structure_tokens is not None)
+    embedding, scores = refined(net, embedding, sight)
     answers = []
     for structure in structures:
         index = net.index_of(structure)
@@ -146,16 +163,10 @@ def suggest(
             answers.append(_nothing(canvas, 0.0, np.zeros((canvas.height, canvas.width), dtype=np.float32)))
             continue
         presence = float(torch.sigmoid(scores.presence[0, index]))
-        visible = cam.inside_image(scores.maps[0, index].float(), canvas)
-        if region is not None:
-            visible = cam.inside_region(visible, region, canvas)
-        shown = cam.overlay(visible, canvas)
+        shown = cam.overlay(sight.visible(scores.maps[0, index]), canvas)
         if region is not None:
             shown = np.where(region, shown, np.float32(0))
-        prompts: tuple[Prompt, ...] = ()
-        if presence >= settings.presence:
-            cells = np.asarray(visible.cpu().numpy(), dtype=np.float32)
-            prompts = own_prompts(net, index, cells, structure.several_parts, canvas, settings)
+        prompts = sight.prompts(scores, index, structure)
         if not prompts:
             answers.append(_nothing(canvas, presence, shown))
             continue
@@ -165,18 +176,63 @@ def suggest(
     return answers
 
 
-def own_prompts(
-    net: AdaSam,
-    index: int,
-    cells: NDArray[np.float32],
-    several_parts: bool,
-    canvas: Canvas,
-    settings: PromptSettings,
-) -> tuple[Prompt, ...]:
-    """What a model asks itself for its structure ``index``: the structure's token, or what its CAM (h, w) gives."""
-    if settings.use_token and net.sam.structure_tokens is not None:
-        return (Prompt(token=index, source="token"),)
-    return prompts_from_cam(cells, canvas, settings, several_parts)
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """What may be seen of an image, and how its maps become prompts. It holds no label and takes none.
+
+    Parameters
+    ----------
+    canvas
+        Whose image pixels the prompts are in.
+    region
+        (H, W), what counts of the image; ``None`` for all.
+    seen
+        Geometry of the image where ``canvas`` is that of the whole square; ``None`` for the same.
+    tokens
+        Whether the model has a learned token a structure: then that is the prompt, unless the settings say otherwise.
+    """
+
+    canvas: Canvas
+    settings: PromptSettings
+    region: NDArray[np.bool_] | None = None
+    seen: Canvas | None = None
+    tokens: bool = False
+
+    def visible(self, logits: Tensor) -> Tensor:
+        """CAM logits (h, w) with the cells put out that see padding only, or nothing of the region."""
+        seen = cam.inside_image(logits.float(), self.seen or self.canvas)
+        return seen if self.region is None else cam.inside_region(seen, self.region, self.canvas)
+
+    def prompts(self, scores: ClassScores, index: int, structure: Structure) -> tuple[Prompt, ...]:
+        """Prompts in image pixels for one output of the classifier; none where the structure is judged absent."""
+        if float(torch.sigmoid(scores.presence[0, index])) < self.settings.presence:
+            return ()
+        if self.tokens and self.settings.use_token:
+            return (Prompt(token=index, source="token"),)
+        cells = np.asarray(self.visible(scores.maps[0, index].detach()).cpu().numpy(), dtype=np.float32)
+        return prompts_from_cam(cells, self.canvas, self.settings, structure.several_parts)
+
+
+@torch.no_grad()
+def refined(net: AdaSam, embedding: Tensor, sight: Sight) -> tuple[Tensor, ClassScores]:
+    """The embedding (1, 256, h, w) that answers come from, and its class scores.
+
+    The embedding itself, unless the model uses feedback at use: then the first masks of all its structures are their
+    own targets, and the gradient of that loss refines it. Only the decoder is run backwards.
+    """
+    scores: ClassScores = net.head(embedding)
+    if net.feedback is None or net.card.feedback != "train+infer":
+        return embedding, scores
+    asked = [p for i, s in enumerate(net.card.structures) for p in sight.prompts(scores, i, s)]
+    if not asked:
+        return embedding, scores
+    with torch.enable_grad():
+        leaf = embedding.detach().requires_grad_(True)
+        batch = batch_prompts(asked, sight.canvas, net.sam.cells, net.device)
+        logits, _ = decode(net.sam, leaf.expand(len(asked), -1, -1, -1), batch)
+        (gradient,) = torch.autograd.grad(self_loss(logits[:, 0].float()).sum(), leaf)
+    better: Tensor = net.feedback(embedding, gradient)
+    return better, net.head(better)
 
 
 def _nothing(canvas: Canvas, presence: float, shown: NDArray[np.float32]) -> AutoMask:

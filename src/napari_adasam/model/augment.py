@@ -193,3 +193,33 @@ def apply(frame: View, geometry: Geometry, picture: Tone) -> View:
         labels = labels * (valid[0] > 0) if geometry.window is not None else labels
     grey, valid = paint_chrome(tone(grey, picture) * valid, valid, picture)
     return View(grey, valid, labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A rectangle of the square, as shares of its side: rows and columns from (top, left) to (bottom, right)."""
+
+    top: float
+    left: float
+    bottom: float
+    right: float
+
+
+def draw_patch(rng: np.random.Generator, cells: int) -> Patch:
+    """A rectangle on the grid of ``cells``, of a quarter to a half of the square's area (CutMix, Yun et al. 2019)."""
+    area, slope = rng.uniform(0.25, 0.5), math.exp(rng.uniform(-0.5, 0.5))
+    height = max(1, min(cells, round(cells * math.sqrt(area * slope))))
+    width = max(1, min(cells, round(cells * math.sqrt(area / slope))))
+    top, left = int(rng.integers(cells - height + 1)), int(rng.integers(cells - width + 1))
+    return Patch(top / cells, left / cells, (top + height) / cells, (left + width) / cells)
+
+
+def paste(onto: Tensor, source: Tensor, patch: Patch, channels_last: bool = False) -> Tensor:
+    """A copy of maps (…, h, w) over the square, or (…, h, w, C), with a patch of others of the same shape."""
+    mixed = onto.clone()
+    height, width = onto.shape[-3:-1] if channels_last else onto.shape[-2:]
+    rows = slice(round(patch.top * height), round(patch.bottom * height))
+    columns = slice(round(patch.left * width), round(patch.right * width))
+    where = (..., rows, columns, slice(None)) if channels_last else (..., rows, columns)
+    mixed[where] = source[where]
+    return mixed

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from napari_adasam.domain.errors import InputError, StorageError
 from napari_adasam.domain.structures import Structure
+from napari_adasam.model import feedback
 from napari_adasam.model.adasam import AdaSam, ModelCard
 from napari_adasam.model.classifier import build
 from napari_adasam.model.encoders import TinyVit, Vit, from_mobile
@@ -194,7 +195,8 @@ def load_full(weights: Weights, fields: Mapping[str, Any], size: int | None = No
     """A whole model of ours."""
     card = card_from_json(fields)
     sam = empty_sam(card.architecture, size or card.input_size)
-    net = AdaSam(sam, build(card.classifier, len(card.structures)), card)  # type: ignore[arg-type]
+    head = build(card.classifier, len(card.structures))  # type: ignore[arg-type]
+    net = AdaSam(sam, head, card, feedback.of_weights(weights))
     load_exactly(net, {k: v.float() for k, v in weights.items()})
     return net.eval()
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 import timm
+import torch
 from segment_anything.modeling import ImageEncoderViT
 from segment_anything.modeling.common import LayerNorm2d
+from timm.models.tiny_vit import ConvNorm
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
@@ -21,6 +23,8 @@ class Encoder(nn.Module):
     """A chain of units. ``blocks(k)`` gives the attention blocks that belong to the units from k on."""
 
     default_adapt_from: int
+    channels_last = False
+    """Whether activations between its units are (B, h, w, C)."""
 
     def __init__(self, units: list[nn.Module]) -> None:
         super().__init__()
@@ -55,6 +59,50 @@ class Encoder(nn.Module):
         return index
 
 
+class _ConvNorm(nn.Module):
+    """A convolution and its frozen BatchNorm as one convolution; the same figures but for the order of rounding.
+
+    The product of the weights is made anew in each call: that costs nothing beside the picture, and cannot go stale.
+    """
+
+    def __init__(self, pair: Any) -> None:
+        super().__init__()
+        self.conv: nn.Conv2d = pair.conv
+        self.bn: nn.BatchNorm2d = pair.bn
+
+    def forward(self, x: Tensor) -> Tensor:
+        conv, bn = self.conv, self.bn
+        mean, variance = bn.running_mean, bn.running_var
+        assert mean is not None
+        assert variance is not None
+        gain = bn.weight * torch.rsqrt(variance + bn.eps)
+        weight, bias = conv.weight * gain[:, None, None, None], bn.bias - mean * gain
+        stride, padding, dilation = conv.stride, conv.padding, conv.dilation
+        return F.conv2d(x, weight, bias, stride, padding, dilation, conv.groups)  # type: ignore[arg-type]
+
+
+def _make_lean(module: nn.Module) -> None:
+    """Fold convolutions and BatchNorms below a module; attention without torch's guards for rows that are masked out.
+
+    No row is masked here, and on a CPU those guards cost as much as the softmax itself.
+    """
+    for name, child in module.named_children():
+        if isinstance(child, ConvNorm):
+            setattr(module, name, _ConvNorm(child))
+        else:
+            if hasattr(child, "fused_attn"):
+                child.fused_attn = False
+            _make_lean(child)
+
+
+class _Stem(nn.Sequential):
+    """Lays the picture out channels last, which all later units keep: windows and convolutions then copy nothing."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = super().forward(x.contiguous(memory_format=torch.channels_last))
+        return out
+
+
 class TinyVit(Encoder):
     """MobileSAM's TinyViT-5M: four stages (the last keeps 1/16 of the resolution) and SAM's neck.
 
@@ -72,7 +120,8 @@ class TinyVit(Encoder):
             nn.Conv2d(EMBEDDING, EMBEDDING, 3, padding=1, bias=False),
             LayerNorm2d(EMBEDDING),
         )
-        stem = nn.Sequential(net.patch_embed, net.stages[0])
+        _make_lean(net)
+        stem = _Stem(net.patch_embed, net.stages[0])
         super().__init__([stem, net.stages[1], net.stages[2], net.stages[3], neck])
         self.train()
 
@@ -120,6 +169,8 @@ class _ChannelsFirstNeck(nn.Module):
 
 class Vit(Encoder):
     """segment-anything's ViT (B, L or H), its own modules in units: patches and positions, each block, neck."""
+
+    channels_last = True
 
     def __init__(self, vit: ImageEncoderViT) -> None:
         super().__init__([_PatchAndPosition(vit), *vit.blocks, _ChannelsFirstNeck(vit.neck)])

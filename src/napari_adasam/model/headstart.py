@@ -6,7 +6,7 @@ second, where gradient steps of a whole round would not get there [ours].
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -18,7 +18,13 @@ ITERATIONS = 60
 DECAY = 1e-3
 
 
-def fit_class_maps(head: Classifier, rows: Sequence[int], embeddings: Tensor, shares: Tensor) -> None:
+def fit_class_maps(
+    head: Classifier,
+    rows: Sequence[int],
+    embeddings: Tensor,
+    shares: Tensor,
+    between: Callable[[], None] = lambda: None,
+) -> None:
     """Fit some outputs of a class-map head, in place; a Grad-CAM head is left as it is.
 
     Parameters
@@ -29,6 +35,8 @@ def fit_class_maps(head: Classifier, rows: Sequence[int], embeddings: Tensor, sh
         (N, 256, h, w) of labelled views.
     shares
         (N, K, h, w), the share of each cell that each structure fills, 0 to 1.
+    between
+        Called in each iteration; a fit may take seconds.
     """
     if not isinstance(head, ClassMap) or not rows:
         return
@@ -41,6 +49,7 @@ def fit_class_maps(head: Classifier, rows: Sequence[int], embeddings: Tensor, sh
     optimiser = torch.optim.LBFGS([weight, bias], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
+        between()
         optimiser.zero_grad()
         value = F.binary_cross_entropy_with_logits(F.linear(standard, weight, bias), target)
         value = value + DECAY * weight.square().sum()

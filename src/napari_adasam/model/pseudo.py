@@ -7,17 +7,19 @@ with everything, and with the dense map alone. A pixel counts where the first an
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from napari_adasam.domain.prompts import Prompt
-from napari_adasam.domain.settings import LossWeights, PromptSettings
+from napari_adasam.domain.settings import LossWeights, PromptSettings, TrainSettings
 from napari_adasam.model import cam
-from napari_adasam.model.adasam import AdaSam, own_prompts
+from napari_adasam.model.adasam import AdaSam, Sight, refined
+from napari_adasam.model.augment import Patch, paste
 from napari_adasam.model.canvas import Canvas
 from napari_adasam.model.losses import map_loss, segmentation_loss
 from napari_adasam.model.prompting import prompts_from_cam
@@ -36,17 +38,44 @@ class PseudoLabel:
         The teacher's prompts, in input pixels.
     target, weight
         (4h, 4w) float32: the mask of all parts, and 1 where it counts.
+    cells
+        (h, w) float32: the teacher's map that the prompts come from.
     """
 
     index: int
     prompts: tuple[Prompt, ...]
     target: Tensor
     weight: Tensor
+    cells: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """When a pseudo-label's pixel counts: from this confidence on, and (``agreement``) where two prompts agree."""
+
+    confidence: float = 0.95
+    agreement: bool = True
 
 
 def ramp(share: float) -> float:
     """w(t) = exp(-5·(1 - t)²) for t from 0 to 1 (Laine and Aila 2017)."""
     return math.exp(-5.0 * (1.0 - min(max(share, 0.0), 1.0)) ** 2)
+
+
+def unlabelled_weight(settings: TrainSettings, share: float) -> float:
+    """What an unlabelled frame weighs when this share of the steps is done: 0 in the warm-up, then the ramp."""
+    if share < settings.warm_up:
+        return 0.0
+    grown = ramp((share - settings.warm_up) / (1 - settings.warm_up)) if settings.recipe.ramp else 1.0
+    return grown * settings.weights.unlabelled
+
+
+def ema_decay(settings: TrainSettings, step: int) -> float:
+    """How much of the teacher stays at a step: rising to ``ema_end``, less in the first steps; 0 without averaging."""
+    if not settings.recipe.ema_teacher:
+        return 0.0
+    decay = settings.ema + (settings.ema_end - settings.ema) * step / settings.steps
+    return min(decay, (1 + step) / (6 + step))
 
 
 def _chance(net: AdaSam, embedding: Tensor, prompts: tuple[Prompt, ...]) -> Tensor:
@@ -58,32 +87,64 @@ def _chance(net: AdaSam, embedding: Tensor, prompts: tuple[Prompt, ...]) -> Tens
 
 @torch.no_grad()
 def pseudo_labels(
-    teacher: AdaSam, embedding: Tensor, settings: PromptSettings, confidence: float, frame: Canvas | None = None
+    teacher: AdaSam, embedding: Tensor, settings: PromptSettings, doubt: Doubt, frame: Canvas | None = None
 ) -> list[PseudoLabel]:
     """The teacher's labels for one frame from its embedding (1, 256, h, w); none for a structure it finds absent.
 
-    As at use, no prompt comes from cells that see padding only; without the ``frame``'s geometry there is no padding.
+    As at use, no prompt comes from cells that see padding only (without the ``frame``'s geometry there is no padding),
+    and a model that uses feedback answers from the refined embedding.
     """
-    scores = teacher.head(embedding)
     size = teacher.sam.size
     canvas = Canvas(size, size, size)
+    sight = Sight(canvas, settings, seen=frame, tokens=teacher.sam.structure_tokens is not None)
+    embedding, scores = refined(teacher, embedding, sight)
     labels = []
     for index, structure in enumerate(teacher.card.structures):
-        if torch.sigmoid(scores.presence[0, index]) < settings.presence:
-            continue
-        visible = cam.inside_image(scores.maps[0, index].float(), frame or canvas)
-        cells = np.asarray(visible.cpu().numpy(), dtype=np.float32)
-        from_cam = prompts_from_cam(cells, canvas, settings, structure.several_parts)
-        prompts = own_prompts(teacher, index, cells, structure.several_parts, canvas, settings)
+        prompts = sight.prompts(scores, index, structure)
         if not prompts:
             continue
         first = _chance(teacher, embedding, prompts)
-        dense = tuple(Prompt(dense=p.dense, source="cam") for p in from_cam if p.dense is not None)
-        second = _chance(teacher, embedding, dense) if dense else first
-        sure = (first >= confidence) | (first <= 1 - confidence)
+        by_cam = replace(sight, tokens=False).prompts(scores, index, structure)
+        dense = tuple(Prompt(dense=p.dense, source="cam") for p in by_cam if p.dense is not None)
+        second = _chance(teacher, embedding, dense) if dense and doubt.agreement else first
+        sure = (first >= doubt.confidence) | (first <= 1 - doubt.confidence)
         agree = (first > 0.5) == (second > 0.5)
-        labels.append(PseudoLabel(index, prompts, (first > 0.5).float(), (sure & agree).float()))
+        cells = np.asarray(sight.visible(scores.maps[0, index]).cpu().numpy(), dtype=np.float32)
+        labels.append(PseudoLabel(index, prompts, (first > 0.5).float(), (sure & agree).float(), cells))
     return labels
+
+
+def cut_in(
+    teacher: AdaSam,
+    labels: list[PseudoLabel],
+    other: list[PseudoLabel],
+    patch: Patch,
+    settings: PromptSettings,
+) -> list[PseudoLabel]:
+    """The labels of a view that another one's patch was cut into (CutMix, Yun et al. 2019), prompts from the cut map.
+
+    A structure that the teacher finds in one of the two frames only does not count in the other one's part.
+    """
+    size = teacher.sam.size
+    canvas = Canvas(size, size, size)
+    ours, theirs = ({one.index: one for one in found} for found in (labels, other))
+    mixed = []
+    for index in sorted({*ours, *theirs}):
+        mine = ours[index] if index in ours else _nothing(theirs[index])
+        foreign = theirs[index] if index in theirs else _nothing(ours[index])
+        cells = paste(torch.from_numpy(mine.cells), torch.from_numpy(foreign.cells), patch).numpy()
+        prompts = mine.prompts or foreign.prompts
+        if prompts[0].token is None:
+            prompts = prompts_from_cam(cells, canvas, settings, teacher.card.structures[index].several_parts)
+        if prompts:
+            target, weight = paste(mine.target, foreign.target, patch), paste(mine.weight, foreign.weight, patch)
+            mixed.append(PseudoLabel(index, prompts, target, weight, cells))
+    return mixed
+
+
+def _nothing(like: PseudoLabel) -> PseudoLabel:
+    dark = np.full_like(like.cells, -cam.LOGIT_LIMIT)
+    return PseudoLabel(like.index, (), torch.zeros_like(like.target), torch.zeros_like(like.weight), dark)
 
 
 def unlabelled_loss(net: AdaSam, embedding: Tensor, labels: list[PseudoLabel], weights: LossWeights) -> Tensor:

@@ -1,79 +1,30 @@
-"""Which models there are, where their files lie, and loading one by name or path. Nothing is fetched here."""
+"""Loading models by name or path, and adapters on their base. Nothing is fetched here."""
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
-from platformdirs import user_data_path
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import ClassifierForm, Method, ModelSettings
-from napari_adasam.model import checkpoints
+from napari_adasam.model import checkpoints, feedback, library
 from napari_adasam.model.adaptation import adapted_names, from_fields, prepare, state, to_fields
 from napari_adasam.model.adapters.upsampling import fresh_token
 from napari_adasam.model.adasam import AdaSam, ModelCard
 from napari_adasam.model.checkpoints import Weights
 from napari_adasam.model.classifier import build
+from napari_adasam.model.library import BUNDLED, PUBLISHED, find
 
-BUNDLED = "adasam-us"
-SAM_LICENCE = "Apache-2.0"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A published checkpoint: file name and sha256; it is looked for in :func:`models_folder`."""
-
-    file: str
-    sha256: str
-
-
-PUBLISHED = {
-    "mobile_sam": Entry("mobile_sam.pt", "6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f"),
-    "vit_b": Entry("sam_vit_b_01ec64.pth", "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912"),
-    "vit_l": Entry("sam_vit_l_0b3195.pth", "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622"),
-    "vit_h": Entry("sam_vit_h_4b8939.pth", "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e"),
-}
-
-
-def models_folder() -> Path:
-    """Where published checkpoints are kept on this computer."""
-    return user_data_path("napari-adasam") / "models"
-
-
-def bundled_path() -> Path:
-    """The bundled model's file inside the package."""
-    return Path(str(files("napari_adasam") / "weights" / f"{BUNDLED}.safetensors"))
-
-
-def find(name: str) -> Path:
-    """The file behind a registry name or a path; raises InputError where there is none, or its hash differs."""
-    if name == BUNDLED:
-        return bundled_path()
-    if name not in PUBLISHED:
-        return Path(name).expanduser()
-    entry = PUBLISHED[name]
-    path = models_folder() / entry.file
-    if not path.is_file():
-        raise InputError(
-            f"The model {name} is not on this computer. Nothing was changed. Put {entry.file} into {models_folder()}, "
-            "or give the path of a checkpoint."
-        )
-    if sha256(path) != entry.sha256:
-        raise InputError(
-            f"{path} is not the published {name} (its sha256 differs). It is not used. Copy the file again."
-        )
-    return path
-
-
-def sha256(path: Path) -> str:
-    """Hex digest of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+_loading: ContextVar[tuple[Path, ...]] = ContextVar("_loading", default=())
+"""The adapters that are being loaded, each waiting for its base."""
+INSTALL_BASE = (
+    "Install the base that it was trained on with `napari-adasam models install FILE`, or give it with --base."
+)
 
 
 def load(settings: ModelSettings) -> AdaSam:
@@ -106,45 +57,104 @@ def _load_as_it_is(settings: ModelSettings) -> AdaSam:
     path = find(settings.name)
     weights, fields = checkpoints.read(path)
     if fields.get("kind") == "adapter":
-        return _load_adapter(weights, fields, settings)
+        return _load_adapter(path, weights, fields, settings)
+    if settings.base is not None:
+        raise InputError(f"{path.name} is no adapter, so it takes no base. Nothing was changed. Leave the base out.")
     if fields.get("kind") == "full":
         return checkpoints.load_full(weights, fields, settings.input_size)
     sam = checkpoints.from_sam_weights(weights, settings.input_size)
-    name = settings.name if settings.name in PUBLISHED else path.stem
+    published = PUBLISHED.get(settings.name)
+    known = settings.name if settings.name in library.known_names() else path.stem
     form = settings.classifier or "classmap"
     card = ModelCard(
-        name,
+        known,
         checkpoints.architecture(weights),
         sam.size,
         classifier=form,
-        licence=SAM_LICENCE if settings.name in PUBLISHED else "unknown",
-        lineage=(f"{name} {checkpoints.fingerprint(weights)}",),
+        licence=published.licence if published else "unknown",
+        lineage=(f"{known} {checkpoints.fingerprint(weights)}",),
     )
     return AdaSam(sam, build(form, 0), card).eval()
 
 
-def _load_adapter(weights: Weights, fields: dict[str, Any], settings: ModelSettings) -> AdaSam:
-    card = checkpoints.card_from_json(fields)
-    size = settings.input_size or fields["input_size"]
-    base_settings = replace(settings, name=fields["base"], input_size=size, classifier=None)
-    net = load(base_settings)
-    if checkpoints.fingerprint(net.state_dict()) != fields["base_fingerprint"]:
-        raise InputError(
-            f"This adapter belongs to other weights than the {fields['base']} on this computer. The model in use is "
-            "unchanged. Install the base model that it was trained on."
-        )
+def _load_adapter(path: Path, weights: Weights, fields: Mapping[str, Any], settings: ModelSettings) -> AdaSam:
+    card, origin = checkpoints.card_from_json(fields), _origin(path, fields)
+    adaptations = from_fields(fields)
+    if path.resolve() in _loading.get():
+        raise InputError(f"{path.name} names itself as its base. The model in use is unchanged. Choose another file.")
+    waiting = _loading.set((*_loading.get(), path.resolve()))
+    try:
+        net = _base_under(path, card, origin, settings)
+    finally:
+        _loading.reset(waiting)
     net.head = build(card.classifier, len(card.structures))  # type: ignore[arg-type]
+    net.feedback = feedback.of_weights(weights)
     net.card = replace(card, input_size=net.sam.size)
     if net.sam.structure_tokens is not None:
-        net.sam.structure_tokens = net.sam.structure_tokens.reordered(
-            [None] * len(card.structures), fresh_token(net.sam)
-        )
-    for one in from_fields(fields):
+        places = [None] * len(card.structures)
+        net.sam.structure_tokens = net.sam.structure_tokens.reordered(places, fresh_token(net.sam))
+    for one in adaptations:
         prepare(net, one)
     if set(weights) != adapted_names(net):
         raise InputError("This adapter is not whole. The model in use is unchanged. Copy the file again.")
-    net.load_state_dict({k: v.float() for k, v in weights.items()}, strict=False)
+    try:
+        net.load_state_dict({k: v.float() for k, v in weights.items()}, strict=False)
+    except RuntimeError as error:
+        raise InputError(
+            "This adapter does not fit its base: a tensor has another shape. The model in use is unchanged. Copy the "
+            "file again."
+        ) from error
     return net.requires_grad_(False).eval()
+
+
+def _base_under(path: Path, card: ModelCard, origin: AdapterOrigin, settings: ModelSettings) -> AdaSam:
+    """The model that an adapter was trained on; raises InputError where it is not on this computer."""
+    problem: InputError | None = None
+    names = [settings.base] if settings.base else dict.fromkeys(_where_bases_lie(path, card.architecture, origin))
+    size = settings.input_size or card.input_size
+    for name in names:
+        try:
+            net = load(replace(settings, name=name, base=None, input_size=size, classifier=None))
+        except InputError as error:
+            problem = problem or _why_no_base(path, name, error)
+            continue
+        if checkpoints.fingerprint(net.state_dict()) == origin.base_fingerprint:
+            return net
+        problem = problem or InputError(
+            f"{path.name} belongs to other weights than the {library.file_name(name)} on this computer. The model in "
+            f"use is unchanged. {INSTALL_BASE}"
+        )
+    raise problem or InputError(f"{path.name} names no base. The model in use is unchanged. {INSTALL_BASE}")
+
+
+def _why_no_base(path: Path, name: str, error: InputError) -> InputError:
+    """The error of loading a base; where its file is not there, one that says what for it is needed."""
+    if library.expected_sha256(name) is None and not Path(name).expanduser().is_file():
+        return InputError(
+            f"{path.name} was trained on {library.file_name(name)}, which is not on this computer. The model in use is "
+            f"unchanged. {INSTALL_BASE}"
+        )
+    return error
+
+
+def _where_bases_lie(path: Path, architecture: str, origin: AdapterOrigin) -> Iterator[str]:
+    """Names and paths that may be an adapter's base: as it was called, then beside it, then what is installed.
+
+    Of what was installed, the fingerprint is known; of published ones and the bundled one, that of the adapter's
+    architecture is loaded and compared.
+    """
+    yield origin.base
+    beside = path.parent / library.file_name(origin.base)
+    if beside.is_file():
+        yield str(beside)
+    for name, record in library.installed().items():
+        if record.fingerprint == origin.base_fingerprint:
+            yield name
+    for name, entry in PUBLISHED.items():
+        if entry.architecture == architecture and library.whereabouts(name) is not None:
+            yield name
+    if architecture == library.card_of(library.bundled_path()).get("architecture"):
+        yield BUNDLED
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +171,20 @@ def origin_of(path: Path) -> AdapterOrigin:
     _, fields = checkpoints.read(path)
     if fields.get("kind") != "adapter":
         raise InputError(f"{path.name} is not an adapter of this program. The model in use is unchanged.")
-    return AdapterOrigin(fields["base"], fields["base_fingerprint"], fields["method"])
+    return _origin(path, fields)
+
+
+def _origin(path: Path, fields: Mapping[str, Any]) -> AdapterOrigin:
+    try:
+        base, fingerprint, method = (str(fields[key]) for key in ("base", "base_fingerprint", "method"))
+        if method not in get_args(Method):
+            raise ValueError(f"expected one of {get_args(Method)}, got {method}")
+        from_fields(fields)
+        return AdapterOrigin(base, fingerprint, method)  # type: ignore[arg-type]
+    except (LookupError, TypeError, ValueError) as error:
+        raise InputError(
+            f"What {path.name} says of its base is damaged. The model in use is unchanged. Copy the file again."
+        ) from error
 
 
 def save_adapter(path: Path, net: AdaSam, origin: AdapterOrigin) -> None:
@@ -174,8 +197,3 @@ def save_adapter(path: Path, net: AdaSam, origin: AdapterOrigin) -> None:
         "adaptations": to_fields(net.adapted),
     }
     checkpoints.write(path, state(net), checkpoints.card_to_json(net.card, **extra))
-
-
-def known_names() -> tuple[str, ...]:
-    """Every name that :func:`find` knows, the bundled one first."""
-    return (BUNDLED, *PUBLISHED)

@@ -146,13 +146,19 @@ def decode(net: SamNet, embeddings: Tensor, prompts: PromptBatch) -> tuple[Tenso
         With MA-SAM's finer masks the logits are (N, 4, 16h, 16w).
     """
     sparse, dense = prompt_tokens(net, prompts)
+    with hyper.told(net.mask_decoder, hyper.summary(sparse, placed(prompts), dense, prompts.has_dense)):
+        return decode_tokens(net, embeddings, sparse, dense)
+
+
+def decode_tokens(net: SamNet, embeddings: Tensor, sparse: Tensor, dense: Tensor) -> tuple[Tensor, Tensor]:
+    """The same for prompts that are tokens already: sparse (N, P, 256) and dense (N, 256, h, w)."""
     decoder = net.mask_decoder
     outputs = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
     tokens = torch.cat([outputs.expand(len(sparse), -1, -1), sparse], dim=1)
-    source = embeddings + dense
+    # Channels last, so that the transformer's tokens lie side by side: every product after it goes without a copy.
+    source = (embeddings + dense).contiguous(memory_format=torch.channels_last)
     position = net.prompt_encoder.get_dense_pe().expand(len(sparse), -1, -1, -1)
-    with hyper.told(decoder, hyper.summary(sparse, placed(prompts), dense, prompts.has_dense)):
-        hidden, source_out = decoder.transformer(source, position, tokens)
+    hidden, source_out = decoder.transformer(source, position, tokens)
     count = decoder.num_mask_tokens
     image = source_out.transpose(1, 2).reshape(source.shape)
     upscaled = decoder.output_upscaling(image)

@@ -7,28 +7,31 @@ points inside the structure, and corrections on the largest error of the first a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from napari_adasam.domain.prompts import Point, Prompt
 from napari_adasam.domain.settings import LossWeights, PromptSettings
-from napari_adasam.domain.simulated import next_click, parts
+from napari_adasam.domain.simulated import innermost, next_click, parts
 from napari_adasam.domain.structures import Structure
 from napari_adasam.model import cam
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas
 from napari_adasam.model.classifier import ClassScores
+from napari_adasam.model.feedback import self_loss
 from napari_adasam.model.losses import iou_of, map_loss, segmentation_loss
 from napari_adasam.model.prompting import prompts_from_cam
 from napari_adasam.model.sam import batch_prompts, decode
 
 Mask = NDArray[np.bool_]
+Asker = Literal["cam", "both"]
+FEWEST_PIXELS = 20
 NO_IMAGE = -1
 """The label of a view's pixels that show nothing of the image: padding, or what a turn or shift brought in."""
 
@@ -60,8 +63,7 @@ def jittered_box(mask: Mask, rng: np.random.Generator) -> tuple[float, float, fl
 def inner_point(mask: Mask, rng: np.random.Generator) -> Point:
     """A point inside a mask: half the time its innermost pixel, else any of its pixels."""
     if rng.random() < 0.5:
-        depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
-        y, x = np.unravel_index(int(depth.argmax()), mask.shape)
+        y, x = innermost(mask)
     else:
         ys, xs = np.nonzero(mask)
         pick = rng.integers(len(ys))
@@ -81,20 +83,30 @@ def by_hand(mask: Mask, structure: Structure, rng: np.random.Generator) -> Asked
     return Asked(Prompt(points=points, box=box), part)
 
 
-def by_cam(maps: NDArray[np.float32], mask: Mask, structure: Structure, rng: np.random.Generator) -> list[Asked]:
+def by_cam(
+    maps: NDArray[np.float32],
+    mask: Mask,
+    structure: Structure,
+    rng: np.random.Generator,
+    settings: PromptSettings = PromptSettings(),
+) -> list[Asked]:
     """The CAM's own prompts with the parts that each of them means; now and then without its box or point."""
     size = mask.shape[0]
     canvas = Canvas(size, size, size)
-    settings = PromptSettings(use_box=bool(rng.random() < 0.8), use_point=bool(rng.random() < 0.8))
+    box, point = bool(rng.random() < 0.8), bool(rng.random() < 0.8)
+    if not settings.use_dense and not ((settings.use_box and box) or (settings.use_point and point)):
+        box = point = True  # one part of the prompt at least
+    drawn = replace(settings, use_box=settings.use_box and box, use_point=settings.use_point and point, use_dense=True)
     asked = []
     separate = parts(mask, structure)
-    prompts = prompts_from_cam(maps, canvas, settings, structure.several_parts)[:3]
+    prompts = prompts_from_cam(maps, canvas, drawn, structure.several_parts)[:3]
     for prompt in prompts:
         assert prompt.dense is not None
         lit = np.kron(prompt.dense > 0, np.ones((size // maps.shape[0],) * 2, dtype=bool))
         meant = [p for p in separate if (p & lit).any()] if len(prompts) > 1 else separate
         if meant:
-            asked.append(Asked(prompt, np.any(meant, axis=0)))
+            given = prompt if settings.use_dense else replace(prompt, dense=None)
+            asked.append(Asked(given, np.any(meant, axis=0)))
     return asked
 
 
@@ -110,18 +122,39 @@ def correct(asked: Asked, low: Tensor) -> Asked | None:
     return Asked(prompt, asked.target)
 
 
-def answer_loss(net: AdaSam, embedding: Tensor, asked: Sequence[Asked], weights: LossWeights) -> tuple[Tensor, Tensor]:
-    """Loss of the answers to a list of prompts on one embedding (1, 256, h, w), and their logits (N, 4h, 4w)."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """Answers to N prompts: logits and predicted IoU of the decoder, and and targets.
+
+    With finer masks the logits are (N, 16h, 16w), and the targets too.
+    """
+
+    low: Tensor  # (N, 4h, 4w)
+    iou: Tensor  # (N,)
+    target: Tensor  # (N, 8h, 8w)
+
+    def segmentation(self) -> Tensor:
+        """Dice and cross-entropy of each answer, (N,)."""
+        return segmentation_loss(self.fine(), self.target)
+
+    def fine(self) -> Tensor:
+        """The logits at the targets' resolution."""
+        return F.interpolate(self.low[:, None], self.target.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
+
+    def loss(self, weights: LossWeights) -> Tensor:
+        """Weighted sum of the mask's term and of the predicted IoU's."""
+        off = F.mse_loss(self.iou, iou_of(self.fine().detach(), self.target))
+        return weights.segmentation * self.segmentation().mean() + weights.iou * off
+
+
+def answered(net: AdaSam, embedding: Tensor, asked: Sequence[Asked]) -> Answers:
+    """Ask a list of prompts on one embedding (1, 256, h, w)."""
     size = net.sam.size
     batch = batch_prompts([a.prompt for a in asked], Canvas(size, size, size), net.sam.cells, net.device)
     logits, iou = decode(net.sam, embedding.expand(len(asked), -1, -1, -1), batch)
-    side = max(8 * net.sam.cells, logits.shape[-1])
-    fine = F.interpolate(logits[:, :1], (side, side), mode="bilinear", align_corners=False)[:, 0]
     target = torch.from_numpy(np.stack([a.target for a in asked])).float().to(net.device)
-    target = F.interpolate(target[:, None], fine.shape[-2:], mode="area")[:, 0]
-    off = F.mse_loss(iou[:, 0], iou_of(fine.detach(), target))
-    loss = weights.segmentation * segmentation_loss(fine, target).mean() + weights.iou * off
-    return loss, logits[:, 0].detach()
+    side = max(8 * net.sam.cells, logits.shape[-1])
+    return Answers(logits[:, 0], iou[:, 0], F.interpolate(target[:, None], (side, side), mode="area")[:, 0])
 
 
 def class_loss(scores: ClassScores, masks: Tensor, weights: LossWeights) -> Tensor:
@@ -139,42 +172,98 @@ def visible_maps(maps: Tensor, labels: Tensor) -> NDArray[np.float32]:
     return np.asarray(put_out.cpu().numpy(), dtype=np.float32)
 
 
-def labelled_loss(
-    net: AdaSam,
-    embedding: Tensor,
-    labels: Tensor,
-    rng: np.random.Generator,
-    weights: LossWeights,
-    most: int | None = None,
-) -> Tensor:
-    """The supervised loss of one view: embedding (1, 256, h, w), labels (S, S); ``most`` prompts at most.
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """How a labelled view is taught: weights, what the CAM's prompts consist of, ``most`` prompts a view at most."""
+
+    weights: LossWeights
+    prompts: PromptSettings = PromptSettings()
+    most: int | None = None
+
+
+def labelled_loss(net: AdaSam, embedding: Tensor, labels: Tensor, rng: np.random.Generator, lesson: Lesson) -> Tensor:
+    """The supervised loss of one view: embedding (1, 256, h, w), labels (S, S).
 
     Labels are :data:`NO_IMAGE` where the view shows none: as at use, no CAM prompt comes from cells that see nothing.
     """
-    masks = masks_of(labels, net.card.structures).to(net.device)
+    weights = lesson.weights
+    if net.feedback is not None and not embedding.requires_grad:
+        embedding = embedding.detach().requires_grad_(True)  # the gradient ends there
+    view = Taught(masks_of(labels, net.card.structures).to(net.device), labels, net.card.structures)
     scores = net.head(embedding)
-    loss = class_loss(scores, masks, weights)
-    planes = masks.cpu().numpy().astype(bool)
-    maps = visible_maps(scores.maps[0].detach().float(), labels)
-    asked: list[Asked] = []
-    own: list[Asked] = []
-    for index, structure in enumerate(net.card.structures):
-        if planes[index].sum() < 20:
-            continue
-        if net.sam.structure_tokens is not None:
-            own.append(Asked(Prompt(token=index, source="token"), planes[index]))
-        asked += by_cam(maps[index], planes[index], structure, rng)
-        hand = by_hand(planes[index], structure, rng)
-        asked += [hand] if hand else []
-    if most is not None and len(own) + len(asked) > most:
-        asked = [asked[i] for i in rng.permutation(len(asked))[: max(0, most - len(own))]]
+    loss = class_loss(scores, view.masks, weights)
+    own = [] if net.sam.structure_tokens is None else view.by_token()
+    asked = view.asked(scores, rng, lesson.prompts, "both")
+    if lesson.most is not None and len(own) + len(asked) > lesson.most:
+        asked = [asked[i] for i in rng.permutation(len(asked))[: max(0, lesson.most - len(own))]]
     asked = own + asked
     if not asked:
         return loss
-    first, low = answer_loss(net, embedding, asked, weights)
+    first = answered(net, embedding, asked)
+    answer = first.loss(weights)
     picks = rng.choice(len(asked), size=min(2, len(asked)), replace=False)
-    again = [c for c in (correct(asked[i], low[i]) for i in picks) if c is not None]
-    if not again:
-        return loss + first
-    second, _ = answer_loss(net, embedding, again, weights)
-    return loss + 0.5 * (first + second)
+    again = [c for c in (correct(asked[i], first.low[i].detach()) for i in picks) if c is not None]
+    if again:
+        answer = 0.5 * (answer + answered(net, embedding, again).loss(weights))
+    loss = loss + answer
+    if net.feedback is None:
+        return loss
+    from_cam = [i for i, one in enumerate(asked) if one.prompt.source == "cam"]
+    second = feedback_loss(net, embedding, (first, from_cam), view, rng, lesson)
+    return (loss + weights.feedback * second) / (1 + weights.feedback)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Taught:
+    """One labelled view: masks (K, S, S) float, labels (S, S), and the structures they are of."""
+
+    masks: Tensor
+    labels: Tensor
+    structures: Sequence[Structure]
+
+    def by_token(self) -> list[Asked]:
+        """Each structure that is there asked for by its learned token alone."""
+        planes = self.masks.cpu().numpy().astype(bool)
+        there = (i for i, plane in enumerate(planes) if plane.sum() >= FEWEST_PIXELS)
+        return [Asked(Prompt(token=i, source="token"), planes[i]) for i in there]
+
+    def asked(self, scores: ClassScores, rng: np.random.Generator, settings: PromptSettings, by: Asker) -> list[Asked]:
+        """What is asked about the structures that are there: by the CAM alone, or by a person too."""
+        maps = visible_maps(scores.maps[0].detach().float(), self.labels)
+        planes = self.masks.cpu().numpy().astype(bool)
+        found: list[Asked] = []
+        for index, structure in enumerate(self.structures):
+            if planes[index].sum() < FEWEST_PIXELS:
+                continue
+            found += by_cam(maps[index], planes[index], structure, rng, settings)
+            hand = by_hand(planes[index], structure, rng) if by == "both" else None
+            found += [hand] if hand else []
+        return found
+
+
+def feedback_loss(
+    net: AdaSam,
+    embedding: Tensor,
+    first: tuple[Answers, Sequence[int]],
+    view: Taught,
+    rng: np.random.Generator,
+    lesson: Lesson,
+) -> Tensor:
+    """The loss of class scores, maps, second prompts and second masks from the refined embedding F'.
+
+    ``first`` is the first answers and which of them the CAM asked for; their gradient is what is fed back. It is that
+    of the label, and, where feedback is meant for use too, half of the time that of the masks against themselves, as it
+    will be at use [ours].
+    """
+    answers, from_cam = first
+    assert net.feedback is not None
+    if not from_cam:
+        return class_loss(net.head(embedding), view.masks, lesson.weights)
+    as_at_use = net.card.feedback == "train+infer" and rng.random() < 0.5
+    told = self_loss(answers.low[list(from_cam)]) if as_at_use else answers.segmentation()[list(from_cam)]
+    (gradient,) = torch.autograd.grad(told.sum(), embedding, retain_graph=True)
+    better = net.feedback(embedding, gradient)
+    scores = net.head(better)
+    loss = class_loss(scores, view.masks, lesson.weights)
+    asked = view.asked(scores, rng, lesson.prompts, "cam")[: lesson.most]
+    return loss + answered(net, better, asked).loss(lesson.weights) if asked else loss

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from napari_adasam.domain.rounds import RoundProgress
 from napari_adasam.services.dispatch import Errand
 from napari_adasam.services.lane import JobKind
 from napari_adasam.services.rounds import Reading
 
+PATIENCE = 30.0
+"""So many seconds (s) without a sign of progress are said in words, and each so many more."""
 STOPPABLE = (JobKind.READ, JobKind.SUGGEST, JobKind.EMBED)
 
 
@@ -56,6 +58,16 @@ def describe(
     if not frames:
         return Activity("Ready: open images to begin")
     return Activity(f"Ready: {accepted} of {frames} images accepted", accepted, frames)
+
+
+def after_silence(activity: Activity, seconds: float) -> Activity:
+    """The line where nothing has been heard for so long (s): a job that hangs is told of, not waited for in silence."""
+    if seconds < PATIENCE:
+        return activity
+    told = PATIENCE * (seconds // PATIENCE)
+    advice = "wait, or stop it" if activity.cancellable else "wait, or close and open the program"
+    words = f"no progress for {told:.0f} s; what you accepted is safe: {advice}"
+    return replace(activity, text=f"{activity.text} · {words}", seconds_left=None)
 
 
 def _urgency(errand: Errand) -> JobKind:

@@ -63,7 +63,7 @@ class Annotator(Calibrating):
                 self._advance()
             else:
                 self._arrive(self._session.frames[0].id)
-        self._show_activity()
+        self.look_again()
 
     def go_to(self, frame_id: str) -> None:
         """Make a frame current; its suggestion is asked for, and those of the next two."""

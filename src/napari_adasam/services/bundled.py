@@ -29,7 +29,7 @@ from napari_adasam.model import augment, checkpoints
 from napari_adasam.model.adasam import AdaSam, ModelCard
 from napari_adasam.model.canvas import grey_canvas, label_canvas, normalise
 from napari_adasam.model.classifier import build
-from napari_adasam.model.supervision import labelled_loss
+from napari_adasam.model.supervision import Lesson, labelled_loss
 
 STRUCTURES = (
     Structure(1, "muscle belly"),
@@ -196,7 +196,7 @@ def steps(net: AdaSam, mean: AdaSam, loaded: Loaded, settings: BundledSettings) 
             view = draw_view(loaded, rng)
             assert view.labels is not None
             embedding = net.sam.encoder(normalise(view.grey[None], view.valid[None]))
-            loss = labelled_loss(net, embedding, view.labels, rng, settings.weights) / settings.accumulate
+            loss = labelled_loss(net, embedding, view.labels, rng, Lesson(settings.weights)) / settings.accumulate
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.item()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)

@@ -113,7 +113,7 @@ class Correcting:
             previous = before.logits if before.model == model else None
             return Answered(predictor.segment(frame_id, bench.sources.grey(frame_id), prompt, previous), model)
 
-        job = Job(JobKind.PROMPT, work, frame_id, revision)
+        job = Job(JobKind.PROMPT, work, frame_id, revision, within=True)
 
         def receive(outcome: Outcome) -> None:
             if outcome.state == "done":

@@ -39,13 +39,18 @@ class Dispatch:
     ----------
     forward
         See :class:`~napari_adasam.services.annotator.Annotator`.
+    clock
+        Monotonic seconds.
     """
 
     changed = Signal()
     """An errand began, came further or ended."""
     problem = Signal(str)
 
-    def __init__(self, forward: Callable[[Outcome], None] | None = None) -> None:
+    def __init__(
+        self, forward: Callable[[Outcome], None] | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock, self._last_sign = clock, clock()
         self._inbox: SimpleQueue[Outcome] = SimpleQueue()
         self._pumped = forward is None
         self._errands: dict[int, Errand] = {}
@@ -56,8 +61,15 @@ class Dispatch:
         """What is under way, oldest first."""
         return tuple(self._errands.values())
 
+    @property
+    def silence(self) -> float:
+        """Seconds since there was last a sign that what is under way goes on; 0 where nothing is."""
+        return self._clock() - self._last_sign if self._errands else 0.0
+
     def send(self, job: Job, doing: str, receive: Receive) -> int:
         """Submit a job; its outcomes come to ``receive``. A failure is told as a problem beforehand."""
+        if not self._errands:
+            self._last_sign = self._clock()
         job_id = self._lane.submit(job)
         self._errands[job_id] = Errand(job, doing, receive)
         self.changed.emit()
@@ -70,6 +82,7 @@ class Dispatch:
     def deliver(self, outcome: Outcome) -> None:
         """Hand an outcome to who asked for it. After :meth:`close` it is dropped."""
         errand = self._errands.get(outcome.job_id)
+        self._last_sign = self._clock()
         if errand is None or outcome.state == "started":
             return
         if outcome.ended:

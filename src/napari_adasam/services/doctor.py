@@ -6,7 +6,6 @@ import os
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.files.exports import software_versions
@@ -51,15 +50,20 @@ def devices() -> Iterator[Finding]:
 
 
 def weights() -> Iterator[Finding]:
-    """Each model of the registry: where its file lies, its sha256, its licence. Only the bundled one must be there."""
-    from napari_adasam.model.registry import BUNDLED, known_names, models_folder
+    """Each known model: where its file lies, its sha256, its licence. Only the bundled one must be there."""
+    from napari_adasam.model import library
+    from napari_adasam.services.library import lines
 
-    for name in known_names():
+    for line in lines():
+        if line.state == "not here" and line.name in library.PUBLISHED:
+            yield Finding("weights", line.name, f"not in {library.models_folder()}")
+            continue
         try:
-            yield Finding("weights", name, _weights_file(name))
+            path = library.find(line.name)
         except InputError as error:
-            missing = name != BUNDLED and not _lies_in(models_folder(), name)
-            yield Finding("weights", name, f"not in {models_folder()}" if missing else str(error), sound=missing)
+            yield Finding("weights", line.name, str(error), sound=False)
+        else:
+            yield Finding("weights", line.name, f"{path}\nsha256 {line.sha256}\n{line.licence}")
 
 
 def findings() -> Iterator[Finding]:
@@ -67,19 +71,3 @@ def findings() -> Iterator[Finding]:
     yield from versions()
     yield from devices()
     yield from weights()
-
-
-def _weights_file(name: str) -> str:
-    """Where a model lies, with its hash and licence; InputError where the file is missing or not as published."""
-    from napari_adasam.model import checkpoints, registry
-
-    path = registry.find(name)
-    _, card = checkpoints.read(path)
-    licence = card.get("licence", registry.SAM_LICENCE)
-    return f"{path}\nsha256 {registry.sha256(path)}\n{licence}"
-
-
-def _lies_in(folder: Path, name: str) -> bool:
-    from napari_adasam.model.registry import PUBLISHED
-
-    return (folder / PUBLISHED[name].file).is_file()

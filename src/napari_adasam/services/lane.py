@@ -2,8 +2,8 @@
 
 A job is a function. What it returns is its value; if it returns a generator, the lane takes one step of it, puts it
 back into the queue behind more urgent jobs, and its return value is the job's. So a click is answered between two
-training steps. Every job ends in exactly one outcome of ``done``, ``failed`` or ``cancelled``; every exception arrives
-as a value.
+training steps, and within one wherever it calls :func:`give_way`. Every job ends in exactly one outcome of ``done``,
+``failed`` or ``cancelled``; every exception arrives as a value.
 """
 
 from __future__ import annotations
@@ -26,6 +26,18 @@ Work = Callable[[], object]
 OutcomeState = Literal["started", "progress", "done", "failed", "cancelled"]
 ENDS: tuple[OutcomeState, ...] = ("done", "failed", "cancelled")
 _AT_ONCE = -1
+_here = threading.local()
+
+
+def give_way() -> None:
+    """Answer the clicks that wait, in the middle of a job's step, and end the step here if its job was cancelled.
+
+    Lane's thread; on any other it does nothing. Only jobs that may run ``within`` another one's step are done here:
+    they change nothing that the step works with.
+    """
+    lane: Lane | None = getattr(_here, "lane", None)
+    if lane is not None:
+        lane._give_way()
 
 
 class JobKind(IntEnum):
@@ -49,12 +61,15 @@ class Job:
         Called on the lane's thread; returns the value, or a generator of steps that returns it.
     key, revision
         What the job is about, given back with every outcome.
+    within
+        Whether a longer job may be interrupted for it, see :func:`give_way`.
     """
 
     kind: JobKind
     work: Work = field(repr=False)
     key: str = ""
     revision: int = 0
+    within: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +103,10 @@ class _Entry:
         self.cancelled = False
 
 
+class _Cancelled(BaseException):
+    """Leaves a step whose job was cancelled meanwhile."""
+
+
 class Lane:
     """A worker thread with a priority queue.
 
@@ -101,7 +120,7 @@ class Lane:
         self._post = post
         self._ids = itertools.count(1)
         self._queue: list[tuple[int, int, _Entry]] = []
-        self._running: _Entry | None = None
+        self._running: list[_Entry] = []
         self._closing = False
         self._wake = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="adasam-lane", daemon=True)
@@ -120,8 +139,8 @@ class Lane:
     def cancel(self, which: int | JobKind) -> None:
         """Cancel a job by its id, or all of a kind (a JobKind). Any thread; returns at once.
 
-        A job that waits never starts; a generator is closed after the step it is in. What runs to its end before the
-        cancellation takes effect is done: its value is delivered.
+        A job that waits never starts; a generator is closed after the step it is in, any job at its next
+        :func:`give_way`. What runs to its end before the cancellation takes effect is done: its value is delivered.
         """
         with self._wake:
             self._mark(lambda entry: entry.job.kind is which if isinstance(which, JobKind) else entry.job_id == which)
@@ -138,8 +157,8 @@ class Lane:
 
     def _mark(self, chosen: Callable[[_Entry], bool]) -> None:
         """Mark entries as cancelled; those that wait go to the front, so that their outcome comes soon."""
-        if self._running is not None and chosen(self._running):
-            self._running.cancelled = True
+        for entry in self._running:
+            entry.cancelled = entry.cancelled or chosen(entry)
         queue = []
         for order, job_id, entry in self._queue:
             entry.cancelled = entry.cancelled or chosen(entry)
@@ -151,13 +170,34 @@ class Lane:
     # -- on the lane's thread --------------------------------------------------------------------------------------
 
     def _work(self) -> None:
+        _here.lane = self
         while (entry := self._take()) is not None:
-            if entry.cancelled:
-                self._stop(entry)
-            elif self._step(entry):
-                self._put_back(entry)
-            with self._wake:
-                self._running = None
+            self._advance(entry)
+
+    def _give_way(self) -> None:
+        """Do what may be done within the step that is under way. It costs nothing where nothing waits."""
+        while self._queue and (entry := self._take_within()) is not None:
+            self._advance(entry)
+        if self._running[-1].cancelled:
+            raise _Cancelled
+
+    def _advance(self, entry: _Entry) -> None:
+        if entry.cancelled:
+            self._stop(entry)
+        elif self._step(entry):
+            self._put_back(entry)
+        with self._wake:
+            self._running.pop()
+
+    def _take_within(self) -> _Entry | None:
+        """The most urgent entry if it may interrupt the one that runs; a click does not interrupt a click."""
+        with self._wake:
+            if not self._queue or not self._queue[0][2].job.within:
+                return None
+            if self._queue[0][0] >= min(entry.job.kind for entry in self._running):
+                return None
+            self._running.append(heapq.heappop(self._queue)[2])
+            return self._running[-1]
 
     def _take(self) -> _Entry | None:
         """Wait for the most urgent entry; ``None`` when the lane is closed and empty."""
@@ -166,8 +206,8 @@ class Lane:
                 self._wake.wait()
             if not self._queue:
                 return None
-            self._running = heapq.heappop(self._queue)[2]
-            return self._running
+            self._running.append(heapq.heappop(self._queue)[2])
+            return self._running[-1]
 
     def _put_back(self, entry: _Entry) -> None:
         with self._wake:
@@ -181,6 +221,9 @@ class Lane:
             self._tell(entry, "started")
         try:
             ended, value = self._run(entry)
+        except _Cancelled:
+            self._tell(entry, "cancelled")
+            return False
         except BaseException as error:  # noqa: BLE001 - out of memory and exits included: nothing may end the lane
             self._fail(entry, error)
             return False

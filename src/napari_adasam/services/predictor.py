@@ -6,6 +6,7 @@ embedding at the price of the last units, and a round reads its unlabelled frame
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,11 +22,13 @@ from napari_adasam.domain.prompts import Prompt
 from napari_adasam.domain.records import Suggestion
 from napari_adasam.domain.settings import Method, ModelSettings, PromptSettings
 from napari_adasam.domain.structures import Structure
+from napari_adasam.files.activations import ActivationStore
 from napari_adasam.files.pixels import to_grey
 from napari_adasam.model import adaptation, adasam, checkpoints, devices, registry
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas, grey_canvas, label_canvas, normalise
 from napari_adasam.services.gate import Past
+from napari_adasam.services.interludes import let_clicks_in
 from napari_adasam.services.ports import ModelInfo, Pixels, SegmentAnswer
 from napari_adasam.services.regions import Region, Regions
 
@@ -76,10 +79,14 @@ class ModelPredictor:
         Which weights, at which size, where. They are loaded at the first use.
     regions
         Sectors by hand; they and those that are found count only with ``settings.use_sector``.
+    store
+        Where activations of frames are kept for the next sitting; ``None`` for nowhere.
     """
 
-    def __init__(self, settings: ModelSettings, regions: Regions | None = None) -> None:
-        self.settings = settings
+    def __init__(
+        self, settings: ModelSettings, regions: Regions | None = None, store: ActivationStore | None = None
+    ) -> None:
+        self.settings, self._store = settings, store
         self._regions = regions or Regions()
         self._keys: dict[str, str] = {}
         self.activations = Cache()
@@ -87,6 +94,7 @@ class ModelPredictor:
         self._net: AdaSam | None = None
         self._fingerprint = ""
         self._cut = 0
+        self._front_fingerprint = ""
         self._base_fingerprint = ""
         self._learned: Method | None = None
         self._earlier: deque[tuple[AdaSam, Method | None]] = deque(maxlen=EARLIER)
@@ -98,7 +106,7 @@ class ModelPredictor:
         """The serving model; loaded at the first call."""
         if self._net is None:
             device = devices.choose(self.settings.device)
-            net = self._take(registry.load(self.settings).to(device).requires_grad_(False).eval())
+            net = self._take(let_clicks_in(registry.load(self.settings).to(device)).requires_grad_(False).eval())
             self._base_fingerprint = registry.fingerprint_of_base(self.settings, self._fingerprint)
             return net
         return self._net
@@ -137,11 +145,32 @@ class ModelPredictor:
         key, region = self.seen(frame_id, pixels)
         found = self.activations.get(key)
         if found is None:
-            grey, valid = self.square(pixels, region)
-            image = normalise(grey[None].to(self.net.device), valid[None].to(self.net.device))
-            found = self.net.sam.encoder.front(image, self.cut).half().cpu()
+            found = self._stored_or_encoded(pixels, region)
             self.activations.put(key, found)
         return found
+
+    def _stored_or_encoded(self, pixels: Pixels, region: Region | None) -> Tensor:
+        """The activation from an earlier sitting; the front of the encoder runs only where there is none."""
+        key = "" if self._store is None else self._stored_as(pixels, region)
+        kept = None if self._store is None else self._store.get(key)
+        if kept is not None:
+            return torch.from_numpy(kept)
+        grey, valid = self.square(pixels, region)
+        image = normalise(grey[None].to(self.net.device), valid[None].to(self.net.device))
+        found = self.net.sam.encoder.front(image, self.cut).half().cpu()
+        if self._store is not None and bool(torch.isfinite(found).all()):
+            self._store.put(key, found.numpy())
+        return found
+
+    def _stored_as(self, pixels: Pixels, region: Region | None) -> str:
+        """A name by content: of the pixels, of what is seen of them, and of the weights that they go through."""
+        if not self._front_fingerprint:
+            front = self.net.sam.encoder.units[: self.cut]
+            self._front_fingerprint = checkpoints.fingerprint(front.state_dict())
+        grey = np.ascontiguousarray(to_grey(pixels))
+        content = hashlib.sha256(grey.tobytes()).hexdigest()
+        seen = "" if region is None else region.key
+        return f"{content}/{grey.shape}/{seen}/{self._front_fingerprint}/{self.net.sam.size}"
 
     @torch.no_grad()
     def embedding(self, frame_id: str, pixels: Pixels) -> Tensor:
@@ -224,7 +253,8 @@ class ModelPredictor:
                 "What this session has learned belongs to another base model than the one that is set. That one is in "
                 "use now; nothing that was learned is lost. Start with the model of before to go on with it."
             )
-        net = registry.load(replace(self.settings, name=str(path))).to(base.device)
+        settings = replace(self.settings, name=str(path), base=self.settings.name)
+        net = let_clicks_in(registry.load(settings).to(base.device))
         return self.serve(net, origin.method)
 
     def _use(self, net: AdaSam, learned: Method | None) -> ModelInfo:
@@ -236,6 +266,7 @@ class ModelPredictor:
         cut = min(net.sam.encoder.adapt_index(None), adaptation.first_adapted(net))
         if cut != self._cut:
             self.activations.clear()
+            self._front_fingerprint = ""
         self._net, self._cut = net, cut
         self._fingerprint = checkpoints.fingerprint(net.state_dict())
         self._embeddings.clear()

@@ -13,7 +13,6 @@ from napari_adasam.domain.errors import InputError, ModelError
 from napari_adasam.domain.packing import PackedLabels
 from napari_adasam.domain.records import FrameStatus
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
-from napari_adasam.domain.settings import SEMI_SUPERVISED
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.lane import Job, JobKind, Outcome
 from napari_adasam.services.models import Models
@@ -188,7 +187,7 @@ class Learning:
         accepted = [Accepted(one, annotations.packed(one), session.frame(one).file_id) for one in annotations]
         closed = (FrameStatus.ACCEPTED, FrameStatus.SKIPPED)
         rest = [frame.id for frame in session.frames if session.status(frame.id) not in closed]
-        most = train.max_unlabelled if train.method in SEMI_SUPERVISED else 0
+        most = train.max_unlabelled if train.learns_unlabelled else 0
         remaining = [Remaining(one, dict(session.ticks(one))) for one in _spread(rest, most)]
         return RoundOrder(tuple(accepted), tuple(remaining), session.structures)
 

@@ -18,7 +18,7 @@ from napari_adasam.domain.session import Session
 from napari_adasam.domain.settings import ModelSettings, Settings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.exports import ExportReport
-from napari_adasam.services.activity import Activity, describe
+from napari_adasam.services.activity import Activity, after_silence, describe
 from napari_adasam.services.correcting import Correcting
 from napari_adasam.services.exporting import UNDER_WAY, Exporting, ExportOrder
 from napari_adasam.services.filing import Filing
@@ -83,7 +83,7 @@ class Sitting:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._session = session
-        self._bench = Workbench(session, predictor, trainer, settings, forward)
+        self._bench = Workbench(session, predictor, trainer, settings, forward, clock)
         self._walk = Walk(session, clock)
         self._keeping = Keeping(session)
         self.regions = Regions()
@@ -97,7 +97,7 @@ class Sitting:
         self._exporting = Exporting(self._bench, self._keeping, lambda: self._suggesting.model)
         self._reasons = Reasons(session, self._walk, self._learning, lambda: self._suggesting.model, self._marking_out)
         self._activity = self._describe()
-        self._bench.dispatch.changed.connect(self._show_activity)
+        self._bench.dispatch.changed.connect(self.look_again)
         self._bench.dispatch.problem.connect(self.problem.emit)
         self._recording.problem.connect(self.problem.emit)
         self._suggesting.model_changed.connect(self.model_changed.emit)
@@ -278,16 +278,18 @@ class Sitting:
 
     def _on_status(self, _frame_id: str) -> None:
         self.queue_changed.emit()
-        self._show_activity()
+        self.look_again()
 
     def _describe(self) -> Activity:
         accepted, frames = len(self._session.annotations), len(self._session.frames)
         if self._exporting.running:
             return self._exporting.activity(self.training)
         errands, filing = self._bench.dispatch.errands, self._filing
-        return describe(errands, self._learning.progress, accepted, frames, filing.opening)
+        line = describe(errands, self._learning.progress, accepted, frames, filing.opening)
+        return after_silence(line, self._bench.dispatch.silence)
 
-    def _show_activity(self) -> None:
+    def look_again(self) -> None:
+        """See what is going on now. To be called now and then: a job that gives no sign of progress is told of."""
         activity = self._describe()
         if activity != self._activity:
             self._activity = activity

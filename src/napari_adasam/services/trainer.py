@@ -21,22 +21,22 @@ from torch.nn import functional as F  # noqa: N812
 from napari_adasam.domain.errors import ModelError
 from napari_adasam.domain.overlap import dice
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
-from napari_adasam.domain.settings import SEMI_SUPERVISED, LearnSettings, PromptSettings, TrainSettings
+from napari_adasam.domain.settings import LearnSettings, PromptSettings, TrainSettings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.model import adaptation, adasam
 from napari_adasam.model.adapters.parts import added
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas
 from napari_adasam.model.headstart import fit_class_maps
-from napari_adasam.model.pseudo import pseudo_labels, ramp, unlabelled_loss
-from napari_adasam.model.supervision import labelled_loss, masks_of
+from napari_adasam.model.pseudo import ema_decay, unlabelled_weight
+from napari_adasam.model.supervision import Lesson, labelled_loss, masks_of
 from napari_adasam.services.gate import Held, Past, decide, hold_out, mean
 from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
+from napari_adasam.services.unlabelled import Unlabelled
 from napari_adasam.services.views import Views
 
 SPEEDS = {"adapters": 1.0, "head": 4.0, "decoder": 0.5}
-DROPPED_CHANNELS = 0.2
 MOST_PROMPTS = 4
 
 
@@ -79,8 +79,7 @@ class RoundTrainer:
         began = time.monotonic()
         if not labelled:
             raise ModelError("There is no accepted frame to learn from. Nothing was changed. Accept a frame first.")
-        use = self.train.method in SEMI_SUPERVISED
-        chosen = tuple(unlabelled[: self.train.max_unlabelled]) if use else ()
+        chosen = tuple(unlabelled[: self.train.max_unlabelled]) if self.train.learns_unlabelled else ()
         held = hold_out(labelled, self.predictor.past) if self.gated else Held(tuple(labelled), ())
         material = Material(held, chosen, tuple(structures))
         student, since = self._student(material.structures)
@@ -114,6 +113,7 @@ class RoundTrainer:
         student = copy.deepcopy(self.predictor.net)
         torch.manual_seed(self.train.seed)
         student.set_structures(structures)
+        student.use_feedback(self.train.recipe.feedback, self.train.recipe.feedback_heads)
         return student, adaptation.prepare(student, adaptation.asked(self.train))
 
     def _steps(self, student: AdaSam, teacher: AdaSam, views: Views, material: Material) -> Iterator[RoundProgress]:
@@ -123,16 +123,18 @@ class RoundTrainer:
         learning = [p for p in student.parameters() if p.requires_grad]
         start = [p.detach().clone() for p in learning]
         optimiser = torch.optim.AdamW(_groups(student, settings.lr), weight_decay=0.0)
+        rest = Unlabelled(material.unlabelled, material.structures, views, settings, self.prompts)
         began = time.monotonic()
         for step in range(settings.steps):
-            share = step / settings.steps
             total = 0.0
             for _ in range(settings.batch):
                 total += self._labelled(student, views, material, rng)
                 yield self._progress(step, total, began)
-            if material.unlabelled and share >= settings.warm_up:
-                weight = ramp((share - settings.warm_up) / (1 - settings.warm_up)) * settings.weights.unlabelled
-                total += self._unlabelled(student, teacher, views, material, rng, weight)
+            if material.unlabelled and step >= settings.warm_up * settings.steps:
+                loss = rest.loss(student, teacher, rng, unlabelled_weight(settings, step / settings.steps))
+                if loss.requires_grad:
+                    loss.backward()  # type: ignore[no-untyped-call]
+                total += loss.item()
                 yield self._progress(step, total, began)
             if not math.isfinite(total):
                 raise ModelError("Learning went astray and was stopped. The model in use is unchanged. Start it again.")
@@ -140,8 +142,7 @@ class RoundTrainer:
             torch.nn.utils.clip_grad_norm_(learning, 1.0)
             optimiser.step()
             optimiser.zero_grad()
-            decay = settings.ema + (settings.ema_end - settings.ema) * share
-            _average(teacher, student, min(decay, (1 + step) / (6 + step)))
+            _average(teacher, student, ema_decay(settings, step))
             yield self._progress(step + 1, total, began)
 
     def _head_start(self, student: AdaSam, views: Views, material: Material) -> Iterator[RoundProgress]:
@@ -166,30 +167,9 @@ class RoundTrainer:
         front, labels = views.labelled(frame, int(rng.integers(self.train.views)))
         student.train()
         embedding = views.embed(student, front)
-        loss = labelled_loss(student, embedding, labels, rng, self.train.weights, MOST_PROMPTS) / self.train.batch
+        lesson = Lesson(self.train.weights, self.prompts, MOST_PROMPTS)
+        loss = labelled_loss(student, embedding, labels, rng, lesson) / self.train.batch
         loss.backward()  # type: ignore[no-untyped-call]
-        return loss.item()
-
-    def _unlabelled(
-        self,
-        student: AdaSam,
-        teacher: AdaSam,
-        views: Views,
-        material: Material,
-        rng: np.random.Generator,
-        weight: float,
-    ) -> float:
-        frame = material.unlabelled[int(rng.integers(len(material.unlabelled)))]
-        with torch.no_grad():
-            plain = views.embed(teacher, views.plain(frame))
-        canvas = Canvas(frame.pixels.shape[0], frame.pixels.shape[1], teacher.sam.size)
-        labels = pseudo_labels(teacher, plain, self.prompts, self.train.confidence, canvas)
-        student.train()
-        embedding = F.dropout2d(views.embed(student, views.strong(frame)), DROPPED_CHANNELS)
-        loss = unlabelled_loss(student, embedding, labels, self.train.weights)
-        loss = weight * loss + self.train.weights.presence * _tick_loss(student, embedding, frame, material.structures)
-        if loss.requires_grad:
-            loss.backward()  # type: ignore[no-untyped-call]
         return loss.item()
 
     def _progress(self, step: int, loss: float, began: float) -> RoundProgress:
@@ -231,20 +211,13 @@ def _groups(student: AdaSam, lr: float) -> list[dict[str, object]]:
     """What was inserted, the classifier, and SAM's decoder learn at their own speeds."""
     new = added(student)
     named = [(n, p) for n, p in student.named_parameters() if p.requires_grad]
-    heads = [p for n, p in named if n.startswith("head.")]
-    decoder = [p for n, p in named if n not in new and not n.startswith("head.")]
-    groups = [("head", heads), ("decoder", decoder), ("adapters", [p for n, p in named if n in new])]
+    own = {n for n, _ in named if n.startswith(("head.", "feedback."))}
+    groups = [
+        ("head", [p for n, p in named if n in own]),
+        ("decoder", [p for n, p in named if n not in own and n not in new]),
+        ("adapters", [p for n, p in named if n in new]),
+    ]
     return [{"params": p, "lr": lr * SPEEDS[name]} for name, p in groups if p]
-
-
-def _tick_loss(student: AdaSam, embedding: Tensor, frame: UnlabelledFrame, structures: Sequence[Structure]) -> Tensor:
-    """Cross-entropy of the presence logits against the clinician's ticks; zero where there are none."""
-    ticked = [(i, frame.present[s.value]) for i, s in enumerate(structures) if s.value in frame.present]
-    if not ticked:
-        return embedding.new_zeros(())
-    logits = student.head(embedding).presence[0, [i for i, _ in ticked]]
-    truth = torch.tensor([float(t) for _, t in ticked], device=logits.device)
-    return F.binary_cross_entropy_with_logits(logits, truth)
 
 
 @torch.no_grad()

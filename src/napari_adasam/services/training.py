@@ -12,11 +12,10 @@ from scipy import ndimage
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
-from napari_adasam.domain.settings import SEMI_SUPERVISED, LearnSettings, ModelSettings, TrainSettings
+from napari_adasam.domain.settings import LearnSettings, ModelSettings, PromptSettings, TrainSettings
 from napari_adasam.domain.splits import seeded_order
 from napari_adasam.domain.structures import Structure
-from napari_adasam.files.clips import content_id
-from napari_adasam.files.dataset import Dataset
+from napari_adasam.files.dataset import SLICES, Dataset
 from napari_adasam.model import adaptation, checkpoints, registry
 from napari_adasam.services.bundled import names_by_folder
 from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
@@ -38,6 +37,10 @@ class TrainOptions:
         what the base learned.
     more_steps
         Take :func:`steps_for` so many labels in place of the settings' steps.
+    image_labels
+        Tell which structures each unlabelled image shows, where it has a label image: nothing else of it is used.
+    prompts
+        What the CAM's prompts consist of, in training.
     """
 
     labels: int | None = None
@@ -45,6 +48,8 @@ class TrainOptions:
     train: TrainSettings = field(default_factory=TrainSettings)
     names: tuple[tuple[int, str], ...] = ()
     more_steps: bool = False
+    image_labels: bool = False
+    prompts: PromptSettings = field(default_factory=PromptSettings)
 
 
 def ordered_ids(dataset: Dataset, seed: int) -> tuple[str, ...]:
@@ -79,14 +84,20 @@ def several_large_parts(mask: Any) -> bool:
 def labelled_frames(dataset: Dataset, ids: Sequence[str]) -> list[LabelledFrame]:
     """Images with their label images, as the trainer takes them."""
     return [
-        LabelledFrame(content_id(dataset.images[key]), dataset.grey(key), dataset.labels(key), dataset.groups[key])
-        for key in ids
+        LabelledFrame(dataset.frame_id(key), dataset.grey(key), dataset.labels(key), dataset.groups[key]) for key in ids
     ]
 
 
-def unlabelled_frames(dataset: Dataset, ids: Sequence[str]) -> list[UnlabelledFrame]:
-    """Images without their label images."""
-    return [UnlabelledFrame(content_id(dataset.images[key]), dataset.grey(key)) for key in ids]
+def unlabelled_frames(
+    dataset: Dataset, ids: Sequence[str], structures: Sequence[Structure] = ()
+) -> list[UnlabelledFrame]:
+    """Images without their label images; whether each of the ``structures`` is there, from a label image if any."""
+    found = []
+    for key in ids:
+        values = set(dataset.labels(key).flat) if structures and key in dataset.labelled else None
+        present = {} if values is None else {s.value: s.value in values for s in structures}
+        found.append(UnlabelledFrame(dataset.frame_id(key), dataset.grey(key), present))
+    return found
 
 
 def run_round(
@@ -117,14 +128,15 @@ def train_dataset(
         If the folder is no data set, or holds fewer labelled images than asked for.
     """
     began = time.monotonic()
-    dataset = Dataset.open(folder)
+    dataset = Dataset.open(folder, slices=SLICES)
     chosen, rest = choose(dataset, options)
     train = replace(options.train, steps=steps_for(len(chosen))) if options.more_steps else options.train
     predictor = ModelPredictor(options.model)
     base = registry.fingerprint_of_base(options.model, checkpoints.fingerprint(predictor.net.state_dict()))
     structures = structures_in(dataset, chosen, options.names or names_by_folder(folder.name))
-    trainer = RoundTrainer(predictor, train, LearnSettings(), gated=False)
-    labelled, unlabelled = labelled_frames(dataset, chosen), unlabelled_frames(dataset, rest)
+    trainer = RoundTrainer(predictor, train, LearnSettings(), options.prompts, gated=False)
+    ticked = structures if options.image_labels else ()
+    labelled, unlabelled = labelled_frames(dataset, chosen), unlabelled_frames(dataset, rest, ticked)
     report = run_round(trainer, labelled, unlabelled, structures, on_progress)
     found = adaptation.describe(predictor.net, adaptation.asked(train))
     registry.save_adapter(out, predictor.net, registry.AdapterOrigin(options.model.name, base, train.method))
@@ -162,4 +174,4 @@ def choose(dataset: Dataset, options: TrainOptions) -> tuple[list[str], list[str
         )
     chosen = usable[:wanted]
     rest = [key for key in order if key not in set(chosen)][: options.train.max_unlabelled]
-    return chosen, rest if options.train.method in SEMI_SUPERVISED else []
+    return chosen, rest if options.train.learns_unlabelled else []

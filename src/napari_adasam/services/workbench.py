@@ -28,12 +28,13 @@ class Workbench:
         make_trainer: MakeTrainer,
         settings: Settings,
         forward: Callable[[Outcome], None] | None,
+        clock: Callable[[], float],
     ) -> None:
         self.session = session
         self.settings = settings
         self.models = Models(make_predictor, make_trainer)
         self.sources = Sources()
-        self.dispatch = Dispatch(forward)
+        self.dispatch = Dispatch(forward, clock)
         self.restored: Path | None = None
         """The learned model of the session that was reopened, to be served once the base is loaded."""
 

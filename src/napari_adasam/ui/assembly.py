@@ -12,6 +12,7 @@ from napari_adasam.domain.session import Session
 from napari_adasam.domain.settings import Settings
 from napari_adasam.domain.structures import MUSCLE_PRESET
 from napari_adasam.files import phantom
+from napari_adasam.files.activations import ActivationStore, activations_home
 from napari_adasam.files.home import sessions_home
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.services.lane import Outcome
@@ -21,17 +22,22 @@ SAMPLES = 8
 
 
 def make_annotator(
-    forward: Callable[[Outcome], None], settings: Settings = Settings(), home: Path | None = None
+    forward: Callable[[Outcome], None],
+    settings: Settings = Settings(),
+    home: Path | None = None,
+    activations: Path | None = None,
 ) -> Annotator:
     """A new session with the muscle preset and the model of the settings; torch stays out until the first job.
 
-    ``home`` keeps sessions that nobody chooses a folder for; ``None``: such sessions are in memory only.
+    ``home`` keeps sessions that nobody chooses a folder for, ``activations`` what the encoder has computed of pictures;
+    ``None``: such things are in memory only.
     """
 
     def load_predictor() -> Predictor:
         from napari_adasam.services.predictor import ModelPredictor
 
-        return ModelPredictor(annotator.settings.model, annotator.regions)
+        store = None if activations is None else ActivationStore(activations)
+        return ModelPredictor(annotator.settings.model, annotator.regions, store)
 
     def load_trainer(predictor: Predictor) -> Trainer:
         from napari_adasam.services.predictor import ModelPredictor
@@ -47,8 +53,8 @@ def make_annotator(
 
 
 def make_kept_annotator(forward: Callable[[Outcome], None]) -> Annotator:
-    """The same, kept in the user's data folder from the first picture on."""
-    return make_annotator(forward, home=sessions_home())
+    """The same, kept in the user's data and cache folders from the first picture on."""
+    return make_annotator(forward, home=sessions_home(), activations=activations_home())
 
 
 def sample_paths() -> list[Path]:

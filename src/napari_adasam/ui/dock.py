@@ -38,6 +38,8 @@ from napari_adasam.ui.theme import colors_of, dock_style
 from napari_adasam.ui.tools import Tools
 
 WIDTH = 350
+WATCH_MS = 5000
+"""How often a job that gives no sign of progress is looked for."""
 
 MakeAnnotator = Callable[[Callable[[Outcome], None]], Annotator]
 
@@ -82,6 +84,10 @@ class AdasamDock(QWidget):
         for part in (bridge, self.annotator, self.keys, self.tools, self.canvas, self.marking):
             self._closing.callback(part.close)
         self._connect()
+        self._watch = QTimer(self)
+        self._watch.timeout.connect(self.annotator.look_again)
+        self._watch.start(WATCH_MS)
+        self._closing.callback(self._watch.stop)
         self.destroyed.connect(self._closing.close)
         self._show_theme()
         self._on_layers()

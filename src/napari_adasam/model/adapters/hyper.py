@@ -85,12 +85,13 @@ def insert(sam: nn.Module, width: int, maps: bool, kind: str) -> None:
 
 @contextmanager
 def told(decoder: nn.Module, asked: Asked) -> Iterator[None]:
-    """Within, the decoder's adapters know the prompts of the batch."""
+    """Within, the decoder's adapters know the prompts of the batch; a click may be answered in between."""
     adapters = [m for m in decoder.modules() if isinstance(m, HyperAttention)]
+    before = [adapter.asked for adapter in adapters]
     for adapter in adapters:
         adapter.asked = asked
     try:
         yield
     finally:
-        for adapter in adapters:
-            adapter.asked = None
+        for adapter, earlier in zip(adapters, before, strict=True):
+            adapter.asked = earlier

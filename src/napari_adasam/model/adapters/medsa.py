@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 from torch import Tensor, nn
 
 from napari_adasam.model.adapters import blocks, hyper
-from napari_adasam.model.adapters.parts import Bottleneck, OfStacks
+from napari_adasam.model.adapters.parts import CLASSIFIER, Bottleneck, OfStacks
 
 if TYPE_CHECKING:
     from napari_adasam.model.adasam import AdaSam
@@ -41,7 +41,7 @@ class MedSaSettings:
     """
 
     kind: ClassVar[str] = "medsa"
-    trains: ClassVar[tuple[str, ...]] = ("head.",)
+    trains: ClassVar[tuple[str, ...]] = CLASSIFIER
     slices: int = 1
     width: int = 64
     scale: float = 0.5

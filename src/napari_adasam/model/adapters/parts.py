@@ -16,7 +16,9 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from napari_adasam.model.adasam import AdaSam
 
-HEADS = ("sam.prompt_encoder.", "sam.mask_decoder.", "head.")
+CLASSIFIER = ("head.", "feedback.")
+"""The classifier and the gradient feedback to it."""
+HEADS = ("sam.prompt_encoder.", "sam.mask_decoder.", *CLASSIFIER)
 """Prompt encoder, mask decoder and classifier."""
 
 
@@ -86,15 +88,19 @@ class OfStacks(Added):
 
 @contextmanager
 def stacked(net: nn.Module, slices: int) -> Iterator[None]:
-    """Within, every ``slices`` following images of a batch are neighbours of one stack, in order."""
+    """Within, every ``slices`` following images of a batch are neighbours of one stack, in order.
+
+    Other work on the same model may come in between and go back to single images for itself.
+    """
     modules = [m for m in net.modules() if isinstance(m, OfStacks)]
+    before = [module.slices for module in modules]
     for module in modules:
         module.slices = slices
     try:
         yield
     finally:
-        for module in modules:
-            module.slices = 1
+        for module, earlier in zip(modules, before, strict=True):
+            module.slices = earlier
 
 
 def by_stack(x: Tensor, slices: int) -> Tensor:

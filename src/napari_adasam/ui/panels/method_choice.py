@@ -26,6 +26,8 @@ class MethodChoice(QComboBox):
         super().__init__()
         self._annotator = annotator
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(4)
         for method, (name, meaning) in METHODS.items():
             self.addItem(name, method)
             self.setItemData(self.count() - 1, meaning, Qt.ItemDataRole.ToolTipRole)

@@ -1,0 +1,160 @@
+"""The methods of the study ``labels``, by name: ADA-SAM's rounds, and the baselines. A method may carry settings.
+
+``adasam``, ``adasam:feedback=off``, ``lora:rank=4:steps=80``, ``unet:lr=0.003``: an ablation is a list of such names.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.prompts import Prompt
+from napari_adasam.domain.records import Mask
+from napari_adasam.domain.settings import Method, PromptSettings, Settings, TrainSettings
+from napari_adasam.domain.switches import ABLATION, with_fields, with_settings
+from napari_adasam.evaluation.baselines import head, learned_prompts, unet
+from napari_adasam.evaluation.baselines.lessons import Answering, Lessons
+from napari_adasam.services.predictor import ModelPredictor
+from napari_adasam.services.trainer import RoundTrainer
+from napari_adasam.services.training import run_round, steps_for
+
+START = "start"
+ROUNDS: tuple[Method, ...] = ("adasam", "lora", "decoder")
+BASELINES: dict[str, Any] = {
+    "unet": unet.UnetSettings(),
+    "unet-mean-teacher": unet.UnetSettings(consistency=10.0),
+    "head": head.HeadSettings(),
+    "learned-prompts": learned_prompts.LearnedSettings(),
+}
+METHODS = (START, *ROUNDS, *BASELINES)
+OnStep = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One method with its settings.
+
+    Parameters
+    ----------
+    text
+        As it was asked for: the name that its rows have.
+    settings
+        A :class:`Settings` for a round, the baseline's own otherwise.
+    image_labels
+        Whether unlabelled frames come with what they show, as ticks; nothing else of their labels is used.
+    """
+
+    text: str
+    name: str
+    settings: Any
+    image_labels: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """An answer on one structure of one image; ``cam`` and ``before`` (without feedback) where a method has a map."""
+
+    mask: Mask
+    cam: NDArray[np.float32] | None = None
+    prompts: tuple[Prompt, ...] = ()
+    before: tuple[NDArray[np.float32], tuple[Prompt, ...]] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Learned:
+    """What a training came to: how it answers, how long it took, and what else its rows say."""
+
+    answer: Callable[[str, NDArray[np.uint8]], dict[int, Found]]
+    seconds: float
+    about: dict[str, Any] = field(default_factory=dict)
+
+
+def choice_of(text: str, base: Settings) -> Choice:
+    """A method with settings from ``NAME:SETTING=VALUE:…``; raises InputError for what there is not."""
+    name, *changes = text.split(":")
+    ticks = "image_labels=yes" in changes
+    if name in BASELINES:
+        return Choice(text, name, with_fields(BASELINES[name], changes))
+    if name not in METHODS:
+        raise InputError(f'There is no method "{name}". Nothing was measured. Choose from: {", ".join(METHODS)}.')
+    train = next((replace(base.train, method=method) for method in ROUNDS if method == name), base.train)
+    return Choice(text, name, with_settings(replace(base, train=train), changes), ticks)
+
+
+def ablation(base: Settings) -> list[str]:
+    """The method with each of its parts switched, where that changes it; and with image-level labels."""
+    whole = choice_of("adasam", base).settings
+    texts = [f"adasam:{one}" for one in ABLATION]
+    return [t for t in texts if choice_of(t, base).settings != whole] + ["adasam:image_labels=yes"]
+
+
+def learn(choice: Choice, lessons: Lessons, predictor: ModelPredictor, gated: bool, on_step: OnStep) -> Learned:
+    """Train a method on the lessons; ``predictor`` serves the starting weights, and nothing else."""
+    if choice.name == START:
+        return Learned(_answer_of_predictor(predictor, choice.settings.prompts, lessons), 0.0)
+    if choice.name in ROUNDS:
+        return _round(choice, lessons, predictor, gated, on_step)
+    began = time.perf_counter()
+    answer = _baseline(choice, lessons, predictor, on_step)
+
+    def found(frame_id: str, pixels: NDArray[np.uint8]) -> dict[int, Found]:
+        return {value: Found(mask) for value, mask in answer(frame_id, pixels).items()}
+
+    used = len(lessons.unlabelled) if choice.name == "unet-mean-teacher" else 0
+    return Learned(found, time.perf_counter() - began, {"unlabelled": used, "held_out": 0, "accepted": True})
+
+
+def _baseline(choice: Choice, lessons: Lessons, predictor: ModelPredictor, on_step: OnStep) -> Answering:
+    def on(step: int, steps: int) -> None:
+        on_step(step, steps, "learning")
+
+    if choice.name == "head":
+        return head.fit(lessons, predictor, choice.settings, on)
+    if choice.name == "learned-prompts":
+        return learned_prompts.fit(lessons, predictor, choice.settings, on)
+    return unet.fit(lessons, choice.settings, on)
+
+
+def _round(choice: Choice, lessons: Lessons, predictor: ModelPredictor, gated: bool, on_step: OnStep) -> Learned:
+    settings: Settings = choice.settings
+    train = replace(settings.train, seed=lessons.seed)
+    if train.steps == TrainSettings().steps and ":steps=" not in choice.text:
+        train = replace(train, steps=steps_for(len(lessons.labelled)))
+    trainer = RoundTrainer(predictor, train, settings.learn, settings.prompts, gated=gated)
+    report = run_round(
+        trainer,
+        lessons.labelled,
+        lessons.unlabelled,
+        lessons.structures,
+        lambda event: on_step(event.step, event.steps, event.what),
+    )
+    about = {"unlabelled": report.unlabelled, "held_out": report.held_out, "accepted": report.accepted}
+    return Learned(_answer_of_predictor(predictor, settings.prompts, lessons), report.seconds, about)
+
+
+def _answer_of_predictor(
+    predictor: ModelPredictor, prompts: PromptSettings, lessons: Lessons
+) -> Callable[[str, NDArray[np.uint8]], dict[int, Found]]:
+    structures: Sequence[Any] = lessons.structures
+
+    def answer(frame_id: str, pixels: NDArray[np.uint8]) -> dict[int, Found]:
+        own = predictor.suggest(frame_id, pixels, structures, prompts)
+        card = predictor.net.card
+        if card.feedback != "train+infer":
+            return {s.structure: Found(s.mask, s.cam, s.prompts) for s in own}
+        predictor.net.card = replace(card, feedback="train")
+        try:
+            plain = predictor.suggest(frame_id, pixels, structures, prompts)
+        finally:
+            predictor.net.card = card
+        return {
+            s.structure: Found(s.mask, s.cam, s.prompts, (p.cam, p.prompts)) for s, p in zip(own, plain, strict=True)
+        }
+
+    return answer

@@ -1,0 +1,60 @@
+"""Rows of the study ``labels`` over seeds, and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+Row = dict[str, Any]
+
+
+def summary(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """One row a method, number of labels and structure: means over seeds, and the Dice's 95 % t-interval over them."""
+    found: dict[tuple[str, int, str], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        found.setdefault((row["method"], row["labels"], row["structure"]), []).append(row)
+    return [
+        {
+            "method": method,
+            "labels": labels,
+            "structure": structure,
+            "name": same[0]["name"],
+            "seeds": len(same),
+            "dice": float(np.mean([row["dice"] for row in same])),
+            "dice_ci95": over_seeds([row["dice"] for row in same]),
+            "hd95": float(np.mean([row["hd95"] for row in same])),
+            "seconds": float(np.mean([row["seconds"] for row in same])),
+        }
+        for (method, labels, structure), same in found.items()
+    ]
+
+
+def over_seeds(values: Sequence[float]) -> tuple[float, float] | None:
+    """95 % interval of the mean by Student's t; ``None`` for fewer than two values."""
+    if len(values) < 2:
+        return None
+    half = float(stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
+    return float(np.mean(values)) - half, float(np.mean(values)) + half
+
+
+def table(found: Sequence[Mapping[str, Any]]) -> str:
+    """A summary as a Markdown table: a line a method and structure, a column a number of labels."""
+    counts = sorted({row["labels"] for row in found})
+    lines = [
+        "| method | structure | " + " | ".join(f"{n} labels: Dice (95 %), HD95 px, s" for n in counts) + " |",
+        "| --- | --- |" + " --- |" * len(counts),
+    ]
+    for method, structure in dict.fromkeys((row["method"], row["structure"]) for row in found):
+        own = {r["labels"]: r for r in found if (r["method"], r["structure"]) == (method, structure)}
+        name = next(iter(own.values()))["name"]
+        cells = [_cell(own[n]) if n in own else "" for n in counts]
+        lines.append(f"| {method} | {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(row: Mapping[str, Any]) -> str:
+    within = "" if row["dice_ci95"] is None else f" ({row['dice_ci95'][0]:.3f}–{row['dice_ci95'][1]:.3f})"
+    return f"{row['dice']:.3f}{within}, {row['hd95']:.0f}, {row['seconds']:.0f}"
