@@ -13,7 +13,6 @@ from tiny import APONEUROSIS, BELLY, BrightnessEncoder, blob, embed, see_brightn
 
 from napari_adasam.domain.settings import FeedbackMode, LossWeights, PromptSettings
 from napari_adasam.model import adaptation, adasam, checkpoints, feedback, supervision
-from napari_adasam.model.adapters.lora import LoraSettings
 from napari_adasam.model.adasam import AdaSam, Sight, refined, suggest
 from napari_adasam.model.canvas import Canvas
 from napari_adasam.model.feedback import Feedback, equip, self_loss, unit_rms
@@ -206,7 +205,7 @@ def test_a_file_brings_it_back_and_older_files_have_none(tmp_path: Path) -> None
 
 def test_it_is_part_of_what_an_adapter_holds() -> None:
     net = net_with("train")
-    adaptation.prepare(net, "decoder", LoraSettings())
+    adaptation.prepare(net, adaptation.DecoderSettings())
     held = {n for n in adaptation.adapted_names(net) if n.startswith("feedback.")}
     assert len(held) == 6
     assert all(p.requires_grad for n, p in net.named_parameters() if n in held)

@@ -11,7 +11,7 @@ from segment_anything.modeling import ImageEncoderViT
 from tiny import tiny_net, tiny_vit
 from torch import nn
 
-from napari_adasam.domain.settings import Method
+from napari_adasam.domain.settings import Method, TrainSettings
 from napari_adasam.model import adaptation
 from napari_adasam.model.adapters import lora
 from napari_adasam.model.encoders import Encoder, TinyVit, Vit
@@ -99,16 +99,16 @@ def test_inserting_twice_changes_nothing() -> None:
 
 
 def test_the_first_adapted_unit_is_found() -> None:
-    encoder = tiny_vit(depth=2)
-    assert lora.first_adapted(encoder) == 4
-    lora.insert(encoder, lora.LoraSettings(adapt_from=2))
-    assert lora.first_adapted(encoder) == 2
+    net = tiny_net(encoder=tiny_vit(depth=2))
+    assert adaptation.first_adapted(net) == 4
+    lora.insert(net.sam.encoder, lora.LoraSettings(adapt_from=2))
+    assert adaptation.first_adapted(net) == 2
 
 
 @pytest.mark.parametrize("method", ["adasam", "lora", "decoder"])
 def test_only_what_the_method_adapts_learns(method: Method) -> None:
     net = tiny_net(encoder=tiny_vit(depth=2))
-    since = adaptation.prepare(net, method, lora.LoraSettings(adapt_from=2))
+    since = adaptation.prepare(net, adaptation.asked(TrainSettings(method=method, adapt_from=2)))
     learning = {name for name, p in net.named_parameters() if p.requires_grad}
     encoder = {name for name in learning if name.startswith("sam.encoder.")}
     expected = {f"sam.encoder.units.2.attn.qkv.{key}" for key in "ab"}
@@ -125,7 +125,7 @@ def test_only_what_the_method_adapts_learns(method: Method) -> None:
 
 def test_the_state_of_an_adapter_holds_only_what_learns_and_is_a_copy() -> None:
     net = tiny_net(encoder=tiny_vit(depth=2))
-    adaptation.prepare(net, "adasam", lora.LoraSettings())
+    adaptation.prepare(net, lora.LoraSettings())
     state = adaptation.state(net)
     assert set(state) == {name for name, p in net.named_parameters() if p.requires_grad}
     name = next(name for name in state if name.endswith("qkv.b"))
@@ -135,10 +135,10 @@ def test_the_state_of_an_adapter_holds_only_what_learns_and_is_a_copy() -> None:
 
 def test_preparing_again_keeps_what_lora_learned() -> None:
     net = tiny_net()
-    adaptation.prepare(net, "adasam", lora.LoraSettings())
+    adaptation.prepare(net, lora.LoraSettings())
     for parameter in lora.parameters(net).values():
         parameter.data.fill_(3)
-    adaptation.prepare(net, "decoder", lora.LoraSettings())
+    adaptation.prepare(net, adaptation.DecoderSettings())
     assert all((p == 3).all() and not p.requires_grad for p in lora.parameters(net).values())
-    adaptation.prepare(net, "lora", lora.LoraSettings())
+    adaptation.prepare(net, lora.LoraSettings())
     assert all((p == 3).all() and p.requires_grad for p in lora.parameters(net).values())

@@ -34,10 +34,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def adapter_on(base: Path, out: Path) -> Path:
     """What learning on a base saves."""
     net = registry.load(ModelSettings(str(base)))
-    origin = registry.AdapterOrigin(str(base), checkpoints.fingerprint(net.state_dict()), "adasam", LORA)
+    origin = registry.AdapterOrigin(str(base), checkpoints.fingerprint(net.state_dict()), "adasam")
     net = copy.deepcopy(net)
     net.set_structures((BELLY, APONEUROSIS))
-    adaptation.prepare(net, "adasam", LORA)
+    adaptation.prepare(net, LORA)
     with torch.no_grad():
         for name, parameter in net.named_parameters():
             if name in adaptation.adapted_names(net):
@@ -174,11 +174,11 @@ def test_an_adapter_saved_over_its_own_base_is_a_sentence(made: Path) -> None:
     [
         {"base": None, "base_fingerprint": None},
         {"method": "magic"},
-        {"lora": {"rank": "two"}},
-        {"lora": {"rank": 10**9, "alpha": 1.0}},
-        {"lora": [1]},
+        {"adaptations": [{"kind": "lora", "rank": "two"}]},
+        {"adaptations": [{"kind": "lora", "rank": 10**9, "alpha": 1.0}]},
+        {"adaptations": [1]},
         {"structures": 3},
-        {"lora": {"rank": 3, "alpha": 2.0}},
+        {"adaptations": [{"kind": "lora", "rank": 3, "alpha": 2.0}]},
     ],
     ids=["base", "method", "a word for a rank", "a huge rank", "a list", "structures", "another rank"],
 )

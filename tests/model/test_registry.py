@@ -19,6 +19,9 @@ from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import ClassifierForm, LossWeights, ModelSettings, PromptSettings
 from napari_adasam.model import adaptation, adasam, checkpoints, library, registry
 from napari_adasam.model.adapters import lora
+from napari_adasam.model.adapters.masam import MaSamSettings
+from napari_adasam.model.adapters.medsa import MedSaSettings
+from napari_adasam.model.adapters.parts import Adaptation
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas, grey_canvas, normalise
 from napari_adasam.model.classifier import ClassMap, GradCam
@@ -58,13 +61,15 @@ def full(tmp_path: Path) -> Callable[[int], Path]:
     return save
 
 
-def adapt(base: Path, form: ClassifierForm = "classmap") -> tuple[AdaSam, registry.AdapterOrigin]:
+def adapt(
+    base: Path, form: ClassifierForm = "classmap", settings: Adaptation = LORA
+) -> tuple[AdaSam, registry.AdapterOrigin]:
     """A student of a base: its adapted parameters moved at random, and rounded as they are saved."""
     net = registry.load(ModelSettings(str(base), classifier=form))
     own = registry.load(ModelSettings(str(base)))
-    origin = registry.AdapterOrigin(str(base), checkpoints.fingerprint(own.state_dict()), "adasam", LORA)
+    origin = registry.AdapterOrigin(str(base), checkpoints.fingerprint(own.state_dict()), "adasam")
     net.set_structures((BELLY, APONEUROSIS))
-    adaptation.prepare(net, "adasam", LORA)
+    adaptation.prepare(net, settings)
     torch.manual_seed(5)
     with torch.no_grad():
         for parameter in net.parameters():
@@ -82,6 +87,37 @@ def suggestions(net: AdaSam) -> list[adasam.AutoMask]:
     return adasam.suggest(net, embed(net, pixels), Canvas(64, 64, SIZE), (BELLY, APONEUROSIS), PromptSettings())
 
 
+@pytest.mark.parametrize("kind", ["medsa", "masam"])
+def test_every_adaptation_brings_back_the_same_suggestions(
+    kind: str, full: Callable[[int], Path], tmp_path: Path
+) -> None:
+    first = {"medsa": MedSaSettings(slices=3, width=4, hyper=4), "masam": MaSamSettings(rank=2, width=4)}[kind]
+    net, origin = adapt(full(0), settings=first)
+    path, top = tmp_path / "round.safetensors", tmp_path / "top.safetensors"
+    registry.save_adapter(path, net, origin)
+    back = registry.load(ModelSettings(str(path)))
+    assert back.adapted == (first,)
+    assert set(checkpoints.read(path)[0]) == adaptation.adapted_names(net)
+    same(suggestions(net), suggestions(back))
+    back.set_structures((APONEUROSIS,))  # and an adapter on that, for fewer structures
+    adaptation.prepare(back, LORA)
+    origin = replace(origin, base=str(path), base_fingerprint=checkpoints.fingerprint(net.state_dict()))
+    adaptation.round_to_file(back)
+    registry.save_adapter(top, back, origin)
+    again = registry.load(ModelSettings(str(top)))
+    assert [one.kind for one in again.adapted] == [kind, "lora"]
+    assert checkpoints.fingerprint(again.state_dict()) == checkpoints.fingerprint(back.state_dict())
+
+
+def same(before: list[adasam.AutoMask], after: list[adasam.AutoMask]) -> None:
+    """Answers that are equal to the bit, and not all empty."""
+    assert any(answer.mask.any() for answer in before)
+    for first, second in zip(before, after, strict=True):
+        assert (first.score, first.presence) == (second.score, second.presence)
+        assert (first.mask == second.mask).all()
+        assert (first.cam == second.cam).all()
+
+
 @pytest.mark.parametrize("form", ["classmap", "gradcam"])
 @pytest.mark.parametrize("base", ["foreign", "full"])
 def test_an_adapter_brings_back_the_same_suggestions(
@@ -93,13 +129,7 @@ def test_an_adapter_brings_back_the_same_suggestions(
     back = registry.load(ModelSettings(str(path)))
     assert back.card == net.card
     assert not any(p.requires_grad for p in back.parameters())
-    before, after = suggestions(net), suggestions(back)
-    assert any(answer.mask.any() for answer in before)
-    for first, second in zip(before, after, strict=True):
-        assert first.score == second.score
-        assert first.presence == second.presence
-        assert (first.mask == second.mask).all()
-        assert (first.cam == second.cam).all()
+    same(suggestions(net), suggestions(back))
     assert checkpoints.fingerprint(back.state_dict()) == checkpoints.fingerprint(net.state_dict())
 
 
@@ -110,7 +140,7 @@ def test_an_adapter_holds_only_what_was_trained(full: Callable[[int], Path], tmp
     weights, fields = checkpoints.read(path)
     assert set(weights) == adaptation.adapted_names(net)
     assert fields["kind"] == "adapter"
-    assert fields["lora"] == {"rank": 2, "alpha": 2, "adapt_from": None}
+    assert fields["adaptations"] == [{"kind": "lora", "rank": 2, "alpha": 2, "adapt_from": None}]
 
 
 def test_an_adapter_can_be_the_base_of_another(full: Callable[[int], Path], tmp_path: Path) -> None:
@@ -233,7 +263,7 @@ def test_a_student_of_a_tiny_vit_trains_only_its_last_stage() -> None:
     torch.manual_seed(0)
     net = tiny_net(encoder=TinyVit(), size=64)
     before = {name: p.detach().clone() for name, p in net.named_parameters()}
-    adaptation.prepare(net, "adasam", LORA)
+    adaptation.prepare(net, LORA)
     adapted = adaptation.adapted_names(net)
     optimiser = torch.optim.SGD([p for p in net.parameters() if p.requires_grad], lr=0.5)
     pixels, labels = blob(0)
@@ -255,12 +285,12 @@ def learned_predictor(base: Path) -> ModelPredictor:
     predictor = ModelPredictor(ModelSettings(str(base), device="cpu"))
     student = copy.deepcopy(predictor.net)
     student.set_structures((BELLY, APONEUROSIS))
-    adaptation.prepare(student, "lora", LORA)
+    adaptation.prepare(student, LORA)
     with torch.no_grad():
         for name, parameter in student.named_parameters():
             if name in adaptation.adapted_names(student):
                 parameter.add_(torch.randn_like(parameter) * 0.01)
-    predictor.serve(student, ("lora", LORA))
+    predictor.serve(student, "lora")
     return predictor
 
 
@@ -289,3 +319,35 @@ def test_what_was_learned_on_another_base_is_refused(full: Callable[[int], Path]
     assert other.info() == before
     with pytest.raises(InputError, match="is not an adapter"):
         other.restore(full(3))
+
+
+def test_an_adapter_of_before_there_was_a_choice_still_loads(full: Callable[[int], Path], tmp_path: Path) -> None:
+    net, origin = adapt(full(0))
+    old, new = tmp_path / "old.safetensors", tmp_path / "new.safetensors"
+    registry.save_adapter(new, net, origin)
+    weights, fields = checkpoints.read(new)
+    del fields["adaptations"]
+    fields["lora"] = {"rank": 2, "alpha": 2, "adapt_from": None}
+    checkpoints.write(old, weights, json.dumps(fields))
+    loaded = [checkpoints.fingerprint(registry.load(ModelSettings(str(path))).state_dict()) for path in (old, new)]
+    assert loaded[0] == loaded[1] == checkpoints.fingerprint(net.state_dict())
+
+
+def test_an_adapter_of_a_kind_from_the_future_is_refused(full: Callable[[int], Path], tmp_path: Path) -> None:
+    net, origin = adapt(full(0))
+    path = tmp_path / "new.safetensors"
+    registry.save_adapter(path, net, origin)
+    weights, fields = checkpoints.read(path)
+    checkpoints.write(path, weights, json.dumps(fields | {"adaptations": [{"kind": "wizardry"}]}))
+    with pytest.raises(InputError, match="does not know"):
+        registry.load(ModelSettings(str(path)))
+
+
+def test_a_decoder_round_after_lora_is_saved_with_both(full: Callable[[int], Path], tmp_path: Path) -> None:
+    net, origin = adapt(full(0))
+    adaptation.prepare(net, adaptation.DecoderSettings())
+    path = tmp_path / "both.safetensors"
+    registry.save_adapter(path, net.requires_grad_(False), origin)
+    back = registry.load(ModelSettings(str(path)))
+    assert checkpoints.fingerprint(back.state_dict()) == checkpoints.fingerprint(net.state_dict())
+    assert back.adapted == net.adapted

@@ -16,12 +16,10 @@ from napari_adasam.domain.settings import ModelSettings, PromptSettings
 from napari_adasam.files.activations import ActivationStore
 from napari_adasam.model import adaptation, checkpoints, registry
 from napari_adasam.model.adapters import lora
-from napari_adasam.model.adapters.lora import LoraSettings
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.services.predictor import Cache, ModelPredictor
 
 CPU = ModelSettings("tiny", device="cpu")
-LEARNED = ("adasam", LoraSettings())
 
 
 def serving(net: AdaSam, monkeypatch: pytest.MonkeyPatch) -> ModelPredictor:
@@ -47,7 +45,7 @@ def runs(predictor: ModelPredictor) -> list[str]:
 def student_of(net: AdaSam, adapt_from: int | None = None) -> AdaSam:
     """Another model on the same frozen front."""
     student = copy.deepcopy(net)
-    adaptation.prepare(student, "adasam", lora.LoraSettings(adapt_from=adapt_from))
+    adaptation.prepare(student, lora.LoraSettings(adapt_from=adapt_from))
     with torch.no_grad():
         for parameter in lora.parameters(student).values():
             parameter.normal_(std=0.5)
@@ -102,7 +100,7 @@ def test_a_new_model_renews_the_embedding_but_not_the_activation(predictor: Mode
     first = predictor.embedding("a", picture(0)).clone()
     before = predictor.info()
     student = student_of(predictor.net)
-    after = predictor.serve(student, LEARNED)
+    after = predictor.serve(student, "adasam")
     assert after == predictor.info()
     assert after.fingerprint != before.fingerprint
     again = predictor.embedding("a", picture(0))
@@ -114,8 +112,8 @@ def test_going_back_brings_the_earlier_model_and_its_answers(predictor: ModelPre
     first, before = predictor.embedding("a", picture(0)).clone(), predictor.info()
     with pytest.raises(ModelError, match="no earlier model"):
         predictor.go_back()
-    predictor.serve(student_of(predictor.net), LEARNED)
-    predictor.serve(student_of(predictor.net), LEARNED)
+    predictor.serve(student_of(predictor.net), "adasam")
+    predictor.serve(student_of(predictor.net), "adasam")
     assert (before.earlier, predictor.info().earlier) == (0, 2)
     predictor.go_back()
     assert predictor.go_back() == before
@@ -134,7 +132,7 @@ def test_a_student_adapted_earlier_than_usual_moves_the_cut(predictor: ModelPred
     from tiny import embed
 
     expected = embed(student.requires_grad_(False).eval(), picture(0))
-    predictor.serve(student, LEARNED)
+    predictor.serve(student, "adasam")
     assert predictor.cut == 1
     torch.testing.assert_close(predictor.embedding("a", picture(0)), expected, rtol=2e-2, atol=2e-2)
     predictor.go_back()
@@ -143,7 +141,7 @@ def test_a_student_adapted_earlier_than_usual_moves_the_cut(predictor: ModelPred
 
 def serving_depth_5(predictor: ModelPredictor) -> AdaSam:
     net = tiny_net(encoder=tiny_vit(depth=5)).requires_grad_(False)
-    predictor.serve(net, LEARNED)
+    predictor.serve(net, "adasam")
     return net
 
 
@@ -232,7 +230,7 @@ def test_a_sitting_later_suggestions_come_without_encoding(
     assert runs == []
     assert np.array_equal(again.mask, made.mask)
     assert np.array_equal(again.cam, made.cam)
-    later.serve(student, LEARNED)
+    later.serve(student, "adasam")
     later.activations.clear()
     later.embed("renamed", pixels)
     assert runs == []

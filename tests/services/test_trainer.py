@@ -14,8 +14,9 @@ from napari_adasam.domain.errors import ModelError
 from napari_adasam.domain.overlap import dice
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.settings import LossWeights, Method, ModelSettings, PromptSettings, TrainSettings
-from napari_adasam.model import adaptation, checkpoints, pseudo, registry, supervision
+from napari_adasam.model import checkpoints, pseudo, registry, supervision
 from napari_adasam.model.adapters import lora
+from napari_adasam.model.adapters.parts import HEADS
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.classifier import ClassMap
 from napari_adasam.model.sam import PromptBatch, SamNet
@@ -156,7 +157,7 @@ def test_what_each_method_changes(serving: Serving, method: Method, adapted: boo
     updates = [p for name, p in after.items() if name.endswith("qkv.b")]
     assert bool(updates) is adapted
     assert all(p.any() for p in updates)
-    heads = [name for name in before if name.startswith(adaptation.HEADS)]
+    heads = [name for name in before if name.startswith(HEADS)]
     assert sum(not torch.equal(after[name], before[name]) for name in heads) > 0.5 * len(heads)
     for name, p in before.items():
         if name not in heads:

@@ -14,14 +14,15 @@ from tiny import APONEUROSIS, BELLY, blob, tiny_net
 
 from napari_adasam.domain.errors import InputError, StorageError
 from napari_adasam.domain.rounds import RoundProgress
-from napari_adasam.domain.settings import ModelSettings, TrainSettings
+from napari_adasam.domain.settings import Method, ModelSettings, PromptSettings, TrainSettings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.clips import content_id
 from napari_adasam.files.dataset import Dataset
 from napari_adasam.files.phantom import PhantomSettings, write_samples
-from napari_adasam.model import checkpoints, registry
+from napari_adasam.model import adaptation, checkpoints, registry
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.services import training
+from napari_adasam.services.predictor import ModelPredictor
 from napari_adasam.services.training import (
     TrainOptions,
     ordered_ids,
@@ -64,6 +65,8 @@ def test_an_adapter_comes_out_that_loads_on_its_base(folder: Path, tmp_path: Pat
     before = checkpoints.fingerprint(base.state_dict())
     said = train_dataset(folder, out, replace(OPTIONS, labels=3, names=NAMES), heard.append)
     loss, seconds = said.pop("loss"), said.pop("seconds")
+    assert 0 < said.pop("trained_share") < 1
+    assert said.pop("trained_parameters") > 0
     assert loss > 0
     assert seconds > 0
     assert said == {
@@ -84,6 +87,29 @@ def test_an_adapter_comes_out_that_loads_on_its_base(folder: Path, tmp_path: Pat
     dataset = Dataset.open(folder)
     assert net.card.trained_on == {content_id(path) for path in dataset.images.values()}
     assert len(net.card.lineage) == 1
+
+
+@pytest.mark.parametrize("method", ["medsa", "masam"])
+def test_every_adaptation_trains_saves_and_predicts(
+    folder: Path, tmp_path: Path, method: Method, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command ``train``, and ``predict`` with what it made: the same figures as from memory."""
+    out = tmp_path / "model.safetensors"
+    train = replace(QUICK, method=method)
+    said = train_dataset(folder, out, replace(OPTIONS, labels=3, train=train, names=NAMES), quiet)
+    assert (said["method"], said["unlabelled"]) == (method, 3)
+    net = registry.load(ModelSettings(str(out)))
+    assert [one.kind for one in net.adapted] == [method]
+    asked = adaptation.describe(net, net.adapted[-1])
+    assert (said["trained_parameters"], said["trained_share"]) == (asked.trained, asked.share)
+    ups = [p for name, p in net.sam.encoder.named_parameters() if name.endswith("up.weight")]
+    assert ups
+    assert all(p.any() for p in ups)
+    monkeypatch.setattr(registry, "load", lambda settings: net)
+    predictor = ModelPredictor(ModelSettings(str(out), device="cpu"))
+    made = predictor.suggest("f", blob(0)[0], net.card.structures, PromptSettings(presence=0.0))
+    assert [one.mask.shape for one in made] == [(64, 64)] * 2
+    assert all(np.isfinite(one.score) for one in made)
 
 
 def test_without_unlabelled_images_only_the_labelled_ones_are_seen(folder: Path, tmp_path: Path) -> None:

@@ -33,16 +33,20 @@ class Prompt:
     dense
         Logits (h, w) float32 over the model's square input, as fine as the embedding or finer; ``None`` for no map.
     source
-        ``"cam"`` where the classifier made it, ``"clinician"`` where a person did.
+        ``"cam"`` where the classifier made it, ``"clinician"`` where a person did, ``"token"`` where a learned token of
+        a structure stands in place of both.
+    token
+        The place of that token among the model's.
     """
 
     points: tuple[Point, ...] = ()
     box: Box | None = None
     dense: NDArray[np.float32] | None = field(default=None, repr=False)
-    source: Literal["cam", "clinician"] = "clinician"
+    source: Literal["cam", "clinician", "token"] = "clinician"
+    token: int | None = None
 
     def __post_init__(self) -> None:
-        if not self.points and self.box is None and self.dense is None:
-            raise ValueError("expected a point, a box or a dense map, got an empty prompt")
+        if not self.points and self.box is None and self.dense is None and self.token is None:
+            raise ValueError("expected a point, a box, a dense map or a token, got an empty prompt")
         if self.box is not None and (self.box[0] > self.box[2] or self.box[1] > self.box[3]):
             raise ValueError(f"expected a box (y0, x0, y1, x1) with y0 <= y1 and x0 <= x1, got {self.box}")

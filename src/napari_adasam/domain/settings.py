@@ -9,7 +9,9 @@ from typing import Literal
 ClassifierForm = Literal["classmap", "gradcam"]
 DeviceChoice = Literal["auto", "cuda", "mps", "cpu"]
 FeedbackMode = Literal["off", "train", "train+infer"]
-Method = Literal["adasam", "lora", "decoder"]
+Method = Literal["adasam", "lora", "medsa", "masam", "decoder"]
+SEMI_SUPERVISED: tuple[Method, ...] = ("adasam", "medsa", "masam")
+"""The methods that learn from unlabelled frames too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class PromptSettings:
         Below this probability a structure is absent, and there is no prompt.
     use_box, use_point, use_dense
         Which parts of the prompt the decoder gets.
+    use_token
+        Whether a model that has learned a token a structure (MA-SAM) is prompted with that, and not from its CAM.
     """
 
     threshold: float = 0.4
@@ -63,6 +67,7 @@ class PromptSettings:
     use_box: bool = True
     use_point: bool = True
     use_dense: bool = True
+    use_token: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +127,15 @@ class TrainSettings:
     ----------
     method
         ``adasam``: LoRA, decoder and heads, with unlabelled frames; ``lora``: the same without unlabelled frames;
-        ``decoder``: decoder and heads only.
+        ``medsa``, ``masam``: other adaptations (docs/adaptations.md), with unlabelled frames; ``decoder``: decoder and
+        heads only.
     rank, alpha
         Of LoRA.
+    slices
+        Of ``medsa`` and ``masam``: how many neighbouring slices or frames are encoded together; 1 for single images.
     adapt_from
         The first encoder stage that is adapted; everything before it is frozen and its activations are cached.
-        Negative counts from the end; ``None`` takes the encoder's own default.
+        Negative counts from the end; ``None`` takes the encoder's own default for LoRA, and every block for the others.
     steps
         Optimiser steps of the round.
     batch
@@ -149,6 +157,7 @@ class TrainSettings:
     method: Method = "adasam"
     rank: int = 8
     alpha: float = 8.0
+    slices: int = 1
     adapt_from: int | None = None
     steps: int = 40
     batch: int = 2
@@ -168,7 +177,7 @@ class TrainSettings:
     @property
     def learns_unlabelled(self) -> bool:
         """Whether a round looks at unlabelled frames."""
-        return self.method == "adasam" and self.recipe.unlabelled
+        return self.method in SEMI_SUPERVISED and self.recipe.unlabelled
 
     def unlabelled_is_due(self, step: int) -> bool:
         """Whether a step, counted from 0, looks at an unlabelled frame."""

@@ -1,41 +1,109 @@
-"""What a round trains: LoRA in the encoder, prompt encoder, decoder, classifier and feedback. The rest is frozen."""
+"""One interface for all adaptations of a frozen model: insert, train only these, state of only these, describe.
+
+Which parameters an adaptation trains is told by its settings (:class:`~.adapters.parts.Adaptation`): what it inserts,
+and what of the base learns beside it. A model remembers its adaptations in ``AdaSam.adapted``, oldest first.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
 import torch
 
-from napari_adasam.domain.settings import Method
-from napari_adasam.model.adapters import lora
+from napari_adasam.domain.errors import InputError, ModelError
+from napari_adasam.domain.settings import Method, TrainSettings
+from napari_adasam.model.adapters.lora import LoraSettings
+from napari_adasam.model.adapters.masam import MaSamSettings
+from napari_adasam.model.adapters.medsa import MedSaSettings
+from napari_adasam.model.adapters.parts import HEADS, Adaptation, added
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.checkpoints import Weights
 
-HEADS = ("sam.prompt_encoder.", "sam.mask_decoder.", "head.", "feedback.")
+
+@dataclass(frozen=True, slots=True)
+class DecoderSettings:
+    """Nothing is inserted: prompt encoder, decoder and classifier learn, the encoder stays as it is."""
+
+    kind: ClassVar[str] = "decoder"
+    trains: ClassVar[tuple[str, ...]] = HEADS
+
+    @property
+    def slices(self) -> int:
+        """Every slice for itself."""
+        return 1
+
+    def insert(self, net: AdaSam) -> None:
+        """Nothing to insert."""
 
 
-def prepare(net: AdaSam, method: Method, settings: lora.LoraSettings) -> int:
-    """Insert what the method adapts, where it is missing, and let only that learn; returns the first adapted unit.
+KNOWN: tuple[type[Adaptation], ...] = (LoraSettings, MedSaSettings, MaSamSettings, DecoderSettings)
+KINDS = {one.kind: one for one in KNOWN}
+WIDEST = 256
+BLOCK_KINDS = frozenset({MedSaSettings.kind, MaSamSettings.kind})
+"""The adaptations that take a block apart: a model has one of them at most."""
 
-    Everything before that unit is a constant, so its activations may be kept.
+
+def asked(train: TrainSettings) -> Adaptation:
+    """The adaptation that the settings of a round ask for."""
+    if train.method == "decoder":
+        return DecoderSettings()
+    if train.method == "medsa":
+        return MedSaSettings(slices=train.slices, adapt_from=train.adapt_from)
+    if train.method == "masam":
+        return MaSamSettings(slices=train.slices, adapt_from=train.adapt_from)
+    return LoraSettings(train.rank, train.alpha, train.adapt_from)
+
+
+def prepare(net: AdaSam, adaptation: Adaptation) -> int:
+    """Insert an adaptation, where its kind is missing, and let only that learn; returns the first unit that learns.
+
+    Everything before that unit is a constant, so its activations may be kept. An adaptation of the same kind that is
+    there already goes on learning, with the settings that it was inserted with.
+
+    Raises
+    ------
+    ModelError
+        If the model has the other one of Med-SA and MA-SAM.
     """
-    encoder = net.sam.encoder
-    since = len(encoder.units) if method == "decoder" else encoder.adapt_index(settings.adapt_from)
-    inserted = lora.parameters(net)
-    if method != "decoder" and not inserted:
-        lora.insert(encoder, settings)
+    present = {one.kind for one in net.adapted}
+    if adaptation.kind not in present:
+        if {adaptation.kind, *present} >= BLOCK_KINDS:
+            raise ModelError(
+                "This model has learned with the other one of Med-SA and MA-SAM, and cannot have both. It is "
+                "unchanged. Go back to an earlier model, or start from another one."
+            )
+        adaptation.insert(net)
+        net.adapted = (*net.adapted, adaptation)
     net.requires_grad_(False)
+    mine = trained_names(net, adaptation)
     for name, parameter in net.named_parameters():
-        if name.startswith(HEADS):
-            parameter.requires_grad_(True)
-    if method != "decoder":
-        for parameter in lora.parameters(net).values():
-            parameter.requires_grad_(True)
-    return since
+        parameter.requires_grad_(name in mine)
+    units = net.sam.encoder.units
+    return next((i for i, unit in enumerate(units) if any(p.requires_grad for p in unit.parameters())), len(units))
+
+
+def trained_names(net: AdaSam, adaptation: Adaptation) -> set[str]:
+    """Names of the parameters that a round with an adaptation trains, which is inserted."""
+    base = {name for name, _ in net.named_parameters() if name.startswith(adaptation.trains)}
+    return base | added(net, adaptation.kind).keys()
+
+
+def first_adapted(net: AdaSam) -> int:
+    """The first unit of the encoder with anything inserted in it; the number of units where there is none."""
+    units = net.sam.encoder.units
+    return next((i for i, unit in enumerate(units) if added(unit)), len(units))
+
+
+def slices(net: AdaSam) -> int:
+    """How many neighbouring slices or frames the model wants to see together; 1 for single images."""
+    return max((one.slices for one in net.adapted), default=1)
 
 
 def adapted_names(net: AdaSam) -> set[str]:
-    """Names of the parameters that an adapter file holds."""
-    loras = set(lora.parameters(net))
-    return {name for name, _ in net.named_parameters() if name in loras or name.startswith(HEADS)}
+    """Names of the parameters that an adapter file holds: all that any of the model's adaptations trains."""
+    return set(added(net)).union(*(trained_names(net, one) for one in net.adapted))
 
 
 def state(net: AdaSam) -> Weights:
@@ -51,3 +119,69 @@ def round_to_file(net: AdaSam) -> None:
     for name, parameter in net.named_parameters():
         if name in names:
             parameter.copy_(parameter.half().float())
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """How much of a model a round trains: parameters in all, those that learn, and of these the inserted ones."""
+
+    total: int
+    trained: int
+    inserted: int
+
+    @property
+    def share(self) -> float:
+        """The part of all parameters that learns, 0 to 1."""
+        return self.trained / self.total
+
+
+def describe(net: AdaSam, adaptation: Adaptation) -> Description:
+    """Count the parameters of a model that has an adaptation."""
+    trained, new = trained_names(net, adaptation), added(net)
+    counts = {name: p.numel() for name, p in net.named_parameters()}
+    return Description(
+        total=sum(counts.values()),
+        trained=sum(counts[name] for name in trained),
+        inserted=sum(counts[name] for name in trained if name in new),
+    )
+
+
+def to_fields(adapted: Sequence[Adaptation]) -> list[dict[str, Any]]:
+    """Adaptations as they stand in a file."""
+    return [{"kind": one.kind, **asdict(one)} for one in adapted]  # type: ignore[call-overload]
+
+
+def from_fields(fields: Mapping[str, Any]) -> tuple[Adaptation, ...]:
+    """The adaptations of an adapter file's description; files of before there was a choice name LoRA alone.
+
+    Raises
+    ------
+    InputError
+        If one of them is of a kind that this version does not know.
+    LookupError, TypeError, ValueError
+        If the description is damaged.
+    """
+    method: Method = fields["method"]
+    found: list[Adaptation] = []
+    if "adaptations" not in fields:
+        found = [DecoderSettings() if method == "decoder" else LoraSettings(**fields["lora"])]
+    for one in fields.get("adaptations", ()):
+        settings = dict(one)
+        kind = settings.pop("kind")
+        if kind not in KINDS:
+            raise InputError(
+                f'This adapter is of a kind that this version does not know ("{kind}"). The model in use is unchanged. '
+                "Update the program, or choose another model."
+            )
+        found.append(KINDS[kind](**settings))
+    for known in found:
+        _check(known)
+    return tuple(found)
+
+
+def _check(adaptation: Adaptation) -> None:
+    """Raise ValueError for settings that no adapter of ours has, as a damaged file may."""
+    for name, value in asdict(adaptation).items():  # type: ignore[call-overload]
+        most = WIDEST if name in ("rank", "width", "hyper", "slices") else float("inf")
+        if name != "adapt_from" and not isinstance(value, bool) and (not 0 < value <= most or value == float("inf")):
+            raise ValueError(f"expected {name} above 0 and at most {most}, got {value}")

@@ -7,21 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
 
 from napari_adasam.domain.prompts import Prompt
 from napari_adasam.domain.settings import FeedbackMode, PromptSettings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.model import cam
+from napari_adasam.model.adapters.upsampling import fresh_token
 from napari_adasam.model.canvas import Canvas, to_image_size
 from napari_adasam.model.classifier import Classifier, ClassScores, widen
 from napari_adasam.model.feedback import Feedback, equip, self_loss
 from napari_adasam.model.prompting import prompts_from_cam
 from napari_adasam.model.sam import SamNet, batch_prompts, decode
+
+if TYPE_CHECKING:
+    from napari_adasam.model.adapters.parts import Adaptation
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,10 @@ class ModelCard:
 
 
 class AdaSam(nn.Module):
-    """A SAM with an auxiliary classifier, and gradient feedback to it or none."""
+    """A SAM with an auxiliary classifier, and gradient feedback to it or none.
+
+    ``adapted`` says what was inserted into it, oldest first.
+    """
 
     def __init__(self, sam: SamNet, head: Classifier, card: ModelCard, feedback: Feedback | None = None) -> None:
         super().__init__()
@@ -65,6 +74,7 @@ class AdaSam(nn.Module):
         self.head = head
         self.card = card
         self.feedback = feedback
+        self.adapted: tuple[Adaptation, ...] = ()
 
     def use_feedback(self, mode: FeedbackMode, heads: int = 1) -> None:
         """Train with gradient feedback from now on, or without; what it has learned is kept where it goes on."""
@@ -90,6 +100,9 @@ class AdaSam(nn.Module):
         )
         if old != new:
             self.head = widen(self.head, old, new).to(self.device)
+        tokens = self.sam.structure_tokens
+        if tokens is not None:
+            self.sam.structure_tokens = tokens.reordered(found, fresh_token(self.sam))
         self.card = self.card.with_structures(structures)
 
     def index_of(self, structure: Structure) -> int | None:
@@ -141,7 +154,7 @@ def suggest(
     Neither maps nor masks reach out of ``region`` (H, W); ``None`` is the whole picture. Where the model was trained to
     use gradient feedback at use, all this comes from the embedding that the first masks refine.
     """
-    sight = Sight(canvas, settings, region)
+    sight = Sight(canvas, settings, region, tokens=net.sam.structure_tokens is not None)
     embedding, scores = refined(net, embedding, sight)
     answers = []
     for structure in structures:
@@ -175,12 +188,15 @@ class Sight:
         (H, W), what counts of the image; ``None`` for all.
     seen
         Geometry of the image where ``canvas`` is that of the whole square; ``None`` for the same.
+    tokens
+        Whether the model has a learned token a structure: then that is the prompt, unless the settings say otherwise.
     """
 
     canvas: Canvas
     settings: PromptSettings
     region: NDArray[np.bool_] | None = None
     seen: Canvas | None = None
+    tokens: bool = False
 
     def visible(self, logits: Tensor) -> Tensor:
         """CAM logits (h, w) with the cells put out that see padding only, or nothing of the region."""
@@ -191,6 +207,8 @@ class Sight:
         """Prompts in image pixels for one output of the classifier; none where the structure is judged absent."""
         if float(torch.sigmoid(scores.presence[0, index])) < self.settings.presence:
             return ()
+        if self.tokens and self.settings.use_token:
+            return (Prompt(token=index, source="token"),)
         cells = np.asarray(self.visible(scores.maps[0, index].detach()).cpu().numpy(), dtype=np.float32)
         return prompts_from_cam(cells, self.canvas, self.settings, structure.several_parts)
 
@@ -247,6 +265,7 @@ def answer(
     logits, iou = decode(net.sam, embedding, batch)
     lone_point = len(prompt.points) == 1 and prompt.box is None and not bool(batch.has_dense[0])
     choice = 1 + int(iou[0, 1:].argmax()) if lone_point and net.card.ambiguous_points else 0
-    low = logits[0, choice].float()
-    mask = (to_image_size(low[None], canvas)[0] > 0).cpu().numpy()
+    found = logits[0, choice].float()
+    mask = (to_image_size(found[None], canvas)[0] > 0).cpu().numpy()
+    low = F.adaptive_avg_pool2d(found[None], 4 * net.sam.cells)[0]
     return mask, float(iou[0, choice].float().clamp(0, 1)), low

@@ -47,10 +47,8 @@ class Encoder(nn.Module):
         return self.back(x, 0)
 
     def attentions(self, since: int) -> list[nn.Module]:
-        """The attention modules (each with a ``qkv`` linear) in the units from ``since`` on, in order."""
-        return [
-            m for unit in self.units[since:] for m in unit.modules() if isinstance(getattr(m, "qkv", None), nn.Linear)
-        ]
+        """The attention modules (each with a ``qkv``) in the units from ``since`` on, in order."""
+        return [m for unit in self.units[since:] for m in unit.modules() if hasattr(m, "qkv")]
 
     def adapt_index(self, adapt_from: int | None) -> int:
         """The unit index for a setting: ``None`` is the encoder's default, negatives count from the end."""

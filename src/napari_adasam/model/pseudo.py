@@ -7,7 +7,7 @@ with everything, and with the dense map alone. A pixel counts where the first an
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -104,7 +104,9 @@ def pseudo_labels(
     """
     size = teacher.sam.size
     canvas = Canvas(size, size, size)
-    sight = Sight(canvas, settings) if seen is None else Sight(canvas, settings, seen.region, seen.canvas)
+    tokens = teacher.sam.structure_tokens is not None
+    region, image = (None, None) if seen is None else (seen.region, seen.canvas)
+    sight = Sight(canvas, settings, region, image, tokens)
     embedding, scores = refined(teacher, embedding, sight)
     labels = []
     for index, structure in enumerate(teacher.card.structures):
@@ -112,7 +114,8 @@ def pseudo_labels(
         if not prompts:
             continue
         first = _chance(teacher, embedding, prompts)
-        dense = tuple(Prompt(dense=p.dense, source="cam") for p in prompts if p.dense is not None)
+        by_cam = replace(sight, tokens=False).prompts(scores, index, structure)
+        dense = tuple(Prompt(dense=p.dense, source="cam") for p in by_cam if p.dense is not None)
         second = _chance(teacher, embedding, dense) if dense and doubt.agreement else first
         sure = (first >= doubt.confidence) | (first <= 1 - doubt.confidence)
         agree = (first > 0.5) == (second > 0.5)
@@ -149,7 +152,9 @@ def cut_in(
         mine = ours[index] if index in ours else _nothing(theirs[index])
         foreign = theirs[index] if index in theirs else _nothing(ours[index])
         cells = paste(torch.from_numpy(mine.cells), torch.from_numpy(foreign.cells), patch).numpy()
-        prompts = prompts_from_cam(cells, canvas, settings, teacher.card.structures[index].several_parts)
+        prompts = mine.prompts or foreign.prompts
+        if prompts[0].token is None:
+            prompts = prompts_from_cam(cells, canvas, settings, teacher.card.structures[index].several_parts)
         if prompts:
             target, weight = paste(mine.target, foreign.target, patch), paste(mine.weight, foreign.weight, patch)
             mixed.append(PseudoLabel(index, prompts, target, weight, cells))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,8 +13,8 @@ import torch
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import ClassifierForm, Method, ModelSettings
 from napari_adasam.model import checkpoints, feedback, library
-from napari_adasam.model.adaptation import adapted_names, prepare, state
-from napari_adasam.model.adapters.lora import LoraSettings
+from napari_adasam.model.adaptation import adapted_names, from_fields, prepare, state, to_fields
+from napari_adasam.model.adapters.upsampling import fresh_token
 from napari_adasam.model.adasam import AdaSam, ModelCard
 from napari_adasam.model.checkpoints import Weights
 from napari_adasam.model.classifier import build
@@ -25,7 +25,6 @@ _loading: ContextVar[tuple[Path, ...]] = ContextVar("_loading", default=())
 INSTALL_BASE = (
     "Install the base that it was trained on with `napari-adasam models install FILE`, or give it with --base."
 )
-HIGHEST_RANK = 256
 
 
 def load(settings: ModelSettings) -> AdaSam:
@@ -80,6 +79,7 @@ def _load_as_it_is(settings: ModelSettings) -> AdaSam:
 
 def _load_adapter(path: Path, weights: Weights, fields: Mapping[str, Any], settings: ModelSettings) -> AdaSam:
     card, origin = checkpoints.card_from_json(fields), _origin(path, fields)
+    adaptations = from_fields(fields)
     if path.resolve() in _loading.get():
         raise InputError(f"{path.name} names itself as its base. The model in use is unchanged. Choose another file.")
     waiting = _loading.set((*_loading.get(), path.resolve()))
@@ -90,7 +90,11 @@ def _load_adapter(path: Path, weights: Weights, fields: Mapping[str, Any], setti
     net.head = build(card.classifier, len(card.structures))  # type: ignore[arg-type]
     net.feedback = feedback.of_weights(weights)
     net.card = replace(card, input_size=net.sam.size)
-    prepare(net, origin.method, origin.lora)
+    if net.sam.structure_tokens is not None:
+        places = [None] * len(card.structures)
+        net.sam.structure_tokens = net.sam.structure_tokens.reordered(places, fresh_token(net.sam))
+    for one in adaptations:
+        prepare(net, one)
     if set(weights) != adapted_names(net):
         raise InputError("This adapter is not whole. The model in use is unchanged. Copy the file again.")
     try:
@@ -155,12 +159,11 @@ def _where_bases_lie(path: Path, architecture: str, origin: AdapterOrigin) -> It
 
 @dataclass(frozen=True, slots=True)
 class AdapterOrigin:
-    """What an adapter file must know of its base and of how it was inserted."""
+    """What an adapter file must know of its base, and the method of its last round."""
 
     base: str
     base_fingerprint: str  # of the base with its own classifier
     method: Method
-    lora: LoraSettings
 
 
 def origin_of(path: Path) -> AdapterOrigin:
@@ -176,10 +179,8 @@ def _origin(path: Path, fields: Mapping[str, Any]) -> AdapterOrigin:
         base, fingerprint, method = (str(fields[key]) for key in ("base", "base_fingerprint", "method"))
         if method not in get_args(Method):
             raise ValueError(f"expected one of {get_args(Method)}, got {method}")
-        lora = LoraSettings(**fields["lora"])
-        if not 1 <= lora.rank <= HIGHEST_RANK or not 0 < lora.alpha < float("inf"):
-            raise ValueError(f"expected a rank of 1 to {HIGHEST_RANK} and a positive alpha, got {lora}")
-        return AdapterOrigin(base, fingerprint, method, lora)  # type: ignore[arg-type]
+        from_fields(fields)
+        return AdapterOrigin(base, fingerprint, method)  # type: ignore[arg-type]
     except (LookupError, TypeError, ValueError) as error:
         raise InputError(
             f"What {path.name} says of its base is damaged. The model in use is unchanged. Copy the file again."
@@ -193,6 +194,6 @@ def save_adapter(path: Path, net: AdaSam, origin: AdapterOrigin) -> None:
         "base": origin.base,
         "base_fingerprint": origin.base_fingerprint,
         "method": origin.method,
-        "lora": asdict(origin.lora),
+        "adaptations": to_fields(net.adapted),
     }
     checkpoints.write(path, state(net), checkpoints.card_to_json(net.card, **extra))

@@ -15,11 +15,13 @@ from torch import Tensor, nn
 
 from napari_adasam.domain.prompts import Prompt
 from napari_adasam.model import cam
+from napari_adasam.model.adapters import hyper
+from napari_adasam.model.adapters.upsampling import FineMasks, StructureTokens
 from napari_adasam.model.canvas import Canvas
 from napari_adasam.model.encoders import EMBEDDING, Encoder
 
 PATCH = 16
-NOT_A_POINT, NEGATIVE, POSITIVE, TOP_LEFT, BOTTOM_RIGHT = -1, 0, 1, 2, 3
+NOT_A_POINT, NEGATIVE, POSITIVE, TOP_LEFT, BOTTOM_RIGHT, FIRST_STRUCTURE = -1, 0, 1, 2, 3, 4
 
 
 class SamNet(nn.Module):
@@ -31,7 +33,12 @@ class SamNet(nn.Module):
         Gives (B, 256, size/16, size/16).
     size
         Side of the square input in pixels, a multiple of 32.
+
+    ``fine`` and ``structure_tokens`` are MA-SAM's part of the decoder, and ``None`` without it.
     """
+
+    fine: FineMasks | None
+    structure_tokens: StructureTokens | None
 
     def __init__(self, encoder: Encoder, size: int, width: int = EMBEDDING) -> None:
         super().__init__()
@@ -46,6 +53,8 @@ class SamNet(nn.Module):
             iou_head_depth=3,
             iou_head_hidden_dim=256,
         )
+        self.fine = None
+        self.structure_tokens = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +66,7 @@ class PromptBatch:
     xy
         (N, P, 2) float32, SAM's (x, y), pixel corners (0.5 is the centre of the first pixel).
     kinds
-        (N, P) int64: -1 nothing, 0 negative, 1 positive, 2 and 3 a box's corners.
+        (N, P) int64: -1 nothing, 0 negative, 1 positive, 2 and 3 a box's corners, from 4 on the structures' tokens.
     dense
         (N, 1, 4h, 4w) float32 logits.
     has_dense
@@ -72,13 +81,13 @@ class PromptBatch:
 
 def _tokens_of(prompt: Prompt, canvas: Canvas) -> list[tuple[float, float, int]]:
     """One prompt as SAM's (x, y, kind) rows. The one place where rows-first turns into SAM's order."""
-    rows = []
+    rows = [] if prompt.token is None else [(0.0, 0.0, FIRST_STRUCTURE + prompt.token)]
     for point in prompt.points:
         y, x = canvas.to_input(point.y, point.x)
         rows.append((x + 0.5, y + 0.5, POSITIVE if point.positive else NEGATIVE))
-    if prompt.box is None:
+    if prompt.box is None and prompt.points:
         rows.append((0.0, 0.0, NOT_A_POINT))
-    else:
+    elif prompt.box is not None:
         for y_image, x_image, kind in ((*prompt.box[:2], TOP_LEFT), (*prompt.box[2:], BOTTOM_RIGHT)):
             y, x = canvas.to_input(y_image, x_image)
             rows.append((x + 0.5, y + 0.5, kind))
@@ -87,7 +96,7 @@ def _tokens_of(prompt: Prompt, canvas: Canvas) -> list[tuple[float, float, int]]
 
 def batch_prompts(prompts: Sequence[Prompt], canvas: Canvas, cells: int, device: torch.device) -> PromptBatch:
     """Prompts in image pixels to tensors; shorter ones are filled with "not a point" tokens."""
-    rows = [_tokens_of(p, canvas) if p.points or p.box else [] for p in prompts]
+    rows = [_tokens_of(p, canvas) for p in prompts]
     longest = max((len(r) for r in rows), default=0)
     filled = [r + [(0.0, 0.0, NOT_A_POINT)] * (longest - len(r)) for r in rows]
     table = torch.tensor(filled, dtype=torch.float32, device=device).view(len(rows), longest, 3)
@@ -107,13 +116,19 @@ def prompt_tokens(net: SamNet, prompts: PromptBatch) -> tuple[Tensor, Tensor]:
     """
     encoder = net.prompt_encoder
     sparse = encoder.pe_layer.forward_with_coords(prompts.xy, encoder.input_image_size)
-    known = (prompts.kinds >= 0)[..., None]
-    table = torch.cat([encoder.not_a_point_embed.weight] + [e.weight for e in encoder.point_embeddings])
+    known = placed(prompts)[..., None]
+    learned = [] if net.structure_tokens is None else [net.structure_tokens.weight]
+    table = torch.cat([encoder.not_a_point_embed.weight, *(e.weight for e in encoder.point_embeddings), *learned])
     sparse = torch.where(known, sparse, torch.zeros_like(sparse)) + table[prompts.kinds + 1]
     none = encoder.no_mask_embed.weight.view(1, -1, 1, 1)
     given = encoder.mask_downscaling(prompts.dense)
     dense = torch.where(prompts.has_dense.view(-1, 1, 1, 1), given, none.expand_as(given))
     return sparse, dense
+
+
+def placed(prompts: PromptBatch) -> Tensor:
+    """(N, P) bool: which tokens are points or corners, and so have a place in the image."""
+    return (prompts.kinds >= 0) & (prompts.kinds < FIRST_STRUCTURE)
 
 
 def decode(net: SamNet, embeddings: Tensor, prompts: PromptBatch) -> tuple[Tensor, Tensor]:
@@ -128,8 +143,11 @@ def decode(net: SamNet, embeddings: Tensor, prompts: PromptBatch) -> tuple[Tenso
     -------
     logits, iou
         (N, 4, 4h, 4w) mask logits: the single mask, then the three of an ambiguous prompt; (N, 4) predicted IoU.
+        With MA-SAM's finer masks the logits are (N, 4, 16h, 16w).
     """
-    return decode_tokens(net, embeddings, *prompt_tokens(net, prompts))
+    sparse, dense = prompt_tokens(net, prompts)
+    with hyper.told(net.mask_decoder, hyper.summary(sparse, placed(prompts), dense, prompts.has_dense)):
+        return decode_tokens(net, embeddings, sparse, dense)
 
 
 def decode_tokens(net: SamNet, embeddings: Tensor, sparse: Tensor, dense: Tensor) -> tuple[Tensor, Tensor]:
@@ -146,5 +164,7 @@ def decode_tokens(net: SamNet, embeddings: Tensor, sparse: Tensor, dense: Tensor
     upscaled = decoder.output_upscaling(image)
     weights = torch.stack([mlp(hidden[:, 1 + i]) for i, mlp in enumerate(decoder.output_hypernetworks_mlps)], dim=1)
     logits = torch.einsum("nkc,nchw->nkhw", weights, upscaled)
+    if net.fine is not None:
+        logits = net.fine(logits, upscaled, hidden[:, 1 : 1 + count])
     iou = decoder.iou_prediction_head(hidden[:, 0])
     return logits, iou[:, :count]

@@ -124,7 +124,10 @@ def correct(asked: Asked, low: Tensor) -> Asked | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answers:
-    """Answers to N prompts: logits and predicted IoU of the decoder, and targets of twice the logits' resolution."""
+    """Answers to N prompts: logits and predicted IoU of the decoder, and and targets.
+
+    With finer masks the logits are (N, 16h, 16w), and the targets too.
+    """
 
     low: Tensor  # (N, 4h, 4w)
     iou: Tensor  # (N,)
@@ -150,7 +153,7 @@ def answered(net: AdaSam, embedding: Tensor, asked: Sequence[Asked]) -> Answers:
     batch = batch_prompts([a.prompt for a in asked], Canvas(size, size, size), net.sam.cells, net.device)
     logits, iou = decode(net.sam, embedding.expand(len(asked), -1, -1, -1), batch)
     target = torch.from_numpy(np.stack([a.target for a in asked])).float().to(net.device)
-    side = 2 * logits.shape[-1]
+    side = max(8 * net.sam.cells, logits.shape[-1])
     return Answers(logits[:, 0], iou[:, 0], F.interpolate(target[:, None], (side, side), mode="area")[:, 0])
 
 
@@ -189,11 +192,13 @@ def labelled_loss(net: AdaSam, embedding: Tensor, labels: Tensor, rng: np.random
     view = Taught(masks_of(labels, net.card.structures).to(net.device), labels, net.card.structures)
     scores = net.head(embedding)
     loss = class_loss(scores, view.masks, weights)
+    own = [] if net.sam.structure_tokens is None else view.by_token()
     asked = view.asked(scores, rng, lesson.prompts, "both")
+    if lesson.most is not None and len(own) + len(asked) > lesson.most:
+        asked = [asked[i] for i in rng.permutation(len(asked))[: max(0, lesson.most - len(own))]]
+    asked = own + asked
     if not asked:
         return loss
-    if lesson.most is not None and len(asked) > lesson.most:
-        asked = [asked[i] for i in rng.permutation(len(asked))[: lesson.most]]
     first = answered(net, embedding, asked)
     answer = first.loss(weights)
     picks = rng.choice(len(asked), size=min(2, len(asked)), replace=False)
@@ -215,6 +220,12 @@ class Taught:
     masks: Tensor
     labels: Tensor
     structures: Sequence[Structure]
+
+    def by_token(self) -> list[Asked]:
+        """Each structure that is there asked for by its learned token alone."""
+        planes = self.masks.cpu().numpy().astype(bool)
+        there = (i for i, plane in enumerate(planes) if plane.sum() >= FEWEST_PIXELS)
+        return [Asked(Prompt(token=i, source="token"), planes[i]) for i in there]
 
     def asked(self, scores: ClassScores, rng: np.random.Generator, settings: PromptSettings, by: Asker) -> list[Asked]:
         """What is asked about the structures that are there: by the CAM alone, or by a person too."""

@@ -26,8 +26,6 @@ from napari_adasam.domain.structures import Structure
 from napari_adasam.files.activations import ActivationStore
 from napari_adasam.files.pixels import to_grey
 from napari_adasam.model import adaptation, adasam, checkpoints, devices, looking, registry
-from napari_adasam.model.adapters import lora
-from napari_adasam.model.adapters.lora import LoraSettings
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas, grey_canvas, normalise
 from napari_adasam.services.gate import Past
@@ -36,8 +34,6 @@ from napari_adasam.services.ports import ModelInfo, Pixels, SegmentAnswer
 from napari_adasam.services.regions import Region, Regions
 
 CACHE_BYTES = 512 * 2**20
-Learned = tuple[Method, LoraSettings]
-"""How a served model was adapted."""
 EARLIER = 3
 """How many earlier models are kept to go back to; each takes about 40 MB."""
 
@@ -101,8 +97,8 @@ class ModelPredictor:
         self._cut = 0
         self._front_fingerprint = ""
         self._base_fingerprint = ""
-        self._learned: Learned | None = None
-        self._earlier: deque[tuple[AdaSam, Learned | None]] = deque(maxlen=EARLIER)
+        self._learned: Method | None = None
+        self._earlier: deque[tuple[AdaSam, Method | None]] = deque(maxlen=EARLIER)
         self.rounds = 0
         self.past = Past()
 
@@ -229,10 +225,10 @@ class ModelPredictor:
         self.activations.drop(key)
         self._embeddings.drop(key)
 
-    def serve(self, student: AdaSam, learned: Learned) -> ModelInfo:
+    def serve(self, student: AdaSam, learned: Method) -> ModelInfo:
         """Let a student that passed the gate serve; the model before it is kept for :meth:`go_back`.
 
-        ``learned`` says how it was adapted, so that it can be saved.
+        ``learned`` is the method of its round, so that it can be saved.
         """
         self._earlier.append((self.net, self._learned))
         adaptation.round_to_file(student)
@@ -250,8 +246,7 @@ class ModelPredictor:
             return None
         path = folder / f"{self._fingerprint}.safetensors"
         if not path.exists():
-            method, lora = self._learned
-            origin = registry.AdapterOrigin(self.settings.name, self._base_fingerprint, method, lora)
+            origin = registry.AdapterOrigin(self.settings.name, self._base_fingerprint, self._learned)
             registry.save_adapter(path, self.net, origin)
         return path
 
@@ -266,16 +261,15 @@ class ModelPredictor:
             )
         settings = replace(self.settings, name=str(path), base=self.settings.name)
         net = let_clicks_in(registry.load(settings).to(base.device))
-        return self.serve(net, (origin.method, origin.lora))
+        return self.serve(net, origin.method)
 
-    def _use(self, net: AdaSam, learned: Learned | None) -> ModelInfo:
+    def _use(self, net: AdaSam, learned: Method | None) -> ModelInfo:
         self._take(net)
         self._learned = learned
         return self.info()
 
     def _take(self, net: AdaSam) -> AdaSam:
-        encoder = net.sam.encoder
-        cut = min(encoder.adapt_index(None), lora.first_adapted(encoder))
+        cut = min(net.sam.encoder.adapt_index(None), adaptation.first_adapted(net))
         if cut != self._cut:
             self.activations.clear()
             self._front_fingerprint = ""

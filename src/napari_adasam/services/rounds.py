@@ -188,7 +188,7 @@ class Learning:
         accepted = [Accepted(one, annotations.packed(one), session.frame(one).file_id) for one in annotations]
         closed = (FrameStatus.ACCEPTED, FrameStatus.SKIPPED)
         rest = [frame.id for frame in session.frames if session.status(frame.id) not in closed]
-        most = train.max_unlabelled if train.method == "adasam" else 0
+        most = train.max_unlabelled if train.learns_unlabelled else 0
         remaining = [Remaining(one, dict(session.ticks(one))) for one in _spread(rest, most)]
         return RoundOrder(tuple(accepted), tuple(remaining), session.structures)
 

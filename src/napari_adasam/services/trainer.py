@@ -24,7 +24,7 @@ from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.settings import LearnSettings, PromptSettings, TrainSettings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.model import adaptation, adasam, devices
-from napari_adasam.model.adapters.lora import LoraSettings
+from napari_adasam.model.adapters.parts import added
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas
 from napari_adasam.model.headstart import fit_class_maps
@@ -38,7 +38,7 @@ from napari_adasam.services.sentences import is_out_of_memory
 from napari_adasam.services.unlabelled import Unlabelled
 from napari_adasam.services.views import Views
 
-SPEEDS = {"lora": 1.0, "head": 4.0, "decoder": 0.5}
+SPEEDS = {"adapters": 1.0, "head": 4.0, "decoder": 0.5}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,10 +116,7 @@ class RoundTrainer:
         torch.manual_seed(self.train.seed)
         student.set_structures(structures)
         student.use_feedback(self.train.recipe.feedback, self.train.recipe.feedback_heads)
-        return student, adaptation.prepare(student, self.train.method, self._lora())
-
-    def _lora(self) -> LoraSettings:
-        return LoraSettings(self.train.rank, self.train.alpha, self.train.adapt_from)
+        return student, adaptation.prepare(student, adaptation.asked(self.train))
 
     def _steps(self, student: AdaSam, teacher: AdaSam, views: Views, material: Material) -> Iterator[RoundProgress]:
         """Optimise; each step is ``batch`` labelled views, and an unlabelled one after the warm-up."""
@@ -221,19 +218,22 @@ class RoundTrainer:
             seen = student.card.trained_on | {f.frame_id for f in held.train}
             seen |= {f.frame_id for f in material.unlabelled}
             student.card = replace(student.card, lineage=(*student.card.lineage, line), trained_on=frozenset(seen))
-            self.predictor.serve(student, (self.train.method, self._lora()))
+            self.predictor.serve(student, self.train.method)
             learned |= {f.group for f in held.train}
         self.predictor.past = Past((past.held | {f.group for f in held.out}) - learned, learned)
         self.predictor.rounds += 1
 
 
 def _groups(student: AdaSam, lr: float) -> list[dict[str, object]]:
-    """LoRA, classifier and decoder learn at their own speeds."""
+    """What was inserted, the classifier, and SAM's decoder learn at their own speeds."""
+    new = added(student)
     named = [(n, p) for n, p in student.named_parameters() if p.requires_grad]
-    heads = [p for n, p in named if n.startswith(("head.", "feedback."))]
-    decoder = [p for n, p in named if n.startswith(("sam.prompt_encoder.", "sam.mask_decoder."))]
-    loras = [p for n, p in named if n.startswith("sam.encoder.")]
-    groups = [("head", heads), ("decoder", decoder), ("lora", loras)]
+    own = {n for n, _ in named if n.startswith(("head.", "feedback."))}
+    groups = [
+        ("head", [p for n, p in named if n in own]),
+        ("decoder", [p for n, p in named if n not in own and n not in new]),
+        ("adapters", [p for n, p in named if n in new]),
+    ]
     return [{"params": p, "lr": lr * SPEEDS[name]} for name, p in groups if p]
 
 

@@ -16,8 +16,7 @@ from napari_adasam.domain.settings import LearnSettings, ModelSettings, PromptSe
 from napari_adasam.domain.splits import seeded_order
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.dataset import SLICES, Dataset
-from napari_adasam.model import checkpoints, registry
-from napari_adasam.model.adapters.lora import LoraSettings
+from napari_adasam.model import adaptation, checkpoints, registry
 from napari_adasam.services.bundled import names_by_folder
 from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
@@ -139,8 +138,8 @@ def train_dataset(
     ticked = structures if options.image_labels else ()
     labelled, unlabelled = labelled_frames(dataset, chosen), unlabelled_frames(dataset, rest, ticked)
     report = run_round(trainer, labelled, unlabelled, structures, on_progress)
-    lora = LoraSettings(train.rank, train.alpha, train.adapt_from)
-    registry.save_adapter(out, predictor.net, registry.AdapterOrigin(options.model.name, base, train.method, lora))
+    found = adaptation.describe(predictor.net, adaptation.asked(train))
+    registry.save_adapter(out, predictor.net, registry.AdapterOrigin(options.model.name, base, train.method))
     return {
         "model": str(out),
         "base": options.model.name,
@@ -149,6 +148,8 @@ def train_dataset(
         "unlabelled": len(unlabelled),
         "steps": train.steps,
         "seed": train.seed,
+        "trained_parameters": found.trained,
+        "trained_share": found.share,
         "structures": {str(s.value): s.name for s in structures},
         "loss": report.losses[-1],
         "seconds": time.monotonic() - began,

@@ -115,7 +115,7 @@ def fit(lessons: Lessons, predictor: ModelPredictor, settings: LearnedSettings, 
     torch.manual_seed(lessons.seed)
     rng = np.random.default_rng(lessons.seed)
     net: AdaSam = copy.deepcopy(predictor.net)
-    since = adaptation.prepare(net, "lora", LoraSettings(settings.rank, float(settings.rank)))
+    since = adaptation.prepare(net, LoraSettings(settings.rank, float(settings.rank)))
     views = Views(predictor, net, since)
     prompter = PromptPredictor(len(lessons.structures), settings.tokens).to(net.device)
 

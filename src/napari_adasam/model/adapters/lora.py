@@ -7,22 +7,37 @@ is unchanged.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from napari_adasam.model.adapters.parts import HEADS, Added, added
 from napari_adasam.model.encoders import Encoder
+
+if TYPE_CHECKING:
+    from napari_adasam.model.adasam import AdaSam
 
 
 @dataclass(frozen=True, slots=True)
 class LoraSettings:
     """Rank, scale numerator and the first adapted unit (see :meth:`Encoder.adapt_index`)."""
 
+    kind: ClassVar[str] = "lora"
+    trains: ClassVar[tuple[str, ...]] = HEADS
     rank: int = 8
     alpha: float = 8.0
     adapt_from: int | None = None
+
+    @property
+    def slices(self) -> int:
+        """LoRA sees every slice for itself."""
+        return 1
+
+    def insert(self, net: AdaSam) -> None:
+        """Into the attention of the encoder."""
+        insert(net.sam.encoder, self)
 
 
 def qv_rows(attention: nn.Module) -> tuple[Tensor, Tensor]:
@@ -38,25 +53,57 @@ def qv_rows(attention: nn.Module) -> tuple[Tensor, Tensor]:
     return torch.arange(out // 3), torch.arange(2 * out // 3, out)
 
 
-class LoraQV(nn.Module):
-    """A frozen ``qkv`` linear with a low-rank update of its q and v rows."""
+class UpdatedQV(Added):
+    """A frozen ``qkv`` linear with an update of its q and v rows.
 
-    def __init__(self, attention: nn.Module, settings: LoraSettings) -> None:
+    It has a linear's ``weight`` and ``bias``, so that one update can be laid over another.
+    """
+
+    rows: Tensor
+
+    def __init__(self, attention: nn.Module) -> None:
         super().__init__()
-        self.base: nn.Linear = attention.qkv  # type: ignore[assignment]
-        self.in_features, self.out_features = self.base.in_features, self.base.out_features
-        rows = qv_rows(attention)
-        width, rank = self.base.in_features, settings.rank
-        self.scale = settings.alpha / rank
-        self.a = nn.Parameter(torch.randn(2, rank, width) * 0.01)
-        self.b = nn.Parameter(torch.zeros(2, len(rows[0]), rank))
-        self.register_buffer("rows", torch.cat(rows), persistent=False)
+        base: Any = attention.qkv
+        self.base = base
+        self.in_features, self.out_features = int(base.in_features), int(base.out_features)
+        self.register_buffer("rows", torch.cat(qv_rows(attention)), persistent=False)
+
+    def update(self) -> Tensor:
+        """(2, out, in): what is added to the rows of q and of v."""
+        raise NotImplementedError
+
+    @property
+    def weight(self) -> Tensor:
+        """(3·out, in), updated."""
+        base: Tensor = self.base.weight
+        return base.index_add(0, self.rows, self.update().flatten(0, 1))
+
+    @property
+    def bias(self) -> Tensor | None:
+        """(3·out,), frozen."""
+        found: Tensor | None = self.base.bias
+        return found
 
     def forward(self, x: Tensor) -> Tensor:
         """(…, in) to (…, 3·out): one product with the updated weight."""
-        update = (self.b @ self.a).flatten(0, 1) * self.scale
-        weight = self.base.weight.index_add(0, self.rows, update)  # type: ignore[arg-type]
-        return F.linear(x, weight, self.base.bias)
+        return F.linear(x, self.weight, self.bias)
+
+
+class LoraQV(UpdatedQV):
+    """Low-rank update of q and v."""
+
+    kind = "lora"
+
+    def __init__(self, attention: nn.Module, settings: LoraSettings) -> None:
+        super().__init__(attention)
+        rank = settings.rank
+        self.scale = settings.alpha / rank
+        self.a = nn.Parameter(torch.randn(2, rank, self.in_features) * 0.01)
+        self.b = nn.Parameter(torch.zeros(2, len(self.rows) // 2, rank))
+
+    def update(self) -> Tensor:
+        """(2, out, in): (alpha / rank)·B·A."""
+        return (self.b @ self.a) * self.scale
 
 
 def insert(encoder: Encoder, settings: LoraSettings) -> int:
@@ -64,17 +111,11 @@ def insert(encoder: Encoder, settings: LoraSettings) -> int:
     since = encoder.adapt_index(settings.adapt_from)
     encoder.requires_grad_(False)
     for attention in encoder.attentions(since):
-        attention.qkv = LoraQV(attention, settings)
+        if not added(attention, LoraQV.kind):
+            attention.qkv = LoraQV(attention, settings)
     return since
 
 
-def first_adapted(encoder: Encoder) -> int:
-    """The first unit with LoRA in it; the number of units where there is none."""
-    adapted = (i for i, unit in enumerate(encoder.units) if any(isinstance(m, LoraQV) for m in unit.modules()))
-    return next(adapted, len(encoder.units))
-
-
 def parameters(module: nn.Module) -> dict[str, nn.Parameter]:
-    """The LoRA parameters of a module, by name: what is trained, and what is saved."""
-    names = {f"{name}.{key}" for name, m in module.named_modules() if isinstance(m, LoraQV) for key in ("a", "b")}
-    return {name: p for name, p in module.named_parameters() if name in names}
+    """The LoRA parameters of a module, by name."""
+    return added(module, LoraQV.kind)

@@ -14,6 +14,7 @@ from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.ui.commands import Commander
+from napari_adasam.ui.panels.method_choice import MethodChoice
 from napari_adasam.ui.panels.model_choice import ModelChoice
 from napari_adasam.ui.panels.round_plot import LinePlot
 from napari_adasam.ui.section import allow, reason_label
@@ -74,6 +75,7 @@ class LearnPanel(QWidget):
         for label in (self.progress, self.verdict, self.table):
             label.setWordWrap(True)
         self.model = ModelChoice(annotator, commander)
+        self.method = MethodChoice(annotator)
         self.loss_plot = LinePlot("Loss in this round (lower is better)")
         self.dice_plot = LinePlot("Agreement by round (higher is better)")
         self.reason = reason_label()
@@ -94,6 +96,7 @@ class LearnPanel(QWidget):
         self.cancel.setVisible(training)
         self.loss_plot.setVisible(bool(self._losses))
         self.model.refresh()
+        self.method.refresh()
 
     def show_progress(self, progress: RoundProgress) -> None:
         """One step further."""
@@ -143,9 +146,11 @@ class LearnPanel(QWidget):
         layout.addWidget(self.reason, 1, 0, 1, 2)
         layout.addWidget(QLabel("By itself after so many accepted:"), 2, 0)
         layout.addWidget(self.every, 2, 1)
+        layout.addWidget(QLabel("What it adapts:"), 3, 0)
+        layout.addWidget(self.method, 3, 1)
         running = (self.progress, self.bar, self.loss_plot)
         finished = (self.verdict, self.table, self.dice_plot, self.earlier, self.model)
-        for row, widget in enumerate((*running, *finished), start=3):
+        for row, widget in enumerate((*running, *finished), start=4):
             layout.addWidget(widget, row, 0, 1, 2)
 
     def _run(self, command: object, *_: object) -> None:

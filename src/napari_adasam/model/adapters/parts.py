@@ -1,0 +1,110 @@
+"""What all adaptations share: how inserted modules are marked, and the bottleneck that most of them are made of.
+
+An adaptation is a frozen settings object that can insert itself into a model (:class:`Adaptation`). What it inserts is
+made of :class:`Added` modules, which wrap modules of the frozen model under the name ``base`` or stand beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from napari_adasam.model.adasam import AdaSam
+
+CLASSIFIER = ("head.", "feedback.")
+"""The classifier and the gradient feedback to it."""
+HEADS = ("sam.prompt_encoder.", "sam.mask_decoder.", *CLASSIFIER)
+"""Prompt encoder, mask decoder and classifier."""
+
+
+class Adaptation(Protocol):
+    """Settings of one adaptation.
+
+    Attributes
+    ----------
+    kind
+        Its name in files; the :class:`Added` modules that it inserts have the same.
+    trains
+        Beginnings of the names of the parameters of the base that learn beside what is inserted.
+    """
+
+    kind: ClassVar[str]
+    trains: ClassVar[tuple[str, ...]]
+
+    @property
+    def slices(self) -> int:
+        """How many neighbouring slices or frames are encoded together."""
+
+    def insert(self, net: AdaSam) -> None:
+        """Put the adaptation's modules into a model, untrained."""
+
+
+class Added(nn.Module):
+    """A module that an adaptation of this ``kind`` has inserted; what it wraps is called ``base``, and is frozen."""
+
+    kind: ClassVar[str]
+
+
+def added(net: nn.Module, kind: str | None = None) -> dict[str, nn.Parameter]:
+    """The inserted parameters of a module by name, of one kind or of all; shared ones stand under their first name."""
+    names = {
+        f"{name}.{own}" if name else own
+        for name, module in net.named_modules()
+        if isinstance(module, Added) and kind in (None, module.kind)
+        for own, _ in module.named_parameters()
+        if not own.startswith("base.")
+    }
+    return {name: p for name, p in net.named_parameters() if name in names}
+
+
+class Bottleneck(Added):
+    """Down, GELU, up; up is zero at first, so that untrained it gives 0. (…, C) to (…, C)."""
+
+    def __init__(self, channels: int, width: int, kind: str) -> None:
+        super().__init__()
+        self.kind = kind  # type: ignore[misc]
+        self.down, self.up = nn.Linear(channels, width), nn.Linear(width, channels)
+        nn.init.zeros_(self.up.weight)
+        nn.init.zeros_(self.up.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What is to be added to a frozen module's output."""
+        out: Tensor = self.up(nn.functional.gelu(self.down(x)))
+        return out
+
+
+class OfStacks(Added):
+    """A module that must know how many slices of a batch (B·D, …) belong together: ``slices`` is D, 1 by default."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slices = 1
+
+
+@contextmanager
+def stacked(net: nn.Module, slices: int) -> Iterator[None]:
+    """Within, every ``slices`` following images of a batch are neighbours of one stack, in order.
+
+    Other work on the same model may come in between and go back to single images for itself.
+    """
+    modules = [m for m in net.modules() if isinstance(m, OfStacks)]
+    before = [module.slices for module in modules]
+    for module in modules:
+        module.slices = slices
+    try:
+        yield
+    finally:
+        for module, earlier in zip(modules, before, strict=True):
+            module.slices = earlier
+
+
+def by_stack(x: Tensor, slices: int) -> Tensor:
+    """(B·D, …) to (B, D, …). Raises ValueError where the batch holds no whole stacks."""
+    if len(x) % slices:
+        raise ValueError(f"expected a batch of whole stacks of {slices}, got {len(x)} images")
+    return torch.unflatten(x, 0, (-1, slices))
