@@ -331,7 +331,7 @@ def test_doctor_fails_where_something_is_not_sound(
     assert run("doctor").code == code
 
 
-def test_a_model_is_studied_with_the_scan_sector_alone_where_that_is_asked_for(
+def test_a_model_is_studied_with_the_whole_picture_where_that_is_asked_for(
     run: Callable[..., Ended], put_in_place_of: Callable[..., None], tmp_path: Path
 ) -> None:
     used: list[bool] = []
@@ -343,6 +343,6 @@ def test_a_model_is_studied_with_the_scan_sector_alone_where_that_is_asked_for(
     put_in_place_of(
         "napari_adasam.evaluation.run", StudyOptions=dict, STUDIES_BY_NAME={"prompts": study}, write_json=None
     )
-    for further in ([], ["--sector"]):
+    for further in ([], ["--no-sector"]):
         assert run("evaluate", str(tmp_path), "--study", "prompts", *further).code == 0
-    assert used == [False, True]
+    assert used == [True, False]

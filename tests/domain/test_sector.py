@@ -87,3 +87,32 @@ def test_where_nothing_is_found_it_is_the_whole_picture(picture: np.ndarray) -> 
 def test_a_clip_is_looked_at_in_its_brightest_pixels() -> None:
     one, other = speckle((60, 80), 1), speckle((60, 80), 2)
     np.testing.assert_array_equal(brightest([one, other]), np.maximum(one, other))
+
+
+def test_dark_tissue_in_a_painted_interface_is_of_the_scan() -> None:
+    """Whatever is not painted belongs to it, even where there is no echo."""
+    picture = np.full((240, 320), 52, np.uint8)
+    picture[30:200, 60:250] = 2
+    picture[30:110, 60:250] = speckle((80, 190))
+    mask = find_sector(picture).mask((240, 320))
+    truth = np.zeros_like(mask)
+    truth[30:200, 60:250] = True
+    assert (mask & truth).sum() / (mask | truth).sum() > 0.97
+
+
+def test_a_shape_that_would_cut_off_faint_speckle_is_not_trusted() -> None:
+    rng = np.random.default_rng(0)
+    picture = np.zeros((240, 320), np.uint8)
+    picture[30:110, 60:250] = speckle((80, 190))
+    picture[110:200, 60:250] = rng.integers(0, 2, (90, 190))
+    sector = find_sector(picture)
+    assert sector.kind == "polygon"
+    mask = sector.mask((240, 320))
+    assert mask[30:200, 60:250].mean() > 0.96
+    assert mask.mean() < 0.5
+
+
+def test_a_flat_picture_with_one_grain_has_no_hull() -> None:
+    picture = np.zeros((200, 200), np.uint8)
+    picture[90:110, 90:110] = speckle((20, 20))
+    assert find_sector(picture) == whole_picture()

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom import dcmread
 from pydicom.sequence import Sequence
-from pydicom.uid import MPEG2MPML, RLELossless
+from pydicom.uid import HEVCMP51, MPEG2MPML, MPEG4HP41, RLELossless
 from specimens import SPECIMENS
 
 from napari_adasam.domain.errors import InputError
@@ -133,10 +133,11 @@ def test_a_deflated_file_that_unpacks_to_too_much_is_refused_before_it_does(tmp_
     assert "unpacks to more than 256 million bytes" in refusal(tmp_path / "bomb.dcm")
 
 
-def test_video_inside_dicom_says_that_it_is_not_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("syntax", "name"), [(MPEG2MPML, "MPEG2"), (MPEG4HP41, "MPEG-4"), (HEVCMP51, "HEVC")])
+def test_video_inside_dicom_says_that_it_is_not_read(tmp_path: Path, syntax: str, name: str) -> None:
     dataset = dcmread(SPECIMENS["dicom-jpeg-baseline"].save(tmp_path, "a"))
-    dataset.file_meta.TransferSyntaxUID = MPEG2MPML
-    assert "is compressed as MPEG2" in refusal(saved(tmp_path / "b.dcm", dataset))
+    dataset.file_meta.TransferSyntaxUID = syntax
+    assert f"is compressed as {name}" in refusal(saved(tmp_path / "b.dcm", dataset))
 
 
 def test_a_patient_is_named_nowhere(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from session_facts import FRAMES, annotation, reopened, same
 
-from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.errors import InputError, OnlyReadableError
 from napari_adasam.domain.records import Draft
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files import home
@@ -96,7 +96,7 @@ def test_a_session_of_the_first_version_is_opened_and_brought_up_to_date(tmp_pat
 def test_a_second_window_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
     store = Store.create(tmp_path)
     store.save_annotation(annotation())
-    with pytest.raises(InputError, match="open in another window"):
+    with pytest.raises(OnlyReadableError, match="open in another window"):
         Store.open(tmp_path)
     assert same(Store.read(tmp_path).annotations["f1"], annotation())
     store.save_annotation(annotation(fill=2))

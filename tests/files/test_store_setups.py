@@ -12,6 +12,7 @@ from napari_adasam.domain.calibration import NOT_SET, FrameSetup
 from napari_adasam.domain.errors import InputError, StorageError
 from napari_adasam.domain.records import Spacing
 from napari_adasam.domain.sector import rectangle, whole_picture
+from napari_adasam.domain.versions import Remark
 from napari_adasam.files import schema
 from napari_adasam.files.store import DATABASE, Store
 
@@ -59,12 +60,31 @@ def test_a_session_of_the_first_version_opens_with_everything_it_holds(tmp_path:
     store.close()
     as_version_1(tmp_path)
     store = Store.open(tmp_path)
-    assert version(tmp_path) == schema.VERSION == 2
+    assert version(tmp_path) == schema.VERSION
     store.save_setups({}, {"f1": SETUP})
     record = reopened(store)
     assert record.frames == FRAMES
     assert record.annotations["f1"].labels.any()
     assert record.setups == {"f1": SETUP}
+
+
+def test_a_session_of_the_second_version_is_read_as_it_is_and_brought_up_to_date_when_opened(tmp_path: Path) -> None:
+    store = Store.create(tmp_path)
+    store.save_frames(FRAMES)
+    store.save_annotation(annotation())
+    store.close()
+    with sqlite3.connect(tmp_path / DATABASE) as database:
+        for table in ("remarks", "readers"):
+            database.execute(f"DROP TABLE {table}")
+        database.execute("UPDATE schema_version SET version = 2")
+    database.close()
+    assert Store.read(tmp_path).annotations["f1"].labels.any()
+    assert version(tmp_path) == 2, "reading changes nothing"
+    store = Store.open(tmp_path)
+    store.save_remark("f1", Remark("blurred", True))
+    assert len(store.versions("f1")) == 1
+    assert reopened(store).remarks == {"f1": Remark("blurred", True)}
+    assert version(tmp_path) == schema.VERSION
 
 
 def test_a_migration_that_fails_leaves_the_session_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,15 +96,15 @@ def test_a_migration_that_fails_leaves_the_session_as_it_was(tmp_path: Path, mon
             Store.open(tmp_path)
     assert version(tmp_path) == 1
     store = Store.open(tmp_path)
-    assert version(tmp_path) == 2
+    assert version(tmp_path) == schema.VERSION
     assert reopened(store).setups == {}
 
 
 def test_a_session_of_the_next_version_is_refused_and_not_touched(tmp_path: Path) -> None:
     Store.create(tmp_path).close()
     with sqlite3.connect(tmp_path / DATABASE) as database:
-        database.execute("UPDATE schema_version SET version = 3")
+        database.execute("UPDATE schema_version SET version = ?", (schema.VERSION + 1,))
     database.close()
     with pytest.raises(InputError, match="newer version"):
         Store.open(tmp_path)
-    assert version(tmp_path) == 3
+    assert version(tmp_path) == schema.VERSION + 1

@@ -13,7 +13,7 @@ from napari_adasam.domain.settings import LossWeights, PromptSettings
 from napari_adasam.model import pseudo
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas
-from napari_adasam.model.pseudo import Doubt, PseudoLabel, pseudo_labels, ramp, unlabelled_loss
+from napari_adasam.model.pseudo import Doubt, PseudoLabel, Seen, pseudo_labels, ramp, unlabelled_loss
 from napari_adasam.model.sam import PromptBatch, SamNet
 
 SURE, UNSURE = 5.0, 0.5
@@ -50,7 +50,7 @@ def test_no_prompt_comes_from_the_padding(teacher: AdaSam) -> None:
     embedding = embed(teacher, wide)
     embedding[0, 0, 2:] = 9.0  # the padding lights up more than anything else
     frame = Canvas(32, 64, 64)
-    for structure, label in enumerate(pseudo_labels(teacher, embedding, PromptSettings(), Doubt(0.95), frame)):
+    for structure, label in enumerate(pseudo_labels(teacher, embedding, PromptSettings(), Doubt(0.95), Seen(frame))):
         assert label.index == structure
         assert len(label.prompts) == 1
         assert label.prompts[0].box == (0, 0, 31, 15)
@@ -60,9 +60,22 @@ def test_no_prompt_comes_from_the_padding(teacher: AdaSam) -> None:
     assert any(point.y > 32 for label in unaware for prompt in label.prompts for point in prompt.points)
 
 
+def test_nothing_is_asked_or_taught_outside_of_a_region(teacher: AdaSam, embedding: torch.Tensor) -> None:
+    region = np.zeros((64, 64), np.bool_)
+    region[:, :32] = True
+    embedding[0, 0, :, 2:] = 9.0  # an interface that lights up more than anything else
+    labels = pseudo_labels(teacher, embedding, PromptSettings(), Doubt(0.5), Seen(Canvas(64, 64, 64), region))
+    assert labels
+    for label in labels:
+        half = label.weight.shape[-1] // 2
+        assert not label.weight[:, half:].any()
+        assert label.weight[:, :half].any()
+        assert all(point.x < 32 for prompt in label.prompts for point in prompt.points)
+
+
 def test_a_square_frame_has_no_padding(teacher: AdaSam, embedding: torch.Tensor) -> None:
     first, second = (
-        pseudo_labels(teacher, embedding, PromptSettings(), Doubt(0.95), c) for c in (None, Canvas(64, 64, 64))
+        pseudo_labels(teacher, embedding, PromptSettings(), Doubt(0.95), s) for s in (None, Seen(Canvas(64, 64, 64)))
     )
     assert [label.index for label in first] == [label.index for label in second] == [0, 1]
     for one, other in zip(first, second, strict=True):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_adasam.domain.errors import InputError, StorageError
+from napari_adasam.domain.looks import Look
 from napari_adasam.domain.prompts import Point, Prompt
 from napari_adasam.domain.records import Mask, Suggestion
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
@@ -55,7 +56,8 @@ class FakePredictor:
     prompts: list[tuple[Prompt, NDArray[np.float32] | None]] = field(default_factory=list)
     fails: BaseException | None = None
     fails_on: Callable[[Prompt], bool] = field(default=lambda prompt: False)
-    scores: dict[str, float] = field(default_factory=dict)
+    doubts: dict[str, float] = field(default_factory=dict)
+    looked: list[str] = field(default_factory=list)
     before_answer: Callable[[], None] = field(default=lambda: None)
 
     def info(self) -> ModelInfo:
@@ -76,7 +78,7 @@ class FakePredictor:
         if mask.any():
             box = (float(rows.start), float(columns.start), rows.stop - 1.0, columns.stop - 1.0)
             prompts = (Prompt((Point(rows.start + 1.0, 30.0),), box, DENSE, source="cam"),)
-        score = self.scores.get(frame_id, 0.5 + 0.1 * self.version) if prompts else 0.0
+        score = 0.5 + 0.1 * self.version if prompts else 0.0
         cam = mask.astype(np.float32) * np.float32(0.6)
         return Suggestion(frame_id, value, mask, score, 0.9, prompts, cam, f"v{self.version}")
 
@@ -97,8 +99,13 @@ class FakePredictor:
             mask = mask | disc if point.positive else mask & ~disc
         return SegmentAnswer(mask, 0.9, np.full((4, 4), float(len(self.prompts)), np.float32))
 
-    def embed(self, frame_id: str, pixels: Pixels) -> None:
+    def look(self, frame_id: str, pixels: Pixels, structures: Sequence[Structure], settings: PromptSettings) -> Look:
+        self.looked.append(frame_id)
         self._work()
+        features = np.zeros(4, np.float32)
+        features[len(self.looked) % 4] = 1.0
+        doubt = self.doubts.get(frame_id, 0.0)
+        return Look({one.value: doubt for one in structures}, {}, features, f"v{self.version}")
 
     def go_back(self) -> ModelInfo:
         self.version -= 1

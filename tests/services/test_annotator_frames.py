@@ -129,30 +129,6 @@ def test_at_the_end_it_is_said_and_the_frame_stays(desk: Desk) -> None:
     assert desk.problems == ["No other image is left to be done: 4 of 4 accepted."]
 
 
-def test_least_sure_first(desk: Desk) -> None:
-    first, second, third, fourth = (frame.id for frame in desk.session.frames)
-    desk.annotator.set_order("active")
-    assert desk.annotator.queue == (first, second, third, fourth)
-    assert "least sure here" in desk.annotator.why(second)
-    assert "no suggestion yet" in desk.annotator.why(fourth)
-
-
-def test_after_an_accept_the_least_sure_frame_is_offered_even_if_it_was_passed_by(make: Callable[..., Desk]) -> None:
-    desk = make()
-    ids = [frame.id for frame in desk.session.frames]
-    desk.predictor.scores = dict(zip(ids, (0.9, 0.1, 0.8, 0.7), strict=True))
-    for frame_id in ids:
-        desk.annotator.go_to(frame_id)
-        desk.settle()
-    desk.annotator.set_order("active")
-    desk.annotator.go_to(ids[2])
-    desk.annotator.next()
-    assert desk.current == ids[0], "on without a decision: further down the queue"
-    desk.annotator.go_to(ids[2])
-    desk.accept()
-    assert desk.current == ids[1]
-
-
 def test_a_frame_whose_file_is_gone_is_passed_over_in_one_sentence(desk: Desk) -> None:
     Path(desk.session.frames[3].path).unlink()
     desk.annotator.go_to(desk.session.frames[2].id)

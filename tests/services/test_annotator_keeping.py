@@ -162,13 +162,40 @@ def test_a_home_that_cannot_be_written_is_said_and_work_goes_on(sit: Sit, tmp_pa
     assert len(desk.session.annotations) == 1
 
 
-def test_pictures_open_in_two_windows_are_two_sessions(sit: Sit, tmp_path: Path) -> None:
+def test_pictures_open_in_two_windows_can_only_be_looked_at_in_the_second(sit: Sit, tmp_path: Path) -> None:
     desk, other = sit(), sit()
     open_scans(desk, tmp_path)
+    desk.accept()
     said = open_scans(other, tmp_path)
-    assert len(said) == 1
     assert "open in another window" in said[0]
-    assert stored(other) != stored(desk)
+    assert other.annotator.folder is None
+    assert list(other.session.annotations) == list(desk.session.annotations)
+
+
+def test_work_on_pictures_that_were_moved_is_found_again(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    desk.accept()
+    kept = stored(desk)
+    desk.annotator.close()
+    (tmp_path / "scans").rename(tmp_path / "renamed")
+    again = sit()
+    said = again.annotator.open([tmp_path / "renamed"])
+    assert "Your earlier work is here again: 1 of 3 accepted." in said
+    assert f"3 images were found again in {tmp_path / 'renamed'}." in said
+    assert stored(again) == kept
+    again.settle()
+    assert again.session.suggestions(again.current)
+
+
+def test_a_copy_of_pictures_is_not_the_work_on_the_first(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    desk.accept()
+    desk.annotator.close()
+    again = sit()
+    assert again.annotator.open([write_images(tmp_path / "copy", 3)]) == []
+    assert len(again.session.annotations) == 0
 
 
 def test_a_session_that_was_put_elsewhere_is_found_there(sit: Sit, tmp_path: Path) -> None:

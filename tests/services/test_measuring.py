@@ -15,6 +15,7 @@ from dicom_pictures import picture, region, saved
 from PIL import Image
 
 from napari_adasam.domain.errors import InputError, StorageError
+from napari_adasam.domain.sector_finding import find_sector
 from napari_adasam.services.measuring import MeasureReport, measure_dataset
 
 PIXELS = (np.arange(60 * 90) % 200).astype(np.uint8).reshape(60, 90)
@@ -216,3 +217,26 @@ def test_thickness_of_real_muscles_is_the_same_from_the_belly_as_from_its_aponeu
     )
     assert len(belly) == len(between) == 30
     assert np.abs(between / belly - 1).max() < 0.01
+
+
+def test_what_is_not_of_the_scan_is_left_out_of_echo_intensity(tmp_path: Path) -> None:
+    folder = make(tmp_path / "set", {"a": BELLY})
+    scan, labels = np.full((120, 160), 52, np.uint8), np.zeros((120, 160), np.uint8)
+    scan[20:100, 30:130] = np.random.default_rng(0).integers(20, 200, (80, 100))
+    labels[40:60, 20:120] = 1
+    Image.fromarray(scan).save(folder / "images" / "a.png")
+    Image.fromarray(labels).save(folder / "labels" / "a.png")
+    found = {}
+    for sector in (True, False):
+        out = tmp_path / f"{sector}.csv"
+        measure_dataset(folder, out, (), lambda done, total, what: None, sector)
+        rows = table(out)
+        note = next(row["note"] for row in rows if row["measure"] == "echo intensity mean")
+        found[sector] = (value(rows, "a", "structure 1", "echo intensity mean")[0], note)
+        assert value(rows, "a", "structure 1", "area")[0] == 2000
+    kept = (labels == 1) & find_sector(scan).mask(scan.shape)
+    assert 1750 < kept.sum() < 1850
+    assert found[True][0] == pytest.approx(scan[kept].mean(), abs=1e-4)
+    assert f"{2000 - kept.sum()} px outside the scan sector left out" in found[True][1]
+    assert found[False][0] == pytest.approx(scan[40:60, 20:120].mean(), abs=1e-4)
+    assert "left out" not in found[False][1]

@@ -71,13 +71,13 @@ def test_the_model_is_loaded_once_at_the_first_use(monkeypatch: pytest.MonkeyPat
 
 def test_a_frame_is_encoded_once(predictor: ModelPredictor, runs: list[str]) -> None:
     pixels = picture(0)
-    predictor.embed("a", pixels)
+    predictor.embedding("a", pixels)
     assert runs == ["front", "back"]
     predictor.suggest("a", pixels, (BELLY,), PromptSettings())
     predictor.segment("a", pixels, Prompt(points=(Point(3, 3),)), None)
-    predictor.embed("a", pixels)
+    predictor.embedding("a", pixels)
     assert runs == ["front", "back"]
-    predictor.embed("b", picture(1))
+    predictor.embedding("b", picture(1))
     assert runs == ["front", "back"] * 2
 
 
@@ -90,11 +90,11 @@ def test_the_embedding_is_the_encoders_but_for_half_precision(predictor: ModelPr
 
 
 def test_a_forgotten_frame_is_encoded_anew(predictor: ModelPredictor, runs: list[str]) -> None:
-    predictor.embed("a", picture(0))
+    predictor.embedding("a", picture(0))
     predictor.forget("a")
     predictor.forget("never seen")
     assert predictor.activations.size == 0
-    predictor.embed("a", picture(0))
+    predictor.embedding("a", picture(0))
     assert runs == ["front", "back"] * 2
 
 
@@ -129,7 +129,7 @@ def test_a_student_adapted_earlier_than_usual_moves_the_cut(predictor: ModelPred
     net = serving_depth_5(predictor)
     usual = predictor.cut
     assert usual == 2
-    predictor.embed("a", picture(0))
+    predictor.embedding("a", picture(0))
     student = student_of(net, adapt_from=1)
     from tiny import embed
 
@@ -184,7 +184,7 @@ def test_an_embedding_that_is_not_finite_is_an_error_and_is_not_kept(predictor: 
         predictor.net.sam.encoder.units[-1].neck[0].weight.fill_(float("nan"))
     for _ in range(2):
         with pytest.raises(ModelError, match="no usable embedding"):
-            predictor.embed("a", picture(0))
+            predictor.embedding("a", picture(0))
 
 
 def test_the_cache_drops_the_least_recently_used_by_bytes() -> None:

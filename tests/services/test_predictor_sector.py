@@ -35,20 +35,26 @@ def regions() -> Regions:
 
 
 def test_without_the_setting_a_sector_changes_nothing(net: AdaSam, regions: Regions) -> None:
-    one, other = ModelPredictor(CPU), ModelPredictor(CPU, regions)
+    off = replace(CPU, use_sector=False)
+    one, other = ModelPredictor(off), ModelPredictor(off, regions)
     assert torch.equal(one.embedding("a", picture(0)), other.embedding("a", picture(0)))
     assert other.seen("a", picture(0)) == ("a", None)
 
 
-def test_with_it_nothing_is_seen_or_said_outside(net: AdaSam, regions: Regions) -> None:
-    predictor = ModelPredictor(replace(CPU, use_sector=True), regions)
+def test_by_itself_nothing_is_seen_or_said_outside(net: AdaSam, regions: Regions) -> None:
+    predictor = ModelPredictor(CPU, regions)
     pixels = picture(0)
     mask = regions.of("a", pixels).mask
-    changed = np.where(mask, pixels, 255 - pixels).astype(np.uint8)
+    outside = np.full(pixels.shape, 52, np.uint8)  # a flat screen, and the same with a bar and text
+    pixels, changed = np.where(mask, pixels, outside), np.where(mask, pixels, outside)
+    changed[2:30, -6:] = np.linspace(255, 0, 28).astype(np.uint8)[:, None]
+    changed[32:36, -12::2] = 200
+    changed[mask] = pixels[mask]
     before = predictor.embedding("a", pixels)
     predictor.forget("a")
     assert torch.equal(before, predictor.embedding("a", changed))
-    grey, valid = predictor.square(pixels, regions.of("a", pixels))
+    grey, valid = predictor.square(changed, regions.of("a", pixels))
+    assert torch.equal(grey, predictor.square(pixels, None)[0])
     assert not grey[valid == 0].any()
     (suggestion,) = predictor.suggest("a", pixels, (BELLY,), PromptSettings(presence=0.0))
     assert not suggestion.cam[~mask].any()
@@ -57,7 +63,7 @@ def test_with_it_nothing_is_seen_or_said_outside(net: AdaSam, regions: Regions) 
 
 
 def test_another_sector_is_encoded_anew(net: AdaSam, regions: Regions) -> None:
-    predictor = ModelPredictor(replace(CPU, use_sector=True), regions)
+    predictor = ModelPredictor(CPU, regions)
     before = predictor.embedding("a", picture(0))
     regions.set("a", rectangle(0, 0, picture(0).shape[0] - 1, 12, "by hand"))
     assert not torch.equal(before, predictor.embedding("a", picture(0)))

@@ -83,7 +83,8 @@ def test_frames_of_a_saved_session_are_opened_when_they_are_read(folder: Path) -
     frames = [frame for clip in open_paths([folder]).clips for frame in clip.frames]
     (folder / "scan3.png").unlink()
     sources = Sources()
-    problems = sources.add_frames(frames)
+    sources.add_frames(frames)
+    problems = sources.missing()
     assert len(problems) == 1
     assert "scan3.png is not there any more" in problems[0]
     assert sources.read(frames[0].id).shape == (HEIGHT, WIDTH)

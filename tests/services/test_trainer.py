@@ -14,8 +14,11 @@ from napari_adasam.domain.errors import ModelError
 from napari_adasam.domain.overlap import dice
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.settings import LossWeights, Method, ModelSettings, PromptSettings, TrainSettings
-from napari_adasam.model import adaptation, checkpoints, pseudo, registry
+from napari_adasam.model import adaptation, checkpoints, pseudo, registry, supervision
 from napari_adasam.model.adapters import lora
+from napari_adasam.model.adasam import AdaSam
+from napari_adasam.model.classifier import ClassMap
+from napari_adasam.model.sam import PromptBatch, SamNet
 from napari_adasam.services import trainer as trainer_module
 from napari_adasam.services.gate import Past
 from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
@@ -269,6 +272,52 @@ def test_the_warm_up_sees_labelled_frames_alone(serving: Serving, monkeypatch: p
 def test_nothing_accepted_is_one_sentence(serving: Serving) -> None:
     with pytest.raises(ModelError, match="no accepted frame"):
         next(RoundTrainer(serving(), SHORT).round([], unlabelled(3), (BELLY,)))
+
+
+@pytest.mark.parametrize("full", [MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")])
+def test_where_memory_is_full_the_round_goes_on_with_fewer_prompts(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, full: Exception
+) -> None:
+    asked: list[int] = []
+    real = supervision.decode
+
+    def hungry(net: SamNet, embeddings: torch.Tensor, prompts: PromptBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        asked.append(len(embeddings))
+        if len(embeddings) > 1:
+            raise full
+        return real(net, embeddings, prompts)
+
+    net = tiny_net(structures=(BELLY, BONE))
+    monkeypatch.setattr(supervision, "decode", hungry)
+    trainer = RoundTrainer(serving(see_everything(net)), replace(SHORT, most_prompts=4), LET_PASS)
+    *steps, report = trainer.round(labelled(2), [], (BELLY, BONE))
+    assert max(asked) > 1
+    assert asked[-1] == 1
+    assert report.accepted
+    assert next(one.what for one in steps if one.step) == "learning more slowly, because memory is short"
+    asked.clear()
+    to_the_end(trainer.round(labelled(2), [], (BELLY, BONE)))
+    assert set(asked) == {1}
+
+
+def see_everything(net: AdaSam) -> AdaSam:
+    """Make the CAM of every structure positive everywhere, so that each frame is asked with more than one prompt."""
+    assert isinstance(net.head, ClassMap)
+    with torch.no_grad():
+        net.head.maps.bias.fill_(3.0)
+    return net
+
+
+def test_memory_that_is_full_all_the_same_ends_the_round(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hungry(*_: object) -> torch.Tensor:
+        raise MemoryError
+
+    predictor = serving()
+    info = predictor.info()
+    monkeypatch.setattr(trainer_module, "labelled_loss", hungry)
+    with pytest.raises(MemoryError):
+        to_the_end(RoundTrainer(predictor, SHORT).round(labelled(2), [], (BELLY,)))
+    assert predictor.info() == info
 
 
 def test_a_loss_that_is_not_a_number_ends_the_round_and_changes_nothing(

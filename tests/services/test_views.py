@@ -84,7 +84,6 @@ def test_labels_tell_where_a_view_shows_nothing(serving: Serving) -> None:
 
 def test_outside_of_the_sector_nothing_is_learned(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     predictor, regions = serving(), Regions()
-    monkeypatch.setattr(predictor, "settings", replace(predictor.settings, use_sector=True))
     monkeypatch.setattr(predictor, "_regions", regions)
     student, since = RoundTrainer(predictor, SHORT)._student((BELLY,))
     views, frame = Views(predictor, student, since), labelled(1)[0]

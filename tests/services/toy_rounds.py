@@ -16,7 +16,7 @@ from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
 
 BONE = Structure(2, "bone")
-SHORT = TrainSettings(steps=2, batch=1, views=2, warm_up=0.0, rank=2, lr=1e-2)
+SHORT = TrainSettings(steps=2, batch=1, views=2, warm_up=0.0, unlabelled_every=1, rank=2, lr=1e-2)
 LET_PASS, REFUSE = LearnSettings(max_fall=2, max_fall_structure=2), LearnSettings(max_fall=-2)
 Serving = Callable[..., ModelPredictor]
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from napari_adasam.domain.records import Spacing
+from napari_adasam.domain.ticks import Ticks
 from napari_adasam.ui.dock import AdasamDock
 from napari_adasam.ui.marking import Mark
+from napari_adasam.ui.panels.scale import NO_MARKS
 from napari_adasam.ui.placement import Placement
 from napari_adasam.ui.tools import Tool
 
@@ -115,3 +119,46 @@ def test_the_layer_may_be_deleted(opened: AdasamDock) -> None:
     opened.scale_panel.set.click()
     opened.marking.add((10.0, 10.0))
     assert opened.marking.layer in opened.viewer.layers
+
+
+@pytest.fixture
+def with_ruler(tmp_path: Path) -> Path:
+    drawn = np.full((240, 320), 50, np.uint8)
+    drawn[30:210, 60:240] = np.random.default_rng(0).integers(20, 200, (180, 180))
+    for place in range(30, 200, 41):
+        drawn[place, 256:262] = 200
+    Image.fromarray(drawn).save(tmp_path / "scan.png")
+    return tmp_path / "scan.png"
+
+
+def test_marks_of_a_ruler_are_proposed_and_the_clinician_says_what_they_mean(
+    dock: AdasamDock, with_ruler: Path, qtbot: Any
+) -> None:
+    dock.open([with_ruler])
+    wait_idle(dock, qtbot)
+    panel = dock.scale_panel
+    panel.ruler.click()
+    assert panel.hint.text().startswith("Found 5 marks, one every 41.0 px.")
+    assert scaled(dock) == [None]
+    panel.length.setValue(5.0)
+    panel.here.click()
+    (scale,) = scaled(dock)
+    assert (scale.y_mm, scale.x_mm, scale.source) == (pytest.approx(5 / 41), pytest.approx(5 / 41), "by hand")
+    dock.commander.run("undo")
+    assert scaled(dock) == [None]
+
+
+def test_where_no_ruler_is_certain_it_is_said(opened: AdasamDock) -> None:
+    said: list[str] = []
+    opened.commander.problem.connect(said.append)
+    opened.scale_panel.ruler.click()
+    assert said == [NO_MARKS]
+    assert opened.marking.mark is None
+
+
+def test_a_click_puts_a_line_by_hand_in_place_of_a_proposal(opened: AdasamDock) -> None:
+    opened.marking.propose(Ticks((10.0, 10.0), (50.0, 10.0), 5))
+    assert opened.marking.complete
+    opened.marking.add((5.0, 5.0))
+    assert opened.marking.ticks is None
+    assert opened.marking.points == [(5.0, 5.0)]

@@ -13,6 +13,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from napari_adasam.domain.looks import Look
 from napari_adasam.domain.prompts import Point, Prompt
 from napari_adasam.domain.records import Labels, Suggestion
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
@@ -67,8 +68,8 @@ class BrightnessPredictor:
             mask = mask | disc if point.positive else mask & ~disc
         return SegmentAnswer(mask, 0.9, np.zeros((4, 4), np.float32))
 
-    def embed(self, frame_id: str, pixels: Pixels) -> None:
-        return None
+    def look(self, frame_id: str, pixels: Pixels, structures: Sequence[Structure], settings: PromptSettings) -> Look:
+        return Look({}, {}, np.array([1.0, 0.0], np.float32), self.info().fingerprint)
 
     def go_back(self) -> ModelInfo:
         self.version -= 1

@@ -15,12 +15,16 @@ def measure_labels(
     dataset: Annotated[Path, typer.Argument(help="A folder with labels/, and images/ and index.csv where there are.")],
     out: Annotated[Path, typer.Option(metavar="CSV", help="The table; one row a figure.")],
     structures: StructureNames = "",
+    sector: Annotated[
+        bool,
+        typer.Option("--sector/--no-sector", help="Whether echo intensity leaves out what is not of the scan."),
+    ] = True,
 ) -> None:
     """Area, thickness, perimeter, position, echo intensity of the label images of a data set."""
     from napari_adasam.services.measuring import measure_dataset
 
     with progress("label images") as advance:
-        report = measure_dataset(dataset, out, names_of(structures), advance)
+        report = measure_dataset(dataset, out, names_of(structures), advance, sector)
     for problem in report.problems:
         typer.echo(problem, err=True)
     show({"images": report.images, "rows": report.rows, "problems": list(report.problems)})

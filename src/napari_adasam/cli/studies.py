@@ -10,6 +10,7 @@ import typer
 
 from napari_adasam.cli.program import BUNDLED, AdapterBase, Changes, StructureNames, app, names_of, progress, show
 from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.queue import ORDERS, Order
 from napari_adasam.domain.settings import ModelSettings, Settings
 from napari_adasam.domain.switches import with_settings
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from napari_adasam.evaluation.run import StudyOptions
     from napari_adasam.evaluation.subjects import Names, Part
 
-STUDIES = ("prompts", "labels")
+STUDIES = ("prompts", "labels", "session")
 
 
 HeldBack = Annotated[
@@ -27,7 +28,15 @@ Validation = Annotated[
     bool, typer.Option("--validation", help="Only groups that models are chosen on, not trained on or reported.")
 ]
 Gated = Annotated[bool, typer.Option("--gated", help="For the study labels: hold some images out, as the window does.")]
-Sector = Annotated[bool, typer.Option("--sector", help="The model sees nothing outside the scan sector that is found.")]
+Sector = Annotated[
+    bool, typer.Option("--sector/--no-sector", help="Whether the model sees nothing outside the scan sector.")
+]
+Orders = Annotated[
+    str, typer.Option("--orders", metavar="ORDER,…", help="For the study session: active, random, file, or several.")
+]
+Learning = Annotated[
+    bool | None, typer.Option("--learning/--static", help="For the study session: only with, or without, learning.")
+]
 StartName = Annotated[
     str | None,
     typer.Option(
@@ -65,27 +74,26 @@ def evaluate(
     input_size: Annotated[int | None, typer.Option(help="Side of the model's square input, in pixels.")] = None,
     held_back: HeldBack = False,
     validation: Validation = False,
-    sector: Sector = False,
+    sector: Sector = True,
     against: Against = None,
     structures: StructureNames = "",
     clicks: Annotated[bool, typer.Option(help="Count clicks to IoU 0.90 (slow).")] = True,
     limit: Annotated[int | None, typer.Option(help="At most this many images.")] = None,
     methods: Methods = "start,adasam",
     labels: Labels = "10",
-    seeds: Annotated[int, typer.Option(help="Trainings, with seeds from 0 on, for the study labels.")] = 3,
+    seeds: Annotated[int, typer.Option(help="Seeds from 0 on, for the studies labels and session.")] = 3,
     gated: Gated = False,
     ablation: Ablation = False,
     changes: Changes = None,
     table: Table = None,
+    orders: Orders = "active,random,file",
+    learning: Learning = None,
 ) -> None:
     """Figures on images that the model never saw.
 
     The study labels goes on where it was stopped: what the file of --json holds already is not run again.
     """
     _check(study)
-    from napari_adasam.services.torch_start import keep_triton_out
-
-    keep_triton_out()
     folder, part = test or dataset, part_of(held_back, validation)
     start = _start(study, folder, model)
     start = replace(start, input_size=input_size or start.input_size, use_sector=sector, base=base)
@@ -95,12 +103,17 @@ def evaluate(
         options = _of_labels(settings, part, which, names_of(structures), limit, gated, ablation, json_file)
     else:
         options = _of_images(settings, part, names_of(structures), against, limit, clicks)
+        options = _of_session(options, settings, seeds, orders, learning)
     _report(_measured(study, folder, options), json_file, table)
 
 
 def _check(study: str) -> None:
+    """InputError if there is no such study; triton is kept out before torch is imported."""
     if study not in STUDIES:
         raise InputError(f'There is no study "{study}". Nothing was measured. Choose one of: {", ".join(STUDIES)}.')
+    from napari_adasam.services.torch_start import keep_triton_out
+
+    keep_triton_out()
 
 
 def part_of(held_back: bool, validation: bool) -> Part:
@@ -123,6 +136,19 @@ def _of_images(
 
     others = tuple(model_at(one) for one in against or ())
     return StudyOptions(model=settings.model, part=part, names=names, against=others, limit=limit, clicks=clicks)
+
+
+def _of_session(
+    options: StudyOptions, settings: Settings, seeds: int, orders: str, learning: bool | None
+) -> StudyOptions:
+    return replace(
+        options,
+        prompts=settings.prompts,
+        train=settings.train,
+        seeds=tuple(range(seeds)),
+        orders=orders_of(orders),
+        learning=(True, False) if learning is None else (learning,),
+    )
 
 
 def _of_labels(
@@ -172,6 +198,15 @@ def _report(result: dict[str, Any], json_file: Path | None, table_file: Path | N
 
         write_whole(table_file, table(result.get("summary", [])).encode())
     show(result)
+
+
+def orders_of(text: str) -> tuple[Order, ...]:
+    """Orders from "active,random"; InputError for one that is none."""
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in ORDERS:
+            raise InputError(f'There is no order "{name}". Nothing was measured. Choose of: {", ".join(ORDERS)}.')
+    return tuple(one for name in names for one in ORDERS if one == name)
 
 
 def counts_of(text: str) -> tuple[int, ...]:

@@ -11,6 +11,10 @@ class InputError(AdasamError):
     """A file, folder, checkpoint or argument that cannot be used. Exit code 2 on the command line."""
 
 
+class OnlyReadableError(InputError):
+    """A session that can be read but not written now: another window has it, or its folder may not be written to."""
+
+
 class StorageError(AdasamError):
     """A write that did not reach the disk. What was on disk before is unchanged."""
 

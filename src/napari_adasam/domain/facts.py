@@ -11,11 +11,12 @@ from psygnal import Signal
 
 from napari_adasam.domain.calibration import NOT_SET, FrameSetup
 from napari_adasam.domain.history import NO_PROMPT, FrameContent, History
-from napari_adasam.domain.packing import NO_LABELS, PackedAnnotation, PackedAnnotations, PackedLabels
+from napari_adasam.domain.packing import NO_LABELS, LabelImage, PackedAnnotation, PackedAnnotations
 from napari_adasam.domain.prompts import Box, Point
 from napari_adasam.domain.records import Annotation, Frame, FrameStatus, Labels, Suggestion
 from napari_adasam.domain.shelf import Shelf
 from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
+from napari_adasam.domain.versions import NO_REMARK, Remark
 
 Prompts = tuple[tuple[Point, ...], Box | None]
 
@@ -26,7 +27,7 @@ class FrameRecord:
     ``own`` is the frame as its file has it; ``frame`` has the scale that holds now.
     """
 
-    __slots__ = ("content", "frame", "history", "own", "revision", "setup")
+    __slots__ = ("content", "frame", "history", "own", "remark", "revision", "setup")
 
     def __init__(self, frame: Frame) -> None:
         self.own = self.frame = frame
@@ -34,6 +35,11 @@ class FrameRecord:
         self.content = FrameContent()
         self.history = History()
         self.revision = 0
+        self.remark = NO_REMARK
+
+    def move(self, path: str) -> None:
+        """The same picture lies in another place."""
+        self.own, self.frame = replace(self.own, path=path), replace(self.frame, path=path)
 
     def set_up(self, setup: FrameSetup) -> None:
         """Take the scale and the sector that a person has set."""
@@ -68,7 +74,7 @@ class Annotations(Mapping[str, Annotation]):
             raise KeyError(frame_id)
         return annotation
 
-    def packed(self, frame_id: str) -> PackedLabels:
+    def packed(self, frame_id: str) -> LabelImage:
         """The labels of an accepted frame as they lie in memory; they may be opened on another thread."""
         content = self._records[frame_id].content
         if content.acceptance is None or content.labels is None:
@@ -103,6 +109,7 @@ class Facts:
     ticks_changed = Signal(str)
     setup_changed = Signal(str)
     """The scale or the sector of a frame was set by hand, or taken back."""
+    remark_changed = Signal(str)
 
     def __init__(self, structures: Sequence[Structure] = MUSCLE_PRESET) -> None:
         self._structures = tuple(structures)
@@ -110,7 +117,10 @@ class Facts:
         self._records: dict[str, FrameRecord] = {}
         self._current: str | None = None
         self._shelf = Shelf()
-        self._opened: tuple[PackedLabels | None, Labels] = (None, np.zeros((0, 0), dtype=np.uint8))
+        self._counted = (-1, 0)
+        self.moves = 0
+        """How often the list of frames or the status of one has changed."""
+        self._opened: tuple[LabelImage | None, Labels] = (None, np.zeros((0, 0), dtype=np.uint8))
 
     @property
     def frames(self) -> tuple[Frame, ...]:
@@ -139,6 +149,21 @@ class Facts:
         """What a person has set for a frame."""
         return self._records[frame_id].setup
 
+    @property
+    def accepted(self) -> int:
+        """How many frames are accepted; counted anew only when a status has changed."""
+        if self._counted[0] != self.moves:
+            self._counted = (self.moves, len(self.annotations))
+        return self._counted[1]
+
+    def remark(self, frame_id: str) -> Remark:
+        """The note on a frame; ``unusable`` means something only while it is skipped."""
+        return self._records[frame_id].remark
+
+    def is_unusable(self, frame_id: str) -> bool:
+        """Whether a frame was left out as unusable."""
+        return self.status(frame_id) is FrameStatus.SKIPPED and self.remark(frame_id).unusable
+
     def step(self, frame_id: str) -> object:
         """Stands for what a frame holds now: the same object again means that it holds the same again."""
         return self._records[frame_id].content
@@ -163,7 +188,7 @@ class Facts:
             self._opened = (packed, packed.open())
         return self._opened[1]
 
-    def packed(self, frame_id: str) -> PackedLabels | None:
+    def packed(self, frame_id: str) -> LabelImage | None:
         """The labels as they lie in memory; ``None`` where nothing is labelled."""
         return self._records[frame_id].content.labels
 

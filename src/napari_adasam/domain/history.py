@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from napari_adasam.domain.packing import PackedLabels, PackedMask
+from napari_adasam.domain.packing import LabelImage, PackedMask
 from napari_adasam.domain.prompts import Box, Point
 from napari_adasam.domain.records import Annotation, FrameStatus, MaskOrigin
 from napari_adasam.domain.shelf import SuggestionSet
@@ -53,7 +53,7 @@ class Acceptance:
 class EarlierVersion:
     """The accepted version of a frame that a reopened session found on the disk."""
 
-    labels: PackedLabels
+    labels: LabelImage
     facts: Acceptance
 
 
@@ -84,7 +84,7 @@ class FrameContent:
     """
 
     status: FrameStatus = FrameStatus.NEW
-    labels: PackedLabels | None = None
+    labels: LabelImage | None = None
     suggested: SuggestionSet | None = None
     adopted: Mapping[int, PackedMask] = field(default_factory=_nothing)
     prompts: Mapping[int, StructurePrompt] = field(default_factory=_nothing)

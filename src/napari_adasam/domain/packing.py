@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -33,6 +33,30 @@ class PackedLabels:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredLabels:
+    """A label image that lies elsewhere, such as on the disk, and is read each time it is opened.
+
+    Parameters
+    ----------
+    name
+        Of its content: label images of one name are equal.
+    read
+        Reads it, (height, width) uint8; raises InputError if it is damaged.
+    """
+
+    shape: tuple[int, int]
+    name: str
+    read: Callable[[], Labels] = field(repr=False, compare=False)
+
+    def open(self) -> Labels:
+        """Read (height, width) uint8, read-only. Raises InputError."""
+        return self.read()
+
+
+LabelImage = PackedLabels | StoredLabels
+
+
+@dataclass(frozen=True, slots=True)
 class PackedMask:
     """A mask, one bit a pixel, zlib-compressed."""
 
@@ -54,10 +78,10 @@ class PackedMask:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PackedAnnotation:
-    """An accepted annotation with its labels compressed."""
+    """An accepted annotation with its labels compressed, or still on the disk."""
 
     bare: Annotation
-    labels: PackedLabels
+    labels: LabelImage
 
     @classmethod
     def of(cls, annotation: Annotation) -> PackedAnnotation:
@@ -77,6 +101,10 @@ class PackedAnnotations(Mapping[str, Annotation]):
 
     def __getitem__(self, frame_id: str) -> Annotation:
         return self._packed[frame_id].open()
+
+    def packed(self, frame_id: str) -> PackedAnnotation | None:
+        """The annotation with its labels as they lie in memory or on the disk; ``None`` if there is none."""
+        return self._packed.get(frame_id)
 
     def __contains__(self, frame_id: object) -> bool:
         return frame_id in self._packed

@@ -1,9 +1,11 @@
 """Finds the scan sector in a picture: a rectangle (linear probe) or a fan (curved probe), among a scanner's interface.
 
 Tissue is speckle: neighbouring pixels of a row differ. An interface is flat, its grey wedge changes along columns only,
-and its text is thin. So: 1. mark pixels that differ from their right neighbour; 2. keep places where many do, drop
-what is thin, take the largest piece; 3. fit a rectangle and a fan to it, take the one that overlaps it more; 4. put
-the edges where the marks begin. Where neither fits well, the whole picture is the sector.
+and its text is thin. So: 1. mark pixels that differ from their right neighbour, or from a grey that the interface is
+painted with; 2. keep places where many are marked, drop what is thin, take the largest piece; 3. fit a rectangle and a
+fan to it, take the one that overlaps it more; 4. put the edges where the marks begin; 5. look for faint speckle outside
+of it. Where neither fits well, or much faint speckle would be cut off, the sector is the hull of all that is speckle:
+rather too large than too small.
 """
 
 from __future__ import annotations
@@ -13,11 +15,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial import ConvexHull
 
 from napari_adasam.domain.records import Mask
 from napari_adasam.domain.sector import Fan, Sector, Vertex, rectangle, whole_picture
 
-STEP = 2
+STEP, FAINT_STEP = 2, 1
 """Neighbours differ if their grey values (0 to 255) are at least so far apart; compression noise on black is less."""
 DENSE = 0.2
 """Share of such pixels around a place that makes it tissue."""
@@ -27,6 +30,14 @@ GOOD_FIT = 0.75
 FAN_GAIN = 0.02
 """A fan must overlap so much more than a rectangle does."""
 SMALLEST_PICTURE = 48
+CUT_OFF = 0.06
+"""A shape that leaves out speckle of more than this share of its own size is not trusted."""
+PAINTED = 0.1
+"""Share of the picture's border pixels that one grey must have to be taken for the interface's."""
+DARKEST_PAINT = 8
+"""Flat places darker than this may be tissue without an echo."""
+HULL_SHARE = 0.9
+"""A hull that is larger than this share of the picture is the whole picture."""
 EDGE_SHARE = 0.35
 """An edge lies at the outermost line that has this share of the marks of a line inside."""
 
@@ -42,19 +53,45 @@ def find_sector(grey: NDArray[np.uint8]) -> Sector:
         raise ValueError(f"expected (height, width) in uint8, got {grey.shape} in {grey.dtype}")
     if min(grey.shape) < SMALLEST_PICTURE:
         return whole_picture()
-    marks = _marks(grey)
+    marks = _marks(grey, STEP)
     tissue = _tissue(marks)
     if tissue.mean() < SMALLEST_SHARE:
         return whole_picture()
+    best = _best_fit(tissue, marks)
+    beside = _beside_paint(grey)
+    if beside.any() and (best is None or best.kind != "fan"):
+        marks |= beside
+        tissue = _tissue(marks)
+        best = _best_fit(tissue, marks)
+    faint = _tissue(marks | _marks(grey, FAINT_STEP))
     shape = (grey.shape[0], grey.shape[1])
+    if best is not None:
+        inside = best.mask(shape)
+        if (_shrunk(faint) & ~inside).sum() <= CUT_OFF * inside.sum():
+            return best if inside.mean() <= 0.99 else whole_picture()
+    return _hull(_shrunk(tissue | faint))
+
+
+def _best_fit(tissue: Mask, marks: Mask) -> Sector | None:
+    """The rectangle, or the fan if it fits clearly better; ``None`` where neither does well."""
+    shape = (tissue.shape[0], tissue.shape[1])
     box, fan = _fit_rectangle(tissue, marks), _fit_fan(tissue, marks)
     scored = [(_overlap(one.mask(shape), tissue), one) for one in (box, fan) if one is not None]
     if len(scored) == 2 and scored[1][0] < scored[0][0] + FAN_GAIN:
         scored.pop()
-    fit, best = scored[-1]
-    if fit < GOOD_FIT or best.mask(shape).mean() > 0.99:
+    return scored[-1][1] if scored and scored[-1][0] >= GOOD_FIT else None
+
+
+def _hull(tissue: Mask) -> Sector:
+    """The convex hull of all tissue; the whole picture where it is nearly all of that."""
+    corners = np.argwhere(tissue ^ ndimage.binary_erosion(tissue)).astype(np.float64)
+    if not len(corners):
         return whole_picture()
-    return best
+    hull = corners[ConvexHull(corners).vertices]
+    outline = tuple((float(y), float(x)) for y, x in hull)
+    sector = Sector("polygon", outline, "found")
+    share = sector.mask((tissue.shape[0], tissue.shape[1])).mean()
+    return sector if SMALLEST_SHARE <= share <= HULL_SHARE else whole_picture()
 
 
 def brightest(frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
@@ -62,25 +99,53 @@ def brightest(frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     return np.asarray(np.max(np.stack(frames), axis=0), np.uint8)
 
 
-def _marks(grey: NDArray[np.uint8]) -> Mask:
-    """Pixels that differ from their right neighbour."""
+def _marks(grey: NDArray[np.uint8], step: int) -> Mask:
+    """Pixels that differ from their right neighbour by so many grey values."""
     values = grey.astype(np.int16)
     marks = np.zeros(grey.shape, np.bool_)
-    marks[:, :-1] = np.abs(np.diff(values, axis=1)) >= STEP
+    marks[:, :-1] = np.abs(np.diff(values, axis=1)) >= step
     return marks
+
+
+def _beside_paint(grey: NDArray[np.uint8]) -> Mask:
+    """Pixels of other greys than the ones that an interface is painted with; none where that is black, or not there.
+
+    What lies within a painted frame is the scan, however dark it is; but for a fan, which has black corners there.
+    """
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    share = np.bincount(border, minlength=256) / border.size
+    near = np.zeros(256, np.bool_)
+    for level in np.flatnonzero(share >= PAINTED):
+        near[max(0, level - STEP) : level + STEP + 1] = level >= DARKEST_PAINT
+    painted: Mask = near[grey]
+    return ~painted if near[border].mean() > 0.5 else np.zeros_like(painted)
 
 
 def _tissue(marks: Mask) -> Mask:
     """The largest place with many marks; what is thin, such as a line of text, is left out."""
-    side = max(5, round(min(marks.shape) / 45)) | 1
+    side = _side(marks)
     dense = ndimage.uniform_filter(marks.astype(np.float32), side) > DENSE
-    closed = ndimage.binary_fill_holes(ndimage.binary_closing(np.pad(dense, side), np.ones((side, side))))
-    opened = _open(closed[side:-side, side:-side], 3 * side)
+    padded = np.pad(dense, side).astype(np.uint8)
+    closed = ndimage.minimum_filter(ndimage.maximum_filter(padded, side), side) > 0
+    filled = ndimage.binary_fill_holes(closed)[side:-side, side:-side]
+    opened = _open(filled, 3 * side)
     pieces, count = ndimage.label(opened)
     if not count:
         return opened
     largest: Mask = pieces == 1 + int(np.argmax(np.bincount(pieces.ravel())[1:]))
     return largest
+
+
+def _side(picture: Mask) -> int:
+    """Side of the square in which marks are counted, in pixels; odd."""
+    side: int = max(5, round(min(picture.shape) / 45)) | 1
+    return side
+
+
+def _shrunk(tissue: Mask) -> Mask:
+    """Tissue without the rim that counting in squares has added to it."""
+    shrunk: Mask = ndimage.minimum_filter(tissue.astype(np.uint8), _side(tissue), mode="nearest") > 0
+    return shrunk
 
 
 def _open(mask: Mask, side: int) -> Mask:

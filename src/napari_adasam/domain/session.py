@@ -17,9 +17,11 @@ from napari_adasam.domain.calibration import FrameSetup
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.facts import Facts, FrameRecord
 from napari_adasam.domain.history import NO_PROMPT, FrameContent, History, StructurePrompt
+from napari_adasam.domain.packing import PackedAnnotation
 from napari_adasam.domain.prompts import Box, Point
 from napari_adasam.domain.records import Annotation, Draft, Frame, FrameStatus, Labels, Mask, Suggestion
 from napari_adasam.domain.structures import MAX_STRUCTURES, Structure
+from napari_adasam.domain.versions import Remark
 
 NO_TICKS: Mapping[int, bool] = MappingProxyType({})
 
@@ -37,8 +39,30 @@ class Session(Facts):
         """Add frames behind the others; those whose id is there already are left as they are."""
         new = {frame.id: FrameRecord(frame) for frame in frames if frame.id not in self._records}
         self._records.update(new)
+        self.moves += bool(new)
         if new:
             self.frames_changed.emit()
+
+    def add_kept(self, frames: Sequence[Frame], kept: Mapping[str, FrameContent]) -> None:
+        """Add frames as the disk has them, all at once; not a step of any."""
+        for frame in frames:
+            record = self._records.setdefault(frame.id, FrameRecord(frame))
+            record.content = kept.get(frame.id, record.content)
+        self.moves += 1
+        self.frames_changed.emit()
+
+    def move_frames(self, places: Mapping[str, str]) -> None:
+        """Frame id to the path where the same picture lies now."""
+        for frame_id, path in places.items():
+            self._records[frame_id].move(path)
+        self.moves += 1
+        self.frames_changed.emit()
+
+    def set_remark(self, frame_id: str, remark: Remark) -> None:
+        """Note something about a frame; not a step of it."""
+        if self._records[frame_id].remark != remark:
+            self._records[frame_id].remark = remark
+            self.remark_changed.emit(frame_id)
 
     def check_structures(self, structures: Sequence[Structure]) -> None:
         """Raise InputError if a structure that is drawn or accepted anywhere is not among them; changes nothing."""
@@ -69,7 +93,12 @@ class Session(Facts):
 
         A value is not used twice: what was suggested, ticked or undone under it would pass for the new structure's.
         """
-        return next((value for value in range(1, MAX_STRUCTURES + 1) if value not in self._used), None)
+        return next(iter(self.free_values()), None)
+
+    def free_values(self) -> tuple[int, ...]:
+        """All of them, smallest first; every value, as long as there is no frame that one could have been used on."""
+        used = self._used if self._records else set()
+        return tuple(value for value in range(1, MAX_STRUCTURES + 1) if value not in used)
 
     def note_used(self, values: Iterable[int]) -> None:
         """Values that structures had in earlier sittings."""
@@ -151,6 +180,10 @@ class Session(Facts):
         content = self._records[frame_id].content
         self._step(frame_id, steps.masked(content, self.labels(frame_id), structure, mask))
 
+    def bring_back(self, frame_id: str, labels: Labels) -> None:
+        """Show another version (height, width) of a frame, as work in progress; one step."""
+        self._step(frame_id, steps.brought_back(self._records[frame_id].content, labels, self._structures))
+
     def clear_structure(self, frame_id: str, structure: int) -> None:
         """Remove the mask of a structure with its points and box."""
         self.set_mask(frame_id, structure, np.zeros(self.labels(frame_id).shape, dtype=np.bool_))
@@ -229,7 +262,8 @@ class Session(Facts):
         record = self._records[frame_id]
         record.history = History()
         record.revision += 1
-        self._show(frame_id, steps.restored(status, annotation, ticks, draft))
+        packed = None if annotation is None else PackedAnnotation.of(annotation)
+        self._show(frame_id, steps.restored(status, packed, ticks, draft))
 
     def _step(self, frame_id: str, after: FrameContent, by_clinician: bool = True) -> None:
         record = self._records[frame_id]
@@ -241,6 +275,7 @@ class Session(Facts):
         """Make a content the frame's, and tell what is different."""
         record = self._records[frame_id]
         before, record.content = record.content, after
+        self.moves += before.status is not after.status
         if before.labels is not after.labels or before.prompts != after.prompts:
             self.labels_changed.emit(frame_id)
         if before.suggested is not after.suggested:

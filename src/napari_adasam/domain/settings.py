@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,8 +23,7 @@ class ModelSettings:
     input_size
         Side of the square input in pixels, a multiple of 32; ``None`` takes the model's own.
     use_sector
-        Whether the model sees the scan sector only: black outside, and no map there. Off: it lowers the Dice of the
-        bundled model on muscle (docs/scale.md).
+        Whether the model sees the scan sector only: one grey outside, no map and no mask there (docs/scale.md).
     device
         ``"auto"`` is cuda, then mps after its self-check, then cpu.
     classifier
@@ -37,7 +37,7 @@ class ModelSettings:
     input_size: int | None = None
     device: DeviceChoice = "auto"
     classifier: ClassifierForm | None = None
-    use_sector: bool = False
+    use_sector: bool = True
     base: str | None = None
 
 
@@ -131,9 +131,13 @@ class TrainSettings:
     steps
         Optimiser steps of the round.
     batch
-        Labelled views a step; one unlabelled view beside them after the warm-up.
+        Labelled views a step.
     views
         Cached augmented views a frame.
+    most_prompts
+        So many prompts a labelled view is asked with at most.
+    unlabelled_every
+        After the warm-up an unlabelled view is beside the labelled ones in every so many-th step.
     warm_up
         Share of the steps that sees labelled frames alone.
     ema, ema_end
@@ -149,6 +153,8 @@ class TrainSettings:
     steps: int = 40
     batch: int = 2
     views: int = 3
+    most_prompts: int = 4
+    unlabelled_every: int = 1
     lr: float = 5e-4
     warm_up: float = 0.3
     ema: float = 0.99
@@ -163,6 +169,11 @@ class TrainSettings:
     def learns_unlabelled(self) -> bool:
         """Whether a round looks at unlabelled frames."""
         return self.method == "adasam" and self.recipe.unlabelled
+
+    def unlabelled_is_due(self, step: int) -> bool:
+        """Whether a step, counted from 0, looks at an unlabelled frame."""
+        first = math.ceil(self.warm_up * self.steps - 1e-9)
+        return step >= first and (step - first) % self.unlabelled_every == 0
 
 
 @dataclass(frozen=True, slots=True)

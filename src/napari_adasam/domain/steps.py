@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from napari_adasam.domain.history import NO_PROMPT, Acceptance, EarlierVersion, FrameContent, StructurePrompt
-from napari_adasam.domain.packing import PackedLabels, PackedMask
+from napari_adasam.domain.packing import PackedAnnotation, PackedLabels, PackedMask
 from napari_adasam.domain.protection import changed_share, changed_structures, lay_suggestions, put_mask, put_stroke
 from napari_adasam.domain.records import Annotation, Draft, FrameStatus, Labels, Mask, MaskOrigin, Suggestion
 from napari_adasam.domain.structures import Structure
@@ -154,27 +154,33 @@ def accepted(content: FrameContent, annotation: Annotation) -> FrameContent:
 
 
 def restored(
-    status: FrameStatus, annotation: Annotation | None, ticks: Mapping[int, bool], draft: Draft | None
+    status: FrameStatus, annotation: PackedAnnotation | None, ticks: Mapping[int, bool], draft: Draft | None
 ) -> FrameContent:
     """A frame as the disk has it. Suggestions are not kept there, so a frame that had only those is new again."""
     ticks = MappingProxyType(dict(ticks))
     if draft is not None and status is not FrameStatus.ACCEPTED:
-        content = _as_left(draft.annotation, draft.touched, ticks)
+        content = _as_left(PackedAnnotation.of(draft.annotation), draft.touched, ticks)
         return replace(content, status=status) if status is FrameStatus.SKIPPED else content
     if annotation is None:
         kept = status if status is FrameStatus.SKIPPED else FrameStatus.NEW
         return FrameContent(status=kept, ticks=ticks)
-    content = _as_left(annotation, frozenset(annotation.origins), ticks)
+    content = _as_left(annotation, frozenset(annotation.bare.origins), ticks)
     if status not in CLOSED:
         return content
-    facts = Acceptance.of(annotation) if status is FrameStatus.ACCEPTED else None
+    facts = Acceptance.of(annotation.bare) if status is FrameStatus.ACCEPTED else None
     return replace(content, status=status, acceptance=facts)
 
 
-def _as_left(one: Annotation, touched: frozenset[int], ticks: Mapping[int, bool]) -> FrameContent:
-    labels, facts = PackedLabels.of(one.labels), Acceptance.of(one)
-    earlier = EarlierVersion(labels, facts)
-    return FrameContent(FrameStatus.CORRECTED, labels, touched=touched, ticks=ticks, earlier=earlier)
+def _as_left(one: PackedAnnotation, touched: frozenset[int], ticks: Mapping[int, bool]) -> FrameContent:
+    earlier = EarlierVersion(one.labels, Acceptance.of(one.bare))
+    return FrameContent(FrameStatus.CORRECTED, one.labels, touched=touched, ticks=ticks, earlier=earlier)
+
+
+def brought_back(content: FrameContent, labels: Labels, structures: Sequence[Structure]) -> FrameContent:
+    """Another version in place of what is there, as work in progress; points and boxes, not being of it, are gone."""
+    known = np.where(np.isin(labels, [one.value for one in structures]), labels, 0).astype(np.uint8)
+    changed = corrected(content, frozenset(one.value for one in structures), known)
+    return replace(changed, prompts=MappingProxyType({}))
 
 
 def without_unknown(content: FrameContent, structures: Sequence[Structure]) -> FrameContent:

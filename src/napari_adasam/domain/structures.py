@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 # Okabe and Ito's colour-blind-safe palette, without black and without the two that vanish on grey.
@@ -47,7 +48,44 @@ class Structure:
         return PALETTE[(self.value - 1) % len(PALETTE)]
 
 
+def named(names: Sequence[tuple[str, str]], aponeurosis: bool = True) -> tuple[Structure, ...]:
+    """Structures of these names, each with the name that a model may know it by; and the aponeuroses around them."""
+    found = [Structure(at, name, learned_as=learned) for at, (name, learned) in enumerate(names, start=1)]
+    if aponeurosis:
+        found.append(Structure(len(found) + 1, "aponeurosis", several_parts=True))
+    return tuple(found)
+
+
 MUSCLE_PRESET = (
     Structure(1, "muscle belly"),
     Structure(2, "aponeurosis", several_parts=True),
 )
+
+BELLY = MUSCLE_PRESET[0].name
+PRESETS: dict[str, tuple[Structure, ...]] = {
+    "Muscle": MUSCLE_PRESET,
+    "Rectus femoris": named([("rectus femoris", BELLY)]),
+    "Vastus lateralis": named([("vastus lateralis", BELLY)]),
+    "Quadriceps, across": named(
+        [("rectus femoris", ""), ("vastus lateralis", ""), ("vastus intermedius", ""), ("vastus medialis", "")],
+        aponeurosis=False,
+    ),
+    "Gastrocnemius medialis": named([("gastrocnemius medialis", BELLY)]),
+    "Gastrocnemius lateralis": named([("gastrocnemius lateralis", BELLY)]),
+    "Gastrocnemius and soleus": named([("gastrocnemius", BELLY), ("soleus", "")]),
+    "Tibialis anterior": named([("tibialis anterior", BELLY)]),
+    "Multifidus": named([("multifidus", BELLY)], aponeurosis=False),
+    "Abdominal wall": named(
+        [("external oblique", ""), ("internal oblique", ""), ("transversus abdominis", "")], aponeurosis=False
+    ),
+    "Diaphragm": named([("diaphragm", "")], aponeurosis=False),
+}
+"""What is often outlined in rehabilitation. The bundled model knows a single muscle belly and aponeuroses: where a
+preset has one muscle, it starts from that; the others it learns from the first images that are accepted."""
+
+
+def with_free_values(preset: Sequence[Structure], known: Sequence[Structure], free: Sequence[int]) -> list[Structure]:
+    """A preset with values of a session: those of ``known`` structures of the same name, else free ones."""
+    values = {one.name: one.value for one in known}
+    left = iter(free)
+    return [replace(one, value=values[one.name] if one.name in values else next(left)) for one in preset]

@@ -118,7 +118,7 @@ def study(
     encode: list[float] = []
     for number, subject in enumerate(subjects, start=1):
         began = time.perf_counter()
-        predictor.embed(subject.frame_id, subject.pixels)
+        predictor.embedding(subject.frame_id, subject.pixels)
         encode.append(time.perf_counter() - began)
         began = time.perf_counter()
         own = prompt_free(predictor, subject.frame_id, subject.pixels, structures)

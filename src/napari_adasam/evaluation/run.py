@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.queue import Order
 from napari_adasam.domain.settings import ModelSettings, PromptSettings, Settings, TrainSettings
-from napari_adasam.evaluation import labels, methods, prompts, report
+from napari_adasam.evaluation import labels, methods, prompts, report, session
 from napari_adasam.evaluation.subjects import Names, Part, structures_of, subjects, unseen_ids
 from napari_adasam.files.atomic import write_whole
 from napari_adasam.files.dataset import SLICES, Dataset
@@ -48,6 +49,9 @@ class StudyOptions:
         A file with what a stopped run has measured already; it is written again after each training.
     gated
         Of the study ``labels``: hold some of them out and let the gate decide, as the window does.
+    orders, learning
+        Of the study ``session``: the orders, and whether the model learns; a pass through the images for each of both,
+        and for each seed.
     """
 
     model: ModelSettings = field(default_factory=ModelSettings)
@@ -64,6 +68,8 @@ class StudyOptions:
     train: TrainSettings = field(default_factory=TrainSettings)
     prompts: PromptSettings = field(default_factory=PromptSettings)
     gated: bool = False
+    orders: tuple[Order, ...] = ("active", "random", "file")
+    learning: tuple[bool, ...] = (True, False)
 
 
 def run_prompts(folder: Path, options: StudyOptions, on_progress: OnProgress) -> dict[str, Any]:
@@ -137,6 +143,14 @@ def _measured_before(path: Path | None, result: dict[str, Any]) -> list[dict[str
     return rows
 
 
+def run_sessions(folder: Path, options: StudyOptions, on_progress: OnProgress) -> dict[str, Any]:
+    """The study ``session`` on a data set."""
+    settings = Settings(options.model, prompts=options.prompts, train=options.train)
+    passes = [(one, learn, seed) for seed in options.seeds for learn in options.learning for one in options.orders]
+    rows = session.study(folder, settings, (options.part, options.names, options.limit), passes, on_progress)
+    return _answer("session", ModelPredictor(options.model), options, rows)
+
+
 def _answer(study: str, predictor: ModelPredictor, options: StudyOptions, rows: list[dict[str, Any]]) -> dict[str, Any]:
     info = predictor.info()
     return {
@@ -149,7 +163,7 @@ def _answer(study: str, predictor: ModelPredictor, options: StudyOptions, rows: 
     }
 
 
-STUDIES_BY_NAME = {"prompts": run_prompts, "labels": run_labels}
+STUDIES_BY_NAME = {"prompts": run_prompts, "labels": run_labels, "session": run_sessions}
 
 
 def write_json(path: Path, result: dict[str, Any]) -> None:

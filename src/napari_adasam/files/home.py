@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
+from collections.abc import Collection
 from pathlib import Path
 
 from platformdirs import user_data_path
 
 from napari_adasam.domain.errors import InputError
+from napari_adasam.files import schema
 from napari_adasam.files.atomic import write_whole
 
 MOVED = "moved.txt"
@@ -34,6 +37,26 @@ def earlier_folder(home: Path, opened: Path) -> Path | None:
             "it. To go on with the earlier one, close this window, connect its disk, and open the images again."
         )
     return moved
+
+
+def moved_pictures_folder(home: Path, frame_ids: Collection[str]) -> Path | None:
+    """The folder of the session that most of these pictures are in, and all of whose files have gone from their place.
+
+    That is a folder of pictures that was moved or renamed since; ``None`` if there is no such session.
+    """
+    best, most = None, 0
+    for database in sorted(home.glob(f"session-*/{schema.DATABASE}")):
+        try:
+            connection = schema.connect_to_read(database)
+            rows = connection.execute("SELECT frame_id, path FROM frames").fetchall()
+            connection.close()
+        except (sqlite3.Error, InputError):
+            continue
+        places = dict(rows)
+        shared = sum(frame_id in places for frame_id in frame_ids)
+        if shared > most and not any(Path(path).exists() for path in places.values()):
+            best, most = database.parent, shared
+    return best
 
 
 def new_folder(home: Path, opened: Path) -> Path:

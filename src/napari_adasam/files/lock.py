@@ -6,7 +6,7 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.errors import OnlyReadableError
 
 LOCK = "lock.sqlite"
 
@@ -26,7 +26,7 @@ class FolderLock:
         self._connection: sqlite3.Connection | None = None
 
     def take(self) -> None:
-        """Take the lock. Raises InputError if another window has it."""
+        """Take the lock. Raises OnlyReadableError if somebody else has it."""
         try:
             path = self._folder / LOCK
             connection = sqlite3.connect(path, timeout=0.0, isolation_level=None, check_same_thread=False)
@@ -38,7 +38,7 @@ class FolderLock:
             connection.close()
             if "locked" not in str(error).lower():
                 return  # the same
-            raise InputError(self._busy) from error
+            raise OnlyReadableError(self._busy) from error
         self._connection = connection
 
     def release(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import tifffile
 
 from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.packing import StoredLabels
 from napari_adasam.domain.records import Labels
 from napari_adasam.files.atomic import write_whole
 from napari_adasam.files.clips import ID_LENGTH
@@ -31,6 +33,11 @@ def write_mask(folder: Path, labels: Labels) -> str:
         tifffile.imwrite(file, labels, compression="zlib", photometric="minisblack", metadata=None)
         write_whole(path, file.getvalue())
     return name
+
+
+def stored_labels(folder: Path, name: str, shape: tuple[int, int]) -> StoredLabels:
+    """A label image of the folder that is read, and checked, when it is opened."""
+    return StoredLabels(shape, name, partial(read_mask, folder, name))
 
 
 def read_mask(folder: Path, name: str) -> Labels:

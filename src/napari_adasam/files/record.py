@@ -11,17 +11,19 @@ from typing import Any
 
 from napari_adasam.domain.calibration import NOT_SET, FrameSetup
 from napari_adasam.domain.errors import InputError
-from napari_adasam.domain.packing import PackedAnnotation, PackedAnnotations
+from napari_adasam.domain.packing import NO_LABELS, PackedAnnotation, PackedAnnotations
 from napari_adasam.domain.records import Annotation, Draft, Frame, FrameStatus, Spacing
 from napari_adasam.domain.rounds import RoundReport
 from napari_adasam.domain.structures import Structure
+from napari_adasam.domain.versions import Remark
 from napari_adasam.files.drafts import read_draft, read_facts
-from napari_adasam.files.masks import read_mask
+from napari_adasam.files.masks import read_mask, stored_labels
 from napari_adasam.files.setup_rows import scale_of, sector_of
 
 Rows = Callable[[str], list[tuple[Any, ...]]]
 """Gives all rows of a table, oldest first."""
 Ticks = dict[str, dict[int, bool]]
+STAND_IN = "An earlier version of the frame is shown if there is one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,10 @@ class SessionRecord:
         Frame id to the scale and sector that were set by hand.
     rounds
         Reports of all rounds, oldest first; their models are the lineage.
+    remarks
+        Frame id to what was remarked about it.
+    readers
+        Names and folders of the sessions that are compared in this one.
     problems
         One sentence for each mask that is missing or damaged; an earlier one of the frame stands in for it where
         there is one.
@@ -57,18 +63,20 @@ class SessionRecord:
     frames: tuple[Frame, ...] = ()
     structures: tuple[Structure, ...] = ()
     statuses: dict[str, FrameStatus] = field(default_factory=dict)
-    annotations: Mapping[str, Annotation] = field(default_factory=dict)
+    annotations: PackedAnnotations = field(default_factory=lambda: PackedAnnotations({}))
     drafts: dict[str, Draft] = field(default_factory=dict)
     ticks: Ticks = field(default_factory=dict)
     used: frozenset[int] = frozenset()
     serving: Path | None = None
     setups: dict[str, FrameSetup] = field(default_factory=dict)
     rounds: tuple[RoundReport, ...] = ()
+    remarks: dict[str, Remark] = field(default_factory=dict)
+    readers: tuple[tuple[str, Path], ...] = ()
     problems: tuple[str, ...] = ()
 
 
-def read_record(rows: Rows, masks: Path, models: Path) -> SessionRecord:
-    """Read everything that holds now; a damaged mask or draft is a problem.
+def read_record(rows: Rows, masks: Path, models: Path, lazily: bool = False) -> SessionRecord:
+    """Read everything that holds now; a damaged mask or draft is a problem. ``lazily``: see :meth:`Store.load`.
 
     Raises
     ------
@@ -77,10 +85,11 @@ def read_record(rows: Rows, masks: Path, models: Path) -> SessionRecord:
     """
     structures = [json.loads(row[0]) for row in rows("structures")]
     serving = rows("serving")
-    annotations, problems = _annotations(rows, masks)
+    frames = {row[0]: _frame(row) for row in rows("frames")}
+    annotations, problems = _annotations(rows("annotations"), masks, frames if lazily else {})
     drafts, damaged = _drafts(rows)
     return SessionRecord(
-        frames=tuple({row[0]: _frame(row) for row in rows("frames")}.values()),
+        frames=tuple(frames.values()),
         structures=tuple(Structure(**item) for item in structures[-1]) if structures else (),
         used=frozenset(item["value"] for items in structures for item in items),
         serving=models / serving[-1][0] if serving and serving[-1][0] else None,
@@ -90,6 +99,8 @@ def read_record(rows: Rows, masks: Path, models: Path) -> SessionRecord:
         ticks=_ticks(rows),
         setups=_setups(rows),
         rounds=tuple(_report(row[3]) for row in rows("rounds")),
+        remarks={row[0]: Remark(row[1], bool(row[2])) for row in rows("remarks")},
+        readers=tuple((name, Path(folder)) for name, folder in rows("readers")),
         problems=(*problems, *damaged),
     )
 
@@ -113,16 +124,23 @@ def _setups(rows: Rows) -> dict[str, FrameSetup]:
     return {frame_id: setup for frame_id, setup in found.items() if setup != NOT_SET}
 
 
-def _annotations(rows: Rows, masks: Path) -> tuple[PackedAnnotations, tuple[str, ...]]:
+def _annotations(
+    rows: list[tuple[Any, ...]], masks: Path, frames: Mapping[str, Frame]
+) -> tuple[PackedAnnotations, tuple[str, ...]]:
+    """The last version of each frame whose mask is there; those of ``frames`` are not read yet."""
     found: dict[str, PackedAnnotation] = {}
     problems = []
-    for row in reversed(rows("annotations")):
+    there = {path.name for path in masks.glob("*.tif")} if frames else set()
+    for row in reversed(rows):
         if row[0] in found:
             continue
         try:
-            found[row[0]] = PackedAnnotation.of(_annotation(row, masks))
+            if row[0] in frames and f"{row[1]}.tif" in there:
+                found[row[0]] = _unread(row, masks, frames[row[0]])
+            else:
+                found[row[0]] = PackedAnnotation.of(_annotation(row, masks))
         except InputError as error:
-            problems.append(f"{error} An earlier version of the frame is shown if there is one.")
+            problems.append(f"{error} {STAND_IN}")
     return PackedAnnotations(dict(reversed(found.items()))), tuple(problems)
 
 
@@ -146,6 +164,12 @@ def _frame(row: tuple[Any, ...]) -> Frame:
 def _annotation(row: tuple[Any, ...], masks: Path) -> Annotation:
     frame_id, mask, *facts = row
     return Annotation(frame_id, read_mask(masks, mask), *read_facts(facts))
+
+
+def _unread(row: tuple[Any, ...], masks: Path, frame: Frame) -> PackedAnnotation:
+    frame_id, mask, *facts = row
+    bare = Annotation(frame_id, NO_LABELS, *read_facts(facts))
+    return PackedAnnotation(bare, stored_labels(masks, mask, (frame.height, frame.width)))
 
 
 def _report(text: str) -> RoundReport:

@@ -9,8 +9,9 @@ from types import TracebackType
 
 from napari_adasam.domain.errors import InputError, StorageError
 
-VERSION = 2
-"""1: before scales and sectors by hand; 2: with scales, sectors, drafts and serving."""
+DATABASE = "session.sqlite"
+VERSION = 3
+"""1: before scales and sectors by hand; 2: with scales, sectors, drafts and serving; 3: with remarks and readers."""
 COLUMNS = {
     "frames": (
         "frame_id TEXT NOT NULL",
@@ -37,6 +38,8 @@ COLUMNS = {
     "ticks": ("frame_id TEXT NOT NULL", "structure INTEGER NOT NULL", "present INTEGER"),
     "scales": ("frame_id TEXT NOT NULL", "y_mm REAL", "x_mm REAL", "source TEXT"),
     "sectors": ("frame_id TEXT NOT NULL", "sector TEXT"),
+    "remarks": ("frame_id TEXT NOT NULL", "note TEXT NOT NULL", "unusable INTEGER NOT NULL"),
+    "readers": ("name TEXT NOT NULL", "folder TEXT NOT NULL"),
     "rounds": ("number INTEGER NOT NULL", "model TEXT NOT NULL", "accepted INTEGER NOT NULL", "report TEXT NOT NULL"),
     "serving": ("file TEXT NOT NULL",),
     "drafts": (
@@ -112,6 +115,26 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """Open the database to read only, also where it or its folder may not be written. Raises as :func:`connect`."""
+    failure: sqlite3.Error | None = None
+    for how in ("mode=ro", "immutable=1"):  # the second needs no file beside it
+        connection = sqlite3.connect(
+            f"{path.resolve().as_uri()}?{how}", uri=True, timeout=5.0, isolation_level=None, check_same_thread=False
+        )
+        try:
+            version = connection.execute("SELECT version FROM schema_version").fetchone()[0]
+        except sqlite3.Error as error:
+            connection.close()
+            failure = error
+            continue
+        if version > VERSION:
+            connection.close()
+            raise InputError(made_by_newer(path.parent))
+        return connection
+    raise failure or sqlite3.OperationalError("unable to open")
+
+
 def insert(table: str) -> str:
     """The statement that adds a row."""
     names = [column.split()[0] for column in COLUMNS[table]]
@@ -140,9 +163,19 @@ def not_saved(folder: Path, error: Exception) -> str:
 
 def not_opened(folder: Path, error: Exception) -> str:
     """The sentence for a session that cannot be opened."""
-    if "readonly" in str(error).lower() or "unable to open" in str(error).lower():
+    if may_not_be_written(error):
         return f"The session in {folder} cannot be written to, and was not opened; copy it to a folder of your own."
     return f"The session in {folder} is damaged and was not changed; restore it from a copy."
+
+
+def made_by_newer(folder: Path) -> str:
+    """The sentence for a session of a later version."""
+    return f"The session in {folder} was made by a newer version of this program; update the program to open it."
+
+
+def may_not_be_written(error: Exception) -> bool:
+    """Whether an error says that a database cannot be written, not that it is damaged."""
+    return "readonly" in str(error).lower() or "unable to open" in str(error).lower()
 
 
 def _make_tables(connection: sqlite3.Connection, folder: Path) -> None:
@@ -167,9 +200,7 @@ def _bring_up_to_date(connection: sqlite3.Connection, folder: Path) -> None:
     """Add the tables that an earlier version did not know; what is in the others stays as it is."""
     version = connection.execute("SELECT version FROM schema_version").fetchone()[0]
     if version > VERSION:
-        raise InputError(
-            f"The session in {folder} was made by a newer version of this program; update the program to open it."
-        )
+        raise InputError(made_by_newer(folder))
     if version == VERSION:
         return
     with Transaction(connection, folder):

@@ -18,21 +18,22 @@ from pathlib import Path
 from typing import Any
 
 from napari_adasam.domain.calibration import NOT_SET, FrameSetup
-from napari_adasam.domain.errors import InputError, StorageError
+from napari_adasam.domain.errors import InputError, OnlyReadableError, StorageError
 from napari_adasam.domain.records import Annotation, Draft, Frame, FrameStatus
 from napari_adasam.domain.rounds import RoundReport
 from napari_adasam.domain.structures import Structure
+from napari_adasam.domain.versions import Remark, Version
 from napari_adasam.files import schema
 from napari_adasam.files.atomic import flush_folder, make_folder
 from napari_adasam.files.drafts import draft_row, facts_row
 from napari_adasam.files.lock import FolderLock
-from napari_adasam.files.masks import write_mask
+from napari_adasam.files.masks import stored_labels, write_mask
 from napari_adasam.files.record import SessionRecord, read_record
 from napari_adasam.files.setup_rows import scale_row, sector_row
 
 __all__ = ["DATABASE", "SessionRecord", "Store", "is_session"]
 
-DATABASE = "session.sqlite"
+DATABASE = schema.DATABASE
 
 
 class Store:
@@ -70,7 +71,8 @@ class Store:
     def open(cls, folder: Path) -> Store:
         """Open an existing session.
 
-        Raises InputError if there is none, it is open in another window, or a newer program made it; StorageError.
+        Raises InputError if there is none or a newer program made it; OnlyReadableError if it is open in another window
+        or may not be written to; StorageError.
         """
         if not is_session(folder):
             raise InputError(f"{folder} holds no session ({DATABASE} is missing or empty); choose the folder of one.")
@@ -79,13 +81,19 @@ class Store:
         return cls._connect(folder, held)
 
     @classmethod
-    def read(cls, folder: Path) -> SessionRecord:
-        """What a session holds, also while it is open in a window. Raises as :meth:`open` and :meth:`load` do."""
+    def read(cls, folder: Path, lazily: bool = False) -> SessionRecord:
+        """What a session holds, also while it is open in a window or may not be written to; changes nothing.
+
+        Raises as :meth:`load` does, and InputError if there is no session or a newer program made it.
+        """
         if not is_session(folder):
             raise InputError(f"{folder} holds no session ({DATABASE} is missing or empty); choose the folder of one.")
-        store = cls._connect(folder, FolderLock(folder))
         try:
-            return store.load()
+            store = cls(folder, schema.connect_to_read(folder / DATABASE), FolderLock(folder))
+        except sqlite3.DatabaseError as error:
+            raise InputError(schema.not_opened(folder, error)) from error
+        try:
+            return store.load(lazily)
         finally:
             store.close()
 
@@ -95,7 +103,8 @@ class Store:
             return cls(folder, schema.connect(folder / DATABASE), held)
         except sqlite3.DatabaseError as error:
             held.release()
-            raise InputError(schema.not_opened(folder, error)) from error
+            kind = OnlyReadableError if schema.may_not_be_written(error) else InputError
+            raise kind(schema.not_opened(folder, error)) from error
         except BaseException:
             held.release()
             raise
@@ -178,11 +187,39 @@ class Store:
         """Save a round's report: the next link of the model's lineage."""
         self._append("rounds", [(report.number, report.model, int(report.accepted), json.dumps(asdict(report)))])
 
-    def load(self) -> SessionRecord:
-        """Everything that holds now. Raises StorageError if the database is damaged; a damaged mask is a problem."""
+    def save_remark(self, frame_id: str, remark: Remark) -> None:
+        """Save the note on a frame, in place of an earlier one."""
+        self._append("remarks", [(frame_id, remark.note, int(remark.unusable))])
+
+    def save_readers(self, readers: Sequence[tuple[str, Path]]) -> None:
+        """Note whose sessions are compared in this one: names and folders."""
+        self._append("readers", [(name, str(folder)) for name, folder in readers])
+
+    def versions(self, frame_id: str) -> tuple[Version, ...]:
+        """Every accepted version of a frame, oldest first; masks are read when they are asked for.
+
+        What was accepted again without a change is not another version.
+        """
+        with self._lock:
+            found = self._connection.execute(
+                "SELECT at, mask, height, width FROM annotations JOIN (SELECT height, width FROM frames "
+                "WHERE frame_id = ? LIMIT 1) WHERE frame_id = ? ORDER BY row",
+                (frame_id, frame_id),
+            ).fetchall()
+        changed = [row for before, row in zip([None, *found], found, strict=False) if not before or before[1] != row[1]]
+        return tuple(
+            Version(number, at, stored_labels(self.masks, mask, (height, width)))
+            for number, (at, mask, height, width) in enumerate(changed, start=1)
+        )
+
+    def load(self, lazily: bool = False) -> SessionRecord:
+        """Everything that holds now. Raises StorageError if the database is damaged; a damaged mask is a problem.
+
+        ``lazily``: masks are read when they are asked for, and only whether their files are there is looked at now.
+        """
         try:
             with self._lock:
-                return read_record(self._rows, self.masks, self.models)
+                return read_record(self._rows, self.masks, self.models, lazily)
         except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
             raise StorageError(
                 f"The session in {self.folder} is damaged and was not changed; restore it from a copy."
@@ -199,7 +236,9 @@ class Store:
         self._connection.executemany(schema.insert(table), rows)
 
     def _rows(self, table: str) -> list[tuple[Any, ...]]:
-        return self._connection.execute(schema.select(table)).fetchall()
+        """All rows; none of a table that an earlier version, opened to read only, did not have."""
+        there = self._connection.execute("SELECT count(*) FROM sqlite_master WHERE name = ?", (table,)).fetchone()[0]
+        return self._connection.execute(schema.select(table)).fetchall() if there else []
 
 
 def is_session(folder: Path) -> bool:

@@ -185,7 +185,7 @@ class Sight:
     def visible(self, logits: Tensor) -> Tensor:
         """CAM logits (h, w) with the cells put out that see padding only, or nothing of the region."""
         seen = cam.inside_image(logits.float(), self.seen or self.canvas)
-        return seen if self.region is None else cam.inside_region(seen, self.region, self.canvas)
+        return seen if self.region is None else cam.inside_region(seen, self.region, self.seen or self.canvas)
 
     def prompts(self, scores: ClassScores, index: int, structure: Structure) -> tuple[Prompt, ...]:
         """Prompts in image pixels for one output of the classifier; none where the structure is judged absent."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 
 import torch
@@ -40,6 +41,13 @@ def available() -> tuple[str, ...]:
     found = ["cuda"] if torch.cuda.is_available() else []
     found += ["mps"] if torch.backends.mps.is_available() else []
     return (*found, "cpu")
+
+
+def free_memory() -> None:
+    """Give back what was computed halfway, and what torch keeps of a graphics card for later."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def choose(wanted: DeviceChoice) -> torch.device:

@@ -80,7 +80,7 @@ class _ConvNorm(nn.Module):
         gain = bn.weight * torch.rsqrt(variance + bn.eps)
         weight, bias = conv.weight * gain[:, None, None, None], bn.bias - mean * gain
         stride, padding, dilation = conv.stride, conv.padding, conv.dilation
-        return F.conv2d(x, weight, bias, stride, padding, dilation, conv.groups)  # type: ignore[arg-type]
+        return F.conv2d(x, weight, bias, stride, padding, dilation, conv.groups)
 
 
 def _make_lean(module: nn.Module) -> None:
@@ -93,7 +93,7 @@ def _make_lean(module: nn.Module) -> None:
             setattr(module, name, _ConvNorm(child))
         else:
             if hasattr(child, "fused_attn"):
-                child.fused_attn = False
+                setattr(child, "fused_attn", False)  # noqa: B010
             _make_lean(child)
 
 
@@ -101,7 +101,8 @@ class _Stem(nn.Sequential):
     """Lays the picture out channels last, which all later units keep: windows and convolutions then copy nothing."""
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = super().forward(x.contiguous(memory_format=torch.channels_last))
+        laid_out = x.contiguous(memory_format=torch.channels_last)
+        out: Tensor = super().forward(laid_out)  # type: ignore[no-untyped-call]
         return out
 
 

@@ -20,7 +20,7 @@ from napari_adasam.domain.settings import LossWeights, PromptSettings, TrainSett
 from napari_adasam.model import cam
 from napari_adasam.model.adasam import AdaSam, Sight, refined
 from napari_adasam.model.augment import Patch, paste
-from napari_adasam.model.canvas import Canvas
+from napari_adasam.model.canvas import Canvas, label_canvas
 from napari_adasam.model.losses import map_loss, segmentation_loss
 from napari_adasam.model.prompting import prompts_from_cam
 from napari_adasam.model.sam import batch_prompts, decode
@@ -57,6 +57,14 @@ class Doubt:
     agreement: bool = True
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What of the square a frame fills: its geometry, and which of its pixels (H, W) count; ``None`` for all."""
+
+    canvas: Canvas
+    region: NDArray[np.bool_] | None = None
+
+
 def ramp(share: float) -> float:
     """w(t) = exp(-5·(1 - t)²) for t from 0 to 1 (Laine and Aila 2017)."""
     return math.exp(-5.0 * (1.0 - min(max(share, 0.0), 1.0)) ** 2)
@@ -87,16 +95,16 @@ def _chance(net: AdaSam, embedding: Tensor, prompts: tuple[Prompt, ...]) -> Tens
 
 @torch.no_grad()
 def pseudo_labels(
-    teacher: AdaSam, embedding: Tensor, settings: PromptSettings, doubt: Doubt, frame: Canvas | None = None
+    teacher: AdaSam, embedding: Tensor, settings: PromptSettings, doubt: Doubt, seen: Seen | None = None
 ) -> list[PseudoLabel]:
     """The teacher's labels for one frame from its embedding (1, 256, h, w); none for a structure it finds absent.
 
-    As at use, no prompt comes from cells that see padding only (without the ``frame``'s geometry there is no padding),
-    and a model that uses feedback answers from the refined embedding.
+    As at use, no prompt comes from cells that see padding or the outside of a region only, and there no pixel counts
+    (without ``seen``, all of the square does); a model that uses feedback answers from the refined embedding.
     """
     size = teacher.sam.size
     canvas = Canvas(size, size, size)
-    sight = Sight(canvas, settings, seen=frame)
+    sight = Sight(canvas, settings) if seen is None else Sight(canvas, settings, seen.region, seen.canvas)
     embedding, scores = refined(teacher, embedding, sight)
     labels = []
     for index, structure in enumerate(teacher.card.structures):
@@ -108,9 +116,18 @@ def pseudo_labels(
         second = _chance(teacher, embedding, dense) if dense and doubt.agreement else first
         sure = (first >= doubt.confidence) | (first <= 1 - doubt.confidence)
         agree = (first > 0.5) == (second > 0.5)
+        counts = (sure & agree).float() * _inside(seen, first)
         cells = np.asarray(sight.visible(scores.maps[0, index]).cpu().numpy(), dtype=np.float32)
-        labels.append(PseudoLabel(index, prompts, (first > 0.5).float(), (sure & agree).float(), cells))
+        labels.append(PseudoLabel(index, prompts, (first > 0.5).float(), counts, cells))
     return labels
+
+
+def _inside(seen: Seen | None, chance: Tensor) -> Tensor:
+    """1 where a map (4h, 4w) over the square lies within the region, for more than a half."""
+    if seen is None or seen.region is None:
+        return torch.ones_like(chance)
+    square = label_canvas(seen.region.astype(np.uint8), seen.canvas.size)[None, None].float()
+    return (F.interpolate(square, chance.shape[-2:], mode="area")[0, 0] > 0.5).float().to(chance.device)
 
 
 def cut_in(

@@ -12,7 +12,8 @@ from napari_adasam.services.rounds import Reading
 
 PATIENCE = 30.0
 """So many seconds (s) without a sign of progress are said in words, and each so many more."""
-STOPPABLE = (JobKind.READ, JobKind.SUGGEST, JobKind.EMBED)
+STOPPABLE = (JobKind.READ, JobKind.SUGGEST, JobKind.EMBED, JobKind.LOOK)
+AHEAD_OF_NEED = (JobKind.EMBED, JobKind.LOOK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def _urgency(errand: Errand) -> JobKind:
 
 
 def _learning(progress: RoundProgress | Reading | None, beside: Errand | None) -> Activity:
-    also = "" if beside is None or beside.job.kind is JobKind.EMBED else f" · {beside.doing}"
+    also = "" if beside is None or beside.job.kind in AHEAD_OF_NEED else f" · {beside.doing}"
     if isinstance(progress, RoundProgress):
         text = f"Learning, step {progress.step} of {progress.steps}: {progress.what}{also}"
         return Activity(text, progress.step, progress.steps, progress.seconds_left, cancellable=True)

@@ -18,14 +18,14 @@ from napari_adasam.domain.records import FrameStatus, Labels
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.store import is_session
 from napari_adasam.services.activity import Activity
-from napari_adasam.services.calibrating import Calibrating
 from napari_adasam.services.lane import Job, JobKind, Outcome
 from napari_adasam.services.ports import ModelInfo
+from napari_adasam.services.reviewing import Reviewing
 
 __all__ = ["Activity", "Annotator"]
 
 
-class Annotator(Calibrating):
+class Annotator(Reviewing):
     """A clinician at work on one session; its parameters and signals are those of :class:`Sitting`."""
 
     # -- frames ----------------------------------------------------------------------------------------------------
@@ -65,33 +65,6 @@ class Annotator(Calibrating):
                 self._arrive(self._session.frames[0].id)
         self.look_again()
 
-    def go_to(self, frame_id: str) -> None:
-        """Make a frame current; its suggestion is asked for, and those of the next two."""
-        self._walk.just_closed = None
-        self._arrive(frame_id)
-
-    def next(self) -> None:
-        """Go to the next frame that is to be done and can be read; say so if there is none."""
-        self._walk.just_closed = None
-        self._advance()
-
-    def back(self) -> None:
-        """Go to the frame seen before this one."""
-        earlier = self._walk.earlier() if not self._refused("back") else None
-        if earlier is not None:
-            self._walk.just_closed = None
-            if self._arrive(earlier):
-                self._walk.forget_last(2)
-
-    def skip(self) -> None:
-        """Mark the current frame as skipped, and go on."""
-        current = self._current("skip")
-        if current is not None:
-            self._session.skip(current)
-            self._recording.follow(current)
-            self._walk.just_closed = current
-            self._advance()
-
     def accept(self) -> bool:
         """Accept the current frame and go on. On disk before the status says so; ``False`` if that is not possible."""
         current = self._current("accept")
@@ -121,10 +94,12 @@ class Annotator(Calibrating):
             self._suggesting.show_current()
 
     def set_order(self, how: str, seed: int = 0) -> None:
-        """Offer frames in the order of the files (``"file"``), at ``"random"``, or least sure first (``"active"``)."""
+        """Offer frames in the order of the files (``"file"``), at ``"random"``, or what teaches most (``"active"``)."""
         if how not in ORDERS:
             raise ValueError(f"expected one of {', '.join(ORDERS)}, got {how!r}")
         self._walk.how, self._walk.seed = how, seed
+        self._looking.on = how == "active"
+        self._looking.go_on()
         self.queue_changed.emit()
         self._suggesting.ask_ahead()
 
@@ -178,6 +153,8 @@ class Annotator(Calibrating):
         if current is not None:
             self._session.set_labels(current, labels)
             self._changed(current)
+        elif self._session.current is not None:
+            self._session.labels_changed.emit(self._session.current)  # the screen shows what was refused
 
     def tick(self, structure: int, present: bool | None) -> None:
         """Overrule the classifier: the structure is there, is not there, or (``None``) let it decide."""
@@ -215,7 +192,7 @@ class Annotator(Calibrating):
 
     def start_round(self) -> bool:
         """Fine-tune on the accepted frames; ``False``, with a sentence, if that is not possible now."""
-        return self._learning.start()
+        return not (self.only_to_look_at and self._refused("start_round")) and self._learning.start()
 
     def cancel(self) -> None:
         """Stop what is under way: opening files, an export, a round (the model stays as it was), or suggestions."""
@@ -227,6 +204,7 @@ class Annotator(Calibrating):
             self._learning.cancel()
         else:
             self._suggesting.cancel()
+            self._looking.cancel()
 
     def go_back_to_earlier_model(self) -> None:
         """Serve the model before the last accepted round again; suggestions are renewed."""
@@ -244,30 +222,6 @@ class Annotator(Calibrating):
 
     def _structure(self, value: int) -> Structure | None:
         return next((one for one in self._session.structures if one.value == value), None)
-
-    def _arrive(self, frame_id: str) -> bool:
-        """Make a frame current; ``False``, with a sentence, if its picture cannot be read."""
-        if frame_id != self._session.current:
-            try:
-                self.pixels(frame_id)
-            except AdasamError as error:
-                self.problem.emit(str(error))
-                return False
-            self._walk.leave()
-            self._session.go_to(frame_id)
-        self._suggesting.show_current()
-        return True
-
-    def _advance(self) -> None:
-        coming = self._walk.coming()
-        if not any(self._arrive(frame_id) for frame_id in coming) and not coming:
-            accepted = len(self._session.annotations)
-            self.problem.emit(f"No other image is left to be done: {accepted} of {len(self._session.frames)} accepted.")
-
-    def _changed(self, frame_id: str) -> None:
-        self._walk.just_closed = None
-        self._recording.follow(frame_id)
-        self._correcting.answer_open_questions(frame_id)
 
     def _travel(self, there: Callable[[str], bool], back: Callable[[str], bool]) -> bool:
         """Undo or redo; done back if the disk does not take it."""

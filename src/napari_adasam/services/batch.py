@@ -21,6 +21,7 @@ from napari_adasam.files.clips import Clip
 from napari_adasam.files.exports import mask_png
 from napari_adasam.files.readers import open_paths
 from napari_adasam.services.predictor import ModelPredictor
+from napari_adasam.services.regions import Regions
 from napari_adasam.services.sentences import is_out_of_memory
 
 OnProgress = Callable[[int, int, str], None]
@@ -76,7 +77,8 @@ def predict_paths(inputs: Sequence[Path], out: Path, settings: Settings, on_prog
         raise InputError(
             " ".join(problems) or "There is nothing to read. Nothing was written. Give image files or folders."
         )
-    predictor = ModelPredictor(settings.model)
+    files = {frame.id: clip for clip, frame in frames}
+    predictor = ModelPredictor(settings.model, Regions(files.__getitem__))
     structures = structures_of(predictor)
     places = [_places(out, frame.stem, structures) for _, frame in frames]
     _keep_inputs(places, opened.clips)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 
 from napari_adasam.domain.calibration import Ruler
 from napari_adasam.domain.sector import Sector, Vertex, whole_picture
-from napari_adasam.services.sitting import Sitting
+from napari_adasam.domain.ticks import Ticks
+from napari_adasam.services.arranging import Arranging
 
 
-class Calibrating(Sitting):
+class Calibrating(Arranging):
     """Scale and scan sector of a sitting's frames, by hand. Every method runs on the GUI thread."""
 
     def sector(self, frame_id: str) -> Sector:
@@ -34,6 +35,13 @@ class Calibrating(Sitting):
             lambda: self._marking_out.scale(current, ruler, folder, confirmed)
         )
 
+    def ticks(self, frame_id: str) -> Ticks | None:
+        """The marks of the scanner's ruler in a frame, to propose a scale from; ``None`` where they are not certain.
+
+        Raises InputError.
+        """
+        return self._marking_out.ticks(frame_id)
+
     def own_scale(self) -> None:
         """Take the current frame's scale by hand back: what its file says holds again."""
         current = self._current("own_scale")
@@ -50,16 +58,6 @@ class Calibrating(Sitting):
         current, sector = self._current("set_sector"), whole_picture("by hand") if whole else None
         if current is not None:
             self._mark_out(lambda: self._marking_out.set_sector(current, sector))
-
-    def _refused(self, command: str) -> bool:
-        """Whether a command is not possible now; if so, it is said why."""
-        reason = self.why_not(command)
-        if reason:
-            self.problem.emit(reason)
-        return bool(reason)
-
-    def _current(self, command: str) -> str | None:
-        return None if self._refused(command) else self._session.current
 
     def _mark_out(self, act: Callable[[], object]) -> bool:
         """Set a scale or a sector; ``False``, with a sentence, if it is refused or the disk does not take it."""

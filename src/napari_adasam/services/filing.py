@@ -6,21 +6,34 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
-from napari_adasam.domain.errors import AdasamError, InputError
+from napari_adasam.domain.errors import AdasamError, InputError, OnlyReadableError
+from napari_adasam.domain.history import FrameContent
 from napari_adasam.domain.records import Frame, FrameStatus
-from napari_adasam.files.home import earlier_folder, new_folder
+from napari_adasam.domain.steps import restored
+from napari_adasam.files.clips import Clip
+from napari_adasam.files.home import earlier_folder, moved_pictures_folder, new_folder
 from napari_adasam.files.readers import OpenResult, open_paths, opening
-from napari_adasam.files.store import is_session
+from napari_adasam.files.store import SessionRecord, is_session
+from napari_adasam.services.checking import Checking
 from napari_adasam.services.keeping import Keeping
 from napari_adasam.services.lane import Job, JobKind, Outcome
 from napari_adasam.services.rounds import Learning
 from napari_adasam.services.workbench import Workbench
 
+HELD = (
+    "This session is open in another window, so it can only be looked at here. Go on in that window; or close it, and "
+    "open the session again."
+)
+NOT_WRITABLE = (
+    "This session's folder may not be written to, so it can only be looked at. “Keep session in…” makes a copy."
+)
+
 
 class Filing:
     """Reads into the session. GUI thread."""
 
-    def __init__(self, bench: Workbench, keeping: Keeping, learning: Learning) -> None:
+    def __init__(self, bench: Workbench, keeping: Keeping, learning: Learning, checking: Checking) -> None:
+        self._checking = checking
         self._bench = bench
         self._keeping = keeping
         self._learning = learning
@@ -34,7 +47,7 @@ class Filing:
         problems = []
         for path in [path for path in paths if is_session(path)]:
             try:
-                problems += self._open_session(path)
+                problems += [*self._open_session(path), *self._bench.sources.missing()]
             except AdasamError as error:
                 problems.append(str(error))
         pictures = [path for path in paths if not is_session(path)]
@@ -58,22 +71,33 @@ class Filing:
     def _take(self, pictures: Sequence[Path], result: OpenResult) -> list[str]:
         problems = list(result.problems)
         if result.clips:
-            problems += self._resume_at_home(pictures[0])
+            problems += self._resume_at_home(pictures[0], result.clips)
+        if self._keeping.reading:
+            known = {frame.id for frame in self._bench.session.frames}
+            new = any(frame.id not in known for clip in result.clips for frame in clip.frames)
+            return [*problems, *([f"{self._keeping.reading} No image was added."] if new else [])]
+        resumed = bool(self._bench.session.frames)
+        problems += self._move(result.clips)
+        problems += self._bench.sources.missing() if resumed else []
         fresh = self._bench.sources.add_clips(result.clips)
         problems += [*self._bench.sources.same_pictures(result.clips), *self._add(fresh)]
         return problems + self._begin_at_home(pictures[0])
 
-    def _resume_at_home(self, opened: Path) -> list[str]:
+    def _resume_at_home(self, opened: Path, clips: Sequence[Clip]) -> list[str]:
         """Go on where these pictures were left, if they were worked on before and nobody chose a folder."""
         if self.home is None or self._keeping.folder is not None or self._bench.session.frames:
             return []
         try:
-            folder = earlier_folder(self.home, opened)
+            folder = earlier_folder(self.home, opened) or moved_pictures_folder(
+                self.home, {frame.id for clip in clips for frame in clip.frames}
+            )
             if folder is None or not is_session(folder):
                 return []
             problems = self._open_session(folder, automatic=folder.parent == self.home)
         except AdasamError as error:
             return [str(error)]
+        if self._keeping.reading:
+            return problems
         session = self._bench.session
         accepted = len(session.annotations)
         return [*problems, f"Your earlier work is here again: {accepted} of {len(session.frames)} accepted."]
@@ -81,13 +105,27 @@ class Filing:
     def _begin_at_home(self, opened: Path) -> list[str]:
         """Keep a session that nobody chose a folder for, so that nothing accepted is ever in memory alone."""
         session = self._bench.session
-        if self.home is None or self._keeping.folder is not None or not session.frames:
+        if self.home is None or self._keeping.folder is not None or self._keeping.reading or not session.frames:
             return []
         try:
             self._keeping.begin(new_folder(self.home, opened), self._learning.reports, automatic=True)
         except AdasamError as error:
             return [f"{error} Until then your work is in memory only; use “Keep session in…”."]
         return []
+
+    def _move(self, clips: Sequence[Clip]) -> list[str]:
+        """Images of the session that lie in another place now: known by their content."""
+        moved = self._bench.sources.found_again(clips)
+        if not moved:
+            return []
+        session = self._bench.session
+        session.move_frames(moved)
+        where = Path(next(iter(moved.values()))).parent
+        try:
+            self._keeping.frames([session.own_frame(frame_id) for frame_id in moved])
+        except AdasamError as error:
+            return [str(error)]
+        return [f"{len(moved)} image{'s were' if len(moved) > 1 else ' was'} found again in {where}."]
 
     def _add(self, frames: Sequence[Frame]) -> list[str]:
         """Take new frames in; not if the session's folder cannot, because what is accepted on them would be lost."""
@@ -105,17 +143,29 @@ class Filing:
             raise InputError(
                 f"{folder.name} is a saved session; open it in a new window, where no images are open yet."
             )
-        record = self._keeping.resume(folder, automatic)
+        problems = []
+        try:
+            record = self._keeping.resume(folder, automatic)
+        except OnlyReadableError as error:
+            why = HELD if "another window" in str(error) else NOT_WRITABLE
+            record, problems = self._keeping.look(folder, why), [why]
         self._learning.reports = record.rounds
         self._bench.restored = record.serving
         session.note_used(record.used)
         if record.structures:
             session.set_structures(record.structures)
-        missing = self._bench.sources.add_frames(record.frames)
-        session.add_frames(record.frames)
-        session.set_up({key: setup for key, setup in record.setups.items() if key in {one.id for one in record.frames}})
-        for frame in record.frames:
-            status = record.statuses.get(frame.id, FrameStatus.NEW)
-            annotation, draft = record.annotations.get(frame.id), record.drafts.get(frame.id)
-            session.restore(frame.id, status, annotation, record.ticks.get(frame.id, {}), draft)
-        return [*record.problems, *missing]
+        self._bench.sources.add_frames(record.frames)
+        session.add_kept(record.frames, {frame.id: content_of(record, frame.id) for frame in record.frames})
+        known = {frame.id for frame in record.frames}
+        session.set_up({key: setup for key, setup in record.setups.items() if key in known})
+        for frame_id, remark in record.remarks.items():
+            session.set_remark(frame_id, remark)
+        self._checking.begin(record)
+        return [*problems, *record.problems]
+
+
+def content_of(record: SessionRecord, frame_id: str) -> FrameContent:
+    """A frame as the disk has it."""
+    status = record.statuses.get(frame_id, FrameStatus.NEW)
+    draft, ticks = record.drafts.get(frame_id), record.ticks.get(frame_id, {})
+    return restored(status, record.annotations.packed(frame_id), ticks, draft)

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from napari_adasam.domain.calibration import NOT_SET, FrameSetup
-from napari_adasam.domain.packing import PackedLabels
+from napari_adasam.domain.packing import LabelImage, PackedLabels
 from napari_adasam.domain.records import Annotation, Draft, Frame, FrameStatus
 from napari_adasam.domain.rounds import RoundReport
 from napari_adasam.domain.session import Session
 from napari_adasam.domain.steps import CLOSED
 from napari_adasam.domain.structures import Structure
+from napari_adasam.domain.versions import NO_REMARK, Remark, Version
 from napari_adasam.files import home
 from napari_adasam.files.store import SessionRecord, Store
 
@@ -27,7 +28,12 @@ class Keeping:
         self._store: Store | None = None
         self._statuses: dict[str, FrameStatus] = {}
         self._ticks: dict[str, dict[int, bool]] = {}
-        self._drafts: dict[str, PackedLabels | None] = {}
+        self._drafts: dict[str, LabelImage | None] = {}
+        self._remarks: dict[str, Remark] = {}
+        self.reading = ""
+        """Why the session that is open may only be looked at; empty where it may be changed."""
+        self.readers: tuple[tuple[str, Path], ...] = ()
+        """Names and folders of the sessions that are compared in this one."""
         self.automatic = False
         """Whether the folder was chosen by the program."""
 
@@ -41,8 +47,17 @@ class Keeping:
 
         Raises InputError if the folder holds a session already.
         """
-        store, before = Store.create(folder), (self._store, self._statuses, self._ticks, self._drafts)
-        self._store, self._statuses, self._ticks, self._drafts = store, {}, {}, {}
+        store, before = (
+            Store.create(folder),
+            (
+                self._store,
+                self._statuses,
+                self._ticks,
+                self._drafts,
+                self._remarks,
+            ),
+        )
+        self._store, self._statuses, self._ticks, self._drafts, self._remarks = store, {}, {}, {}, {}
         try:
             self.structures(self._session.structures)
             self.frames(self._session.frames)
@@ -52,21 +67,30 @@ class Keeping:
             for frame in self._session.frames:
                 self.follow(frame.id)
                 self.draft(frame.id, 0.0)
+                self.remark(frame.id)
+            store.save_readers(self.readers)
         except Exception:
-            self._store, self._statuses, self._ticks, self._drafts = before
+            self._store, self._statuses, self._ticks, self._drafts, self._remarks = before
             store.discard()
             raise
+        self.reading = ""
         if before[0] is not None:
             if self.automatic:
                 home.leave_word(before[0].folder, folder)
             before[0].close()
         self.automatic = automatic
 
+    def look(self, folder: Path, why: str) -> SessionRecord:
+        """Read a session's folder without keeping anything there; ``why`` is told to who wants to change it."""
+        record = Store.read(folder, lazily=True)
+        self.reading = why
+        return record
+
     def resume(self, folder: Path, automatic: bool = False) -> SessionRecord:
         """Read a session's folder, and keep the session there from now on."""
         store = Store.open(folder)
         try:
-            record = store.load()
+            record = store.load(lazily=True)
         except Exception:
             store.close()
             raise
@@ -74,6 +98,8 @@ class Keeping:
         self.automatic = automatic
         self._drafts = {frame_id: PackedLabels.of(draft.annotation.labels) for frame_id, draft in record.drafts.items()}
         self._statuses = dict(record.statuses)
+        self._remarks = dict(record.remarks)
+        self.readers = record.readers
         self._ticks = {frame_id: dict(ticks) for frame_id, ticks in record.ticks.items()}
         return record
 
@@ -86,6 +112,17 @@ class Keeping:
         """Write the list of structures."""
         if self._store is not None:
             self._store.save_structures(structures)
+
+    def remark(self, frame_id: str) -> None:
+        """Write the note on a frame, if there is one or was."""
+        remark = self._session.remark(frame_id)
+        if self._store is not None and remark != self._remarks.get(frame_id, NO_REMARK):
+            self._store.save_remark(frame_id, remark)
+            self._remarks[frame_id] = remark
+
+    def versions(self, frame_id: str) -> tuple[Version, ...]:
+        """Every accepted version of a frame; none while nothing is kept."""
+        return () if self._store is None else self._store.versions(frame_id)
 
     def setups(self, before: Mapping[str, FrameSetup], after: Mapping[str, FrameSetup]) -> None:
         """Write the scales and sectors by hand that are others than before."""

@@ -49,6 +49,7 @@ class JobKind(IntEnum):
     EMBED = 3
     EXPORT = 4
     TRAIN = 5
+    LOOK = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from napari_adasam.domain.calibration import FrameSetup, Ruler, alike, objection
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.sector import Sector, Vertex, drawn_sector
+from napari_adasam.domain.ticks import Ticks, find_ticks
 from napari_adasam.services.keeping import Keeping
 from napari_adasam.services.regions import Regions
-from napari_adasam.services.scan_sectors import sector_of_clip
 from napari_adasam.services.workbench import Workbench
 
 DEPTH = 100
@@ -34,7 +34,7 @@ class MarkingOut:
     Parameters
     ----------
     regions
-        Is told of sectors by hand, for the model.
+        Finds sectors, and is told of those by hand, for the model.
     """
 
     def __init__(self, bench: Workbench, keeping: Keeping, regions: Regions) -> None:
@@ -44,7 +44,6 @@ class MarkingOut:
         self._regions = regions
         self._done: list[Act] = []
         self._undone: list[Act] = []
-        self._found: dict[str, Sector] = {}
         bench.session.setup_changed.connect(self._on_setup)
 
     def objection(self, frame_id: str) -> str:
@@ -78,11 +77,11 @@ class MarkingOut:
         by_hand = self._session.setup(frame_id).sector
         if by_hand is not None:
             return by_hand
-        frame = self._session.frame(frame_id)
-        if frame.file_id not in self._found:
-            clip = [one for one in self._session.frames if one.file_id == frame.file_id]
-            self._found[frame.file_id] = sector_of_clip(clip, self._sources.grey)
-        return self._found[frame.file_id]
+        return self._regions.found(frame_id)
+
+    def ticks(self, frame_id: str) -> Ticks | None:
+        """The marks of the scanner's ruler, where they are certain. InputError if the picture cannot be read."""
+        return find_ticks(self._sources.grey(frame_id), self.sector(frame_id))
 
     def draw_sector(self, frame_id: str, vertices: Sequence[Vertex]) -> None:
         """Set a sector by hand, for all frames of the file. Raises InputError or StorageError."""

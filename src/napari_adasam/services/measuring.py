@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.measures import has_stacked_parts
 from napari_adasam.domain.records import Labels, Spacing
+from napari_adasam.domain.sector_finding import find_sector
 from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
 from napari_adasam.files.atomic import make_folder, write_whole
 from napari_adasam.files.dataset import Dataset
@@ -32,7 +33,7 @@ class MeasureReport:
 
 
 def measure_dataset(
-    folder: Path, out: Path, names: Sequence[tuple[int, str]], on_progress: OnProgress
+    folder: Path, out: Path, names: Sequence[tuple[int, str]], on_progress: OnProgress, sector: bool = True
 ) -> MeasureReport:
     """Measure every label image of a data set into one CSV, with the columns of its index.csv behind.
 
@@ -49,6 +50,8 @@ def measure_dataset(
         Of label values; others are called "structure N".
     on_progress
         Told (done, total, what); each label image is read twice.
+    sector
+        Whether echo intensity leaves out what lies outside the scan sector that is found in each picture.
 
     Raises
     ------
@@ -68,6 +71,7 @@ def measure_dataset(
     for number, key in enumerate(sound, start=1):
         labels = dataset.labels(key)
         grey, spacing, part = _picture(dataset, key, labels, problems)
+        grey = within_scan(dataset, key, grey) if sector and grey is not None else grey
         name = dataset.images.get(key, dataset.labelled[key]).name
         rows += measured_rows(Measured(key, name, labels, spacing, part, given=given[key]), structures, grey)
         on_progress(len(keys) + number, len(keys) + len(sound), key)
@@ -139,6 +143,12 @@ def _picture(
         grey = spacing = None
     problems += found
     return grey, spacing, part
+
+
+def within_scan(dataset: Dataset, key: str, grey: NDArray[Any]) -> NDArray[Any]:
+    """Grey levels (height, width) masked outside the scan sector that is found in the picture."""
+    scan = find_sector(dataset.grey(key))
+    return grey if scan.kind == "whole" else np.ma.array(grey, mask=~scan.mask((grey.shape[0], grey.shape[1])))
 
 
 def _further(row: Mapping[str, str]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_adasam.domain.looks import Look
 from napari_adasam.domain.prompts import Prompt
 from napari_adasam.domain.records import Mask, Suggestion
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
@@ -87,8 +88,8 @@ class Predictor(Protocol):
     ) -> SegmentAnswer:
         """Answer a clinician's prompt; ``previous`` is the logits of the answer that it corrects."""
 
-    def embed(self, frame_id: str, pixels: Pixels) -> None:
-        """Encode ahead of need, into the cache."""
+    def look(self, frame_id: str, pixels: Pixels, structures: Sequence[Structure], settings: PromptSettings) -> Look:
+        """What the frame would teach, for the order; ``look.model`` is the serving fingerprint."""
 
     def go_back(self) -> ModelInfo:
         """Serve the model before the last accepted round again; raises ModelError where there is none."""

@@ -18,17 +18,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_adasam.domain.errors import InputError, ModelError
+from napari_adasam.domain.looks import Look
 from napari_adasam.domain.prompts import Prompt
 from napari_adasam.domain.records import Suggestion
 from napari_adasam.domain.settings import Method, ModelSettings, PromptSettings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.activations import ActivationStore
 from napari_adasam.files.pixels import to_grey
-from napari_adasam.model import adaptation, adasam, checkpoints, devices, registry
+from napari_adasam.model import adaptation, adasam, checkpoints, devices, looking, registry
 from napari_adasam.model.adapters import lora
 from napari_adasam.model.adapters.lora import LoraSettings
 from napari_adasam.model.adasam import AdaSam
-from napari_adasam.model.canvas import Canvas, grey_canvas, label_canvas, normalise
+from napari_adasam.model.canvas import Canvas, grey_canvas, normalise
 from napari_adasam.services.gate import Past
 from napari_adasam.services.interludes import let_clicks_in
 from napari_adasam.services.ports import ModelInfo, Pixels, SegmentAnswer
@@ -82,7 +83,7 @@ class ModelPredictor:
     settings
         Which weights, at which size, where. They are loaded at the first use.
     regions
-        Sectors by hand; they and those that are found count only with ``settings.use_sector``.
+        The valid region of each frame; without ``settings.use_sector`` it is the whole picture.
     store
         Where activations of frames are kept for the next sitting; ``None`` for nowhere.
     """
@@ -135,13 +136,16 @@ class ModelPredictor:
         return key, region
 
     def square(self, pixels: Pixels, region: Region | None) -> tuple[Tensor, Tensor]:
-        """The square input: grey (1, S, S) in 0 to 255, and valid (1, S, S), 0 in the padding and out of the region."""
-        grey, size = to_grey(pixels), self.net.sam.size
-        if region is None:
-            return grey_canvas(grey, size)[:2]
-        square, valid, _ = grey_canvas(np.where(region.mask, grey, 0).astype(np.uint8), size)
-        inside = label_canvas(region.mask.astype(np.uint8), size)[None].float()
-        return square * inside, valid * inside
+        """The square input: grey (1, S, S) in 0 to 255, and valid (1, S, S), 0 in the padding.
+
+        Out of the region is the one grey that is most frequent there: no text and no bars, but a screen of the
+        brightness that models have seen around scans.
+        """
+        grey = to_grey(pixels)
+        if region is not None:
+            plain = int(np.bincount(grey[~region.mask], minlength=1).argmax())
+            grey = np.where(region.mask, grey, plain).astype(np.uint8)
+        return grey_canvas(grey, self.net.sam.size)[:2]
 
     @torch.no_grad()
     def activation(self, frame_id: str, pixels: Pixels) -> Tensor:
@@ -191,9 +195,11 @@ class ModelPredictor:
             self._embeddings.put(key, found)
         return found
 
-    def embed(self, frame_id: str, pixels: Pixels) -> None:
-        """Encode ahead of need."""
-        self.embedding(frame_id, pixels)
+    def look(self, frame_id: str, pixels: Pixels, structures: Sequence[Structure], settings: PromptSettings) -> Look:
+        """What the frame would teach, for the order."""
+        canvas = Canvas(pixels.shape[0], pixels.shape[1], self.net.sam.size)
+        found = looking.look(self.net, self.embedding(frame_id, pixels), canvas, structures, settings)
+        return replace(found, model=self._fingerprint)
 
     def suggest(
         self, frame_id: str, pixels: Pixels, structures: Sequence[Structure], settings: PromptSettings

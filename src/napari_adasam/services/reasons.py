@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from napari_adasam.domain.records import FrameStatus
 from napari_adasam.domain.session import Session
@@ -15,22 +16,27 @@ from napari_adasam.services.walk import Walk
 NO_FRAME = "Open images first."
 
 
+LOOKING = frozenset({"next", "back", "cancel", "save_as", "export", "second_reader"})
+"""Commands that change nothing in the session."""
+
+
+@dataclass(frozen=True, slots=True)
+class SittingFacts:
+    """What else the reasons need: what serves, the scale and sector by hand, and why nothing may be changed."""
+
+    model: Callable[[], ModelInfo | None]
+    marking_out: MarkingOut
+    reading: Callable[[], str]
+
+
 class Reasons:
     """Knows what each command needs. GUI thread."""
 
-    def __init__(
-        self,
-        session: Session,
-        walk: Walk,
-        learning: Learning,
-        model: Callable[[], ModelInfo | None],
-        marking_out: MarkingOut,
-    ) -> None:
-        self._marking_out = marking_out
+    def __init__(self, session: Session, walk: Walk, learning: Learning, sitting: SittingFacts) -> None:
         self._session = session
         self._walk = walk
         self._learning = learning
-        self._model = model
+        self._model, self._marking_out, self._reading = sitting.model, sitting.marking_out, sitting.reading
         self._checks: dict[str, Callable[[str], str]] = {
             "accept": self._accept,
             "next": self._next,
@@ -48,16 +54,20 @@ class Reasons:
 
     def why_not(self, command: str, busy: bool) -> str:
         """Why a command of the annotator is not possible; empty if it is."""
+        if self._reading() and command not in LOOKING:
+            return self._reading()
         if command == "start_round":
             return self._learning.why_not()
         if command == "cancel":
             return "" if busy else "Nothing is under way."
         if command == "go_back_to_earlier_model":
             return self._earlier_model()
-        if command == "save_as":
+        if command == "set_structures":
+            return ""
+        if command in ("save_as", "second_reader"):
             return "" if self._session.frames else NO_FRAME
         if command == "export":
-            return "" if len(self._session.annotations) else "There is nothing to export yet; accept an image first."
+            return "" if self._session.accepted else "There is nothing to export yet; accept an image first."
         current = self._session.current
         if current is None:
             return NO_FRAME

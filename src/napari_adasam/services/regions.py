@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +12,11 @@ from numpy.typing import NDArray
 from napari_adasam.domain.records import Mask
 from napari_adasam.domain.sector import Sector
 from napari_adasam.domain.sector_finding import find_sector
+from napari_adasam.files.clips import Clip
+from napari_adasam.services.scan_sectors import sector_of_file
+
+KEPT = 64
+"""Regions kept as masks, of the frames asked for last."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,11 +28,20 @@ class Region:
 
 
 class Regions:
-    """Sectors by frame. Set on the GUI thread, read on the lane's: each is a single access to a dictionary."""
+    """Sectors by frame. Set on the GUI thread, read on the lane's: each is a single access to a dictionary.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    clip_of
+        The file of a frame, by the frame's id: all frames of a file have one sector. Without it, each picture has its
+        own.
+    """
+
+    def __init__(self, clip_of: Callable[[str], Clip] | None = None) -> None:
+        self._clip_of = clip_of
         self._by_hand: dict[str, Sector] = {}
         self._found: dict[str, Sector] = {}
+        self._made: dict[str, tuple[Sector, Region]] = {}
 
     def set(self, frame_id: str, sector: Sector | None) -> None:
         """Take a sector by hand, or (``None``) forget it."""
@@ -35,12 +50,27 @@ class Regions:
         else:
             self._by_hand[frame_id] = sector
 
+    def found(self, frame_id: str, grey: NDArray[np.uint8] | None = None) -> Sector:
+        """The sector that is found in a frame's file, or in its grey pixels (height, width). InputError."""
+        if self._clip_of is not None:
+            clip = self._clip_of(frame_id)
+            file_id = clip.frames[0].file_id
+            return self._found.get(file_id) or self._found.setdefault(file_id, sector_of_file(clip))
+        if grey is None:
+            raise ValueError("expected grey pixels where there are no files")
+        return self._found.get(frame_id) or self._found.setdefault(frame_id, find_sector(grey))
+
     def of(self, frame_id: str, grey: NDArray[np.uint8]) -> Region | None:
         """The region of a frame with these grey pixels (height, width); ``None`` for the whole picture."""
-        sector = self._by_hand.get(frame_id)
-        if sector is None:
-            sector = self._found.get(frame_id) or self._found.setdefault(frame_id, find_sector(grey))
+        sector = self._by_hand.get(frame_id) or self.found(frame_id, grey)
         if sector.kind == "whole":
             return None
+        kept = self._made.get(frame_id)
+        if kept is not None and kept[0] == sector:
+            return kept[1]
         digest = hashlib.sha256(repr(sector.outline).encode()).hexdigest()[:12]
-        return Region(sector.mask((grey.shape[0], grey.shape[1])), digest)
+        region = Region(sector.mask((grey.shape[0], grey.shape[1])), digest)
+        self._made[frame_id] = (sector, region)
+        while len(self._made) > KEPT:
+            del self._made[next(iter(self._made))]
+        return region

@@ -10,7 +10,7 @@ import numpy as np
 from psygnal import Signal
 
 from napari_adasam.domain.errors import InputError, ModelError
-from napari_adasam.domain.packing import PackedLabels
+from napari_adasam.domain.packing import LabelImage
 from napari_adasam.domain.records import FrameStatus
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.structures import Structure
@@ -26,7 +26,7 @@ class Accepted:
     """An accepted frame, its pixels still to be read."""
 
     frame_id: str
-    labels: PackedLabels
+    labels: LabelImage
     group: str
 
 
@@ -74,12 +74,13 @@ def run_round(
     for done, one in enumerate(frames, start=1):
         try:
             pixels = sources.grey(one.frame_id)
+            labels = one.labels.open() if isinstance(one, Accepted) else None
         except InputError as error:
             yield Reading(done, total, str(error))
             continue
-        if isinstance(one, Accepted):
-            labelled.append(LabelledFrame(one.frame_id, pixels, one.labels.open(), one.group))
-        else:
+        if isinstance(one, Accepted) and labels is not None:
+            labelled.append(LabelledFrame(one.frame_id, pixels, labels, one.group))
+        elif isinstance(one, Remaining):
             unlabelled.append(UnlabelledFrame(one.frame_id, pixels, one.present))
         yield Reading(done, total)
     if not labelled:
@@ -128,7 +129,7 @@ class Learning:
         """Why no round can start now; empty if one can."""
         if self.running:
             return "A round is under way; wait for it, or cancel it."
-        if not len(self._bench.session.annotations):
+        if not self._bench.session.accepted:
             return "There is nothing to learn from yet; accept an image first."
         return ""
 

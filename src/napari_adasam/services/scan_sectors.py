@@ -11,6 +11,7 @@ from napari_adasam.domain.calibration import NOT_SET, FrameSetup
 from napari_adasam.domain.records import Frame, Mask
 from napari_adasam.domain.sector import Sector
 from napari_adasam.domain.sector_finding import brightest, find_sector
+from napari_adasam.files.clips import Clip
 
 CLIP_FRAMES = 5
 """A clip's sector is looked for in the maximum of so many of its frames."""
@@ -52,3 +53,9 @@ def sector_of_clip(clip: Sequence[Frame], grey: ReadGrey) -> Sector:
     """Find the sector of a file's frames, in the maximum of some of them, evenly spread. Raises InputError."""
     step = max(1, len(clip) // CLIP_FRAMES)
     return find_sector(brightest([grey(frame.id) for frame in clip[::step][:CLIP_FRAMES]]))
+
+
+def sector_of_file(clip: Clip) -> Sector:
+    """The same for an opened file. Raises InputError."""
+    indices = {frame.id: frame.index for frame in clip.frames}
+    return sector_of_clip(clip.frames, lambda frame_id: clip.grey(indices[frame_id]))

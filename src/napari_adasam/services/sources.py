@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -16,7 +17,7 @@ from napari_adasam.domain.records import Frame
 from napari_adasam.files.readers import Clip, open_file
 from napari_adasam.services.ports import Pixels
 
-BUDGET = 256 * 1024 * 1024
+BUDGET = 64 * 1024 * 1024
 NOWHERE = (0, 0, 0, 0)
 """A region that nothing lies in."""
 NAMED = 3
@@ -36,6 +37,7 @@ class Sources:
         self._budget = budget
         self._frames: dict[str, Frame] = {}
         self._clips: dict[str, Clip] = {}
+        self._stamps: dict[str, tuple[int, int]] = {}
         self._kept: OrderedDict[str, Pixels] = OrderedDict()
 
     def add_clips(self, clips: Sequence[Clip]) -> tuple[Frame, ...]:
@@ -69,17 +71,28 @@ class Sources:
         rest = f"; and {len(pairs) - NAMED} more" if len(pairs) > NAMED else ""
         return [f"{len(pairs)} files are the same pictures as others, so each is shown once ({named}{rest})."]
 
-    def add_frames(self, frames: Iterable[Frame]) -> list[str]:
-        """Remember frames of a saved session; their files are opened when they are read.
+    def add_frames(self, frames: Iterable[Frame]) -> None:
+        """Remember frames of a saved session; their files are opened when they are read."""
+        self._frames.update({frame.id: frame for frame in frames})
 
-        Returns one sentence for each file that is not there.
-        """
-        new = {frame.id: frame for frame in frames}
-        self._frames.update(new)
-        missing = [path for path in dict.fromkeys(frame.path for frame in new.values()) if not Path(path).exists()]
+    def missing(self) -> list[str]:
+        """Say which files are not there: the first by name, and how many more."""
+        paths = dict.fromkeys(frame.path for frame in self._frames.values())
+        missing = [path for path in paths if not Path(path).exists()]
         return [
-            f"{path} is not there any more; put it back to see its frames. Their masks are safe." for path in missing
-        ]
+            f"{path} is not there any more. Put it back, or open the folder where it is now. Its masks are safe."
+            for path in missing[:1]
+        ] + ([f"{len(missing) - 1} more files are not there either."] if len(missing) > 1 else [])
+
+    def found_again(self, clips: Sequence[Clip]) -> dict[str, str]:
+        """Known pictures that lie in these files, and no longer where they were: frame id to its new path."""
+        moved = {}
+        for frame in (frame for clip in clips for frame in clip.frames):
+            known = self._frames.get(frame.id)
+            if known is not None and known.path != frame.path and not Path(known.path).exists():
+                self._frames[frame.id] = replace(known, path=frame.path)
+                moved[frame.id] = frame.path
+        return moved
 
     def drop(self, frames: Iterable[Frame]) -> None:
         """Forget frames that were not taken in after all."""
@@ -99,6 +112,10 @@ class Sources:
         frame = self._frames[frame_id]
         return self._clip(frame).grey(frame.index)
 
+    def clip(self, frame_id: str) -> Clip:
+        """The opened file of a frame. Any thread. Raises InputError as :meth:`read` does."""
+        return self._clip(self._frames[frame_id])
+
     def facts(self, frame: Frame) -> Frame:
         """A frame with what its file says and a session does not keep: times, bits, region, geometry. Any thread.
 
@@ -114,9 +131,10 @@ class Sources:
 
     def _clip(self, frame: Frame) -> Clip:
         """The frame's file, opened if it is not; InputError if it is gone, or another one than it was."""
-        clip = self._clips.get(frame.path)
-        if clip is None:
-            clip = self._clips.setdefault(frame.path, open_file(Path(frame.path)))
+        clip, now = self._clips.get(frame.path), _stamp(frame.path)
+        if clip is None or self._stamps.setdefault(frame.path, now) != now:  # never opened, or changed on the disk
+            clip = open_file(Path(frame.path))
+            self._clips[frame.path], self._stamps[frame.path] = clip, now
         if frame.index >= len(clip.frames) or clip.frames[frame.index].id != frame.id:
             raise InputError(
                 f"{Path(frame.path).name} is another file than when the session was made; put the original back. "
@@ -126,6 +144,9 @@ class Sources:
 
     def pixels(self, frame_id: str) -> Pixels:
         """The same for the screen, read-only, from memory if it was shown lately. GUI thread."""
+        frame = self._frames[frame_id]
+        if frame_id in self._kept and _stamp(frame.path) != self._stamps.get(frame.path, _stamp(frame.path)):
+            del self._kept[frame_id]  # the file was changed meanwhile: reading it says how
         if frame_id not in self._kept:
             pixels = self.read(frame_id).view()
             pixels.flags.writeable = False
@@ -134,6 +155,15 @@ class Sources:
         while len(self._kept) > 1 and sum(one.nbytes for one in self._kept.values()) > self._budget:
             self._kept.popitem(last=False)
         return self._kept[frame_id]
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    """Size and time of the last change: another stamp is another content, or may be."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return (-1, -1)  # gone: reading it will say so
+    return (found.st_size, found.st_mtime_ns)
 
 
 def _told_apart(one: Path, other: Path) -> tuple[str, str]:

@@ -25,7 +25,7 @@ class Suggesting:
     Parameters
     ----------
     coming
-        Gives the ids of the frames that will be offered next.
+        Gives the ids of the frames that will be shown next, likeliest first.
     """
 
     model_changed = Signal(ModelInfo)

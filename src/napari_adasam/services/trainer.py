@@ -23,7 +23,7 @@ from napari_adasam.domain.overlap import dice
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.settings import LearnSettings, PromptSettings, TrainSettings
 from napari_adasam.domain.structures import Structure
-from napari_adasam.model import adaptation, adasam
+from napari_adasam.model import adaptation, adasam, devices
 from napari_adasam.model.adapters.lora import LoraSettings
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas
@@ -31,13 +31,14 @@ from napari_adasam.model.headstart import fit_class_maps
 from napari_adasam.model.pseudo import ema_decay, unlabelled_weight
 from napari_adasam.model.supervision import Lesson, labelled_loss, masks_of
 from napari_adasam.services.gate import Held, Past, decide, hold_out, mean
+from napari_adasam.services.lane import give_way
 from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
+from napari_adasam.services.sentences import is_out_of_memory
 from napari_adasam.services.unlabelled import Unlabelled
 from napari_adasam.services.views import Views
 
 SPEEDS = {"lora": 1.0, "head": 4.0, "decoder": 0.5}
-MOST_PROMPTS = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +69,7 @@ class RoundTrainer:
     ) -> None:
         self.predictor, self.gated = predictor, gated
         self.train, self.learn, self.prompts = train, learn, prompts
+        self._most_prompts = train.most_prompts
 
     def round(
         self,
@@ -125,7 +127,9 @@ class RoundTrainer:
         rng = np.random.default_rng(settings.seed)
         learning = [p for p in student.parameters() if p.requires_grad]
         start = [p.detach().clone() for p in learning]
-        optimiser = torch.optim.AdamW(_groups(student, settings.lr), weight_decay=0.0)
+        pairs = _pairs(teacher, student)
+        fused = student.device.type in ("cpu", "cuda")  # one pass over the weights in place of a dozen
+        optimiser = torch.optim.AdamW(_groups(student, settings.lr), weight_decay=0.0, fused=fused)
         rest = Unlabelled(material.unlabelled, material.structures, views, settings, self.prompts)
         began = time.monotonic()
         for step in range(settings.steps):
@@ -133,7 +137,7 @@ class RoundTrainer:
             for _ in range(settings.batch):
                 total += self._labelled(student, views, material, rng)
                 yield self._progress(step, total, began)
-            if material.unlabelled and step >= settings.warm_up * settings.steps:
+            if material.unlabelled and settings.unlabelled_is_due(step):
                 loss = rest.loss(student, teacher, rng, unlabelled_weight(settings, step / settings.steps))
                 if loss.requires_grad:
                     loss.backward()  # type: ignore[no-untyped-call]
@@ -145,7 +149,7 @@ class RoundTrainer:
             torch.nn.utils.clip_grad_norm_(learning, 1.0)
             optimiser.step()
             optimiser.zero_grad()
-            _average(teacher, student, ema_decay(settings, step))
+            _average(pairs, ema_decay(settings, step))
             yield self._progress(step + 1, total, began)
 
     def _head_start(self, student: AdaSam, views: Views, material: Material) -> Iterator[RoundProgress]:
@@ -163,21 +167,34 @@ class RoundTrainer:
                 masks = masks_of(labels, material.structures).to(student.device)
                 shares.append(F.adaptive_avg_pool2d(masks[None], cells))
             yield RoundProgress(0, self.train.steps, float("nan"), "looking at the new structures", None)
-        fit_class_maps(student.head, rows, torch.cat(embeddings), torch.cat(shares))
+        fit_class_maps(student.head, rows, torch.cat(embeddings), torch.cat(shares), give_way)
 
     def _labelled(self, student: AdaSam, views: Views, material: Material, rng: np.random.Generator) -> float:
+        """One labelled view; where memory is full, another one with half the prompts at once, from now on."""
+        try:
+            return self._labelled_at_once(student, views, material, rng)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error) or self._most_prompts == 1:
+                raise
+        self._most_prompts //= 2
+        devices.free_memory()
+        return self._labelled(student, views, material, rng)
+
+    def _labelled_at_once(self, student: AdaSam, views: Views, material: Material, rng: np.random.Generator) -> float:
         frame = material.held.train[int(rng.integers(len(material.held.train)))]
         front, labels = views.labelled(frame, int(rng.integers(self.train.views)))
         student.train()
         embedding = views.embed(student, front)
-        lesson = Lesson(self.train.weights, self.prompts, MOST_PROMPTS)
+        lesson = Lesson(self.train.weights, self.prompts, self._most_prompts)
         loss = labelled_loss(student, embedding, labels, rng, lesson) / self.train.batch
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.item()
 
     def _progress(self, step: int, loss: float, began: float) -> RoundProgress:
         left = (time.monotonic() - began) / step * (self.train.steps - step) if step else None
-        return RoundProgress(step, self.train.steps, loss, "learning", left)
+        lean = self._most_prompts < self.train.most_prompts
+        what = "learning more slowly, because memory is short" if lean else "learning"
+        return RoundProgress(step, self.train.steps, loss, what, left)
 
     def _measure(
         self, net: AdaSam, views: Views, material: Material, what: str
@@ -188,7 +205,7 @@ class RoundTrainer:
             with torch.no_grad():
                 embedding = views.embed(net.eval(), views.plain(frame))
             canvas = Canvas(frame.pixels.shape[0], frame.pixels.shape[1], net.sam.size)
-            answers = adasam.suggest(net, embedding, canvas, material.structures, self.prompts)
+            answers = adasam.suggest(net, embedding, canvas, material.structures, self.prompts, views.region(frame))
             for structure, answer in zip(material.structures, answers, strict=True):
                 found[structure.value].append(dice(answer.mask, frame.labels == structure.value))
             yield RoundProgress(self.train.steps, self.train.steps, float("nan"), what, None)
@@ -228,11 +245,14 @@ def _pull(learning: Sequence[Tensor], start: Sequence[Tensor], weight: float) ->
             parameter.grad.add_(parameter - origin, alpha=weight)
 
 
+def _pairs(teacher: AdaSam, student: AdaSam) -> list[tuple[Tensor, Tensor]]:
+    """The adapted weights of both, each teacher's beside its student's."""
+    adapted, fast = adaptation.adapted_names(student), dict(student.named_parameters())
+    return [(slow, fast[name]) for name, slow in teacher.named_parameters() if name in adapted]
+
+
 @torch.no_grad()
-def _average(teacher: AdaSam, student: AdaSam, decay: float) -> None:
+def _average(pairs: Sequence[tuple[Tensor, Tensor]], decay: float) -> None:
     """Move the teacher's adapted weights towards the student's."""
-    adapted = adaptation.adapted_names(student)
-    fast = dict(student.named_parameters())
-    for name, slow in teacher.named_parameters():
-        if name in adapted:
-            slow.lerp_(fast[name], 1 - decay)
+    for slow, fast in pairs:
+        slow.lerp_(fast, 1 - decay)

@@ -19,7 +19,7 @@ from napari_adasam.domain.structures import Structure
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.augment import draw_patch, paste
 from napari_adasam.model.canvas import Canvas
-from napari_adasam.model.pseudo import Doubt, PseudoLabel, cut_in, pseudo_labels, unlabelled_loss
+from napari_adasam.model.pseudo import Doubt, PseudoLabel, Seen, cut_in, pseudo_labels, unlabelled_loss
 from napari_adasam.services.ports import UnlabelledFrame
 from napari_adasam.services.views import Views
 
@@ -69,7 +69,7 @@ class Unlabelled:
             plain = self.views.embed(teacher, self.views.plain(frame))
         canvas = Canvas(frame.pixels.shape[0], frame.pixels.shape[1], teacher.sam.size)
         doubt = Doubt(self.settings.confidence, self.settings.recipe.cross_prompting)
-        return pseudo_labels(teacher, plain, self.prompts, doubt, canvas)
+        return pseudo_labels(teacher, plain, self.prompts, doubt, Seen(canvas, self.views.region(frame)))
 
 
 def tick_loss(student: AdaSam, embedding: Tensor, frame: UnlabelledFrame, structures: Sequence[Structure]) -> Tensor:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_adasam.domain.records import Mask
 from napari_adasam.model import augment
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas, label_canvas, normalise
@@ -53,9 +54,9 @@ class Views:
         canvas = Canvas(frame.pixels.shape[0], frame.pixels.shape[1], self._size)
         rows, columns = canvas.inner
         whole[rows:], whole[:, columns:] = NO_IMAGE, NO_IMAGE
-        _, region = self.predictor.seen(frame.frame_id, frame.pixels)
+        region = self.region(frame)
         if region is not None:
-            whole[label_canvas(region.mask.astype(np.uint8), self._size) == 0] = NO_IMAGE
+            whole[label_canvas(region.astype(np.uint8), self._size) == 0] = NO_IMAGE
         if view == 0:
             return self._plain(frame.frame_id, frame.pixels), whole
         rng = _rng(frame.frame_id, view)
@@ -67,6 +68,11 @@ class Views:
         if tone.chrome is not None:  # an interface is painted there, which at use is part of the picture
             labels = labels.clamp_min(0)
         return self._front((frame.frame_id, str(view)), frame.pixels, geometry, tone), labels
+
+    def region(self, frame: LabelledFrame | UnlabelledFrame) -> Mask | None:
+        """What of a frame is seen, (height, width) bool; ``None`` for all of it."""
+        region = self.predictor.seen(frame.frame_id, frame.pixels)[1]
+        return None if region is None else region.mask
 
     def plain(self, frame: LabelledFrame | UnlabelledFrame) -> Tensor:
         """The weak view: the frame as it is."""

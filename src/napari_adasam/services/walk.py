@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from napari_adasam.domain import queue
+from napari_adasam.domain.looks import Look, Offer
 from napari_adasam.domain.queue import Order
 from napari_adasam.domain.records import FrameStatus
 from napari_adasam.domain.session import Session
@@ -27,29 +28,47 @@ class Walk:
         self._since = clock()
         self.how: Order = "file"
         self.seed = 0
+        self.looks: Mapping[str, Look] = {}
+        self._offers: tuple[object, tuple[Offer, ...]] = (None, ())
+        self._places: tuple[str, ...] = ()
         self.just_closed: str | None = None
         """The frame that was accepted or skipped last, while nothing else was done since: undo goes back to it."""
 
     @property
     def queue(self) -> tuple[str, ...]:
         """Ids of the frames still to be done, in the order they are offered."""
-        return self._order(self._session.status)
+        ids, current = self._ids(), self._session.current
+        if current is None or self._session.status(current) not in queue.DONE:
+            return ids
+        return tuple(one for one in ids if one != current)
 
     def coming(self) -> tuple[str, ...]:
         """The other frames still to be done, beginning with the one that comes after the current one."""
         current = self._session.current
         if current is None:
             return self.queue
-        ids = self._order(self._status_but_current)
+        ids = self._ids()
         place = ids.index(current)
         if self.how == "active" and self._session.status(current) in queue.DONE:
             return ids[:place] + ids[place + 1 :]
         return ids[place + 1 :] + ids[:place]
 
+    def likely(self) -> tuple[str, ...]:
+        """What will probably be shown next, likeliest first: after an accept, and without a decision."""
+        coming = self.coming()
+        if self.how != "active":
+            return coming
+        best = [one for one in self._ids() if one != self._session.current][:1]
+        return tuple(dict.fromkeys((*best, *coming)))
+
     def why(self, frame_id: str) -> str:
         """Why a frame is offered, in words."""
-        names = {one.value: one.name for one in self._session.structures}
-        return queue.why(self._session.scores(frame_id), self.how, names)
+        words = (one.why for one in self._in_order() if one.frame_id == frame_id)
+        return "you came back to it" if self._session.status(frame_id) in queue.DONE else next(words, "")
+
+    def renew(self) -> None:
+        """There are new looks: make the order anew."""
+        self._offers = (None, ())
 
     def leave(self) -> None:
         """Remember where one was, and for how long; called before another frame becomes current."""
@@ -84,5 +103,17 @@ class Walk:
     def _status_but_current(self, frame_id: str) -> FrameStatus:
         return FrameStatus.NEW if frame_id == self._session.current else self._session.status(frame_id)
 
-    def _order(self, status: Callable[[str], FrameStatus]) -> tuple[str, ...]:
-        return queue.order(self._session.frames, status, self._session.scores, self.how, self.seed)
+    def _ids(self) -> tuple[str, ...]:
+        self._in_order()
+        return self._places
+
+    def _in_order(self) -> tuple[Offer, ...]:
+        """The frames to be done and the current one; made anew only where something has changed."""
+        session = self._session
+        key = (session.moves, session.current, session.structures, self.how, self.seed)
+        if self._offers[0] != key:
+            names = {one.value: one.name for one in session.structures}
+            frames, status = session.frames, self._status_but_current
+            self._offers = (key, queue.order(frames, status, self.how, self.seed, self.looks, names))
+            self._places = tuple(one.frame_id for one in self._offers[1])
+        return self._offers[1]

@@ -18,6 +18,7 @@ from napari_adasam.domain.prompts import Box
 from napari_adasam.domain.records import Frame
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.annotator import Annotator
+from napari_adasam.ui.beside import Beside
 from napari_adasam.ui.image_layer import fits, image_layer, show_pixels
 from napari_adasam.ui.map_layers import MapLayers
 from napari_adasam.ui.mask_layer import MaskLayer
@@ -41,6 +42,7 @@ class Canvas:
         self.masks = MaskLayer()
         self.maps = MapLayers()
         self.prompts = PromptLayers()
+        self.beside = Beside(viewer)
         self.image: Image | None = None
         self._annotator = annotator
         self._session = annotator.session
@@ -66,7 +68,8 @@ class Canvas:
         return [layer for layer in own if layer is not None]
 
     def close(self) -> None:
-        """Let go of the viewer and the session; the layers stay."""
+        """Let go of the viewer and the session; the layers stay, but for what is beside."""
+        self.beside.hide()
         self._restore.stop()
         self.viewer.layers.events.removed.disconnect(self._on_removed)
         session = self._session

@@ -188,6 +188,7 @@ class AdasamDock(QWidget):
             (session.status_changed, self._on_status),
             (session.ticks_changed, self._on_frame),
             (session.setup_changed, self._on_frame),
+            (session.remark_changed, self._on_status),
             (self.marking.changed, self.scale_panel.refresh),
             (self.marking.problem, self.status_line.show_notice),
             (session.structures_changed, self._on_structures),
@@ -207,11 +208,9 @@ class AdasamDock(QWidget):
             signal.connect(slot)
             self._closing.callback(signal.disconnect, slot)
         self._closing.callback(self.annotate_panel.structures.close_rows)
-        for emitter, slot in (
-            (self.viewer.layers.events.inserted, self._on_layers),
-            (self.viewer.layers.events.removed, self._on_layers),
-            (self.viewer.events.theme, self._show_theme),
-        ):
+        events, theme = self.viewer.layers.events, self.viewer.events.theme
+        emitters = ((events.inserted, self._on_layers), (events.removed, self._on_layers), (theme, self._show_theme))
+        for emitter, slot in emitters:
             emitter.connect(slot)
             self._closing.callback(emitter.disconnect, slot)
         self.status_line.stop.clicked.connect(self._stop)
@@ -230,7 +229,7 @@ class AdasamDock(QWidget):
 
     def _show_summaries(self) -> None:
         session = self.annotator.session
-        frames, done = len(session.frames), len(session.annotations)
+        frames, done = len(session.frames), session.accepted
         names = ", ".join(one.name for one in session.structures)
         self.sections["open"].set_summary(f"{frames} image{'s' if frames != 1 else ''}" if frames else "")
         self.sections["structures"].set_summary(names if len(names) < 34 else f"{len(session.structures)} structures")
@@ -279,7 +278,7 @@ class AdasamDock(QWidget):
 
     def _on_layers(self, event: Any = None) -> None:
         """Images that were opened or dropped in napari are offered to the session."""
-        own = {id(layer) for layer in self.canvas.layers()}
+        own = {id(layer) for layer in (*self.canvas.layers(), *self.canvas.beside.layers)}
         others = [layer for layer in self.viewer.layers if id(layer) not in own]
         self.open_panel.offer(not_taken_in(others, self.annotator.session.frames))
 

@@ -14,6 +14,7 @@ from psygnal import Signal
 
 from napari_adasam.domain.errors import AdasamError
 from napari_adasam.domain.sector import Sector
+from napari_adasam.domain.ticks import Ticks
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.ui.canvas import Canvas
 from napari_adasam.ui.placement import Placement, inside, pixel_at
@@ -46,6 +47,7 @@ class Marking:
     def __init__(self, viewer: Viewer, canvas: Canvas, tools: Tools, annotator: Annotator) -> None:
         self.mark: Mark | None = None
         self.points: list[tuple[float, float]] = []
+        self.ticks: Ticks | None = None
         self.layer: Shapes | None = None
         self.sector_shown = False
         self.sector: Sector | None = None
@@ -74,14 +76,20 @@ class Marking:
     def start(self, mark: Mark) -> None:
         """Collect clicks for a mark, from the first one on; the drawing tools are put away."""
         self._tools.choose(Tool.MOVE)
-        self.mark, self.points = mark, []
+        self.mark, self.points, self.ticks = mark, [], None
         if self._canvas.masks.layer is not None:
             self._canvas.masks.layer.cursor = "crosshair"
         self.draw()
 
+    def propose(self, ticks: Ticks) -> None:
+        """Show the marks of a ruler as a line of known length, for the clinician to say how long."""
+        self.start(Mark.SCALE)
+        self.points, self.ticks = [ticks.first, ticks.last], ticks
+        self.draw()
+
     def stop(self) -> None:
         """Forget the clicks."""
-        self.mark, self.points = None, []
+        self.mark, self.points, self.ticks = None, [], None
         if self._canvas.masks.layer is not None:
             self._canvas.masks.layer.cursor = "standard"
         self.draw()
@@ -136,7 +144,7 @@ class Marking:
             return []
         arm = max(frame.height, frame.width) / 80
         lines = []
-        for y, x in self.points:
+        for y, x in self.points if self.ticks is None else self.ticks.places():
             lines += [np.array([[y - arm, x], [y + arm, x]]), np.array([[y, x - arm], [y, x + arm]])]
         points = np.array(self.points)
         if self.mark is Mark.RECTANGLE and len(points) == 2:
@@ -163,7 +171,7 @@ class Marking:
         if self.mark is None:
             return
         if self.mark in ENOUGH and self.complete:
-            self.points = []
+            self.points, self.ticks = [], None
         self.points.append(point)
         self.draw()
 

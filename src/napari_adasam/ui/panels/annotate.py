@@ -12,6 +12,7 @@ from napari_adasam.services.annotator import Annotator
 from napari_adasam.ui.canvas import Canvas
 from napari_adasam.ui.commands import BY_NAME, Commander, key_words
 from napari_adasam.ui.panels.frame_card import FrameCard
+from napari_adasam.ui.panels.frame_review import FrameReview
 from napari_adasam.ui.panels.structure_rows import StructureRows
 from napari_adasam.ui.section import allow, reason_label
 from napari_adasam.ui.tools import Tool, Tools
@@ -34,6 +35,7 @@ class AnnotatePanel(QWidget):
         self._commander = commander
         self._canvas = canvas
         self.frame_card = FrameCard(annotator, commander)
+        self.review = FrameReview(annotator, commander, canvas)
         self.structures = StructureRows(annotator, commander, tools)
         self.buttons = {name: self._button(name) for name in BY_NAME if name != "help"}
         self.buttons["accept"].setObjectName("primary")
@@ -60,6 +62,7 @@ class AnnotatePanel(QWidget):
     def refresh(self) -> None:
         """Allow what is possible now, and say of the rest why it is not."""
         self.frame_card.refresh()
+        self.review.refresh()
         self.structures.refresh()
         shown = self._canvas.frame is not None
         reason = "" if shown else "Open an image first (step 1)."
@@ -110,6 +113,7 @@ class AnnotatePanel(QWidget):
         layout.setContentsMargins(4, 0, 4, 4)
         layout.setSpacing(4)
         layout.addWidget(self.frame_card)
+        layout.addWidget(self.review)
         layout.addWidget(self.structures)
         layout.addLayout(grid)
         layout.addLayout(onward)

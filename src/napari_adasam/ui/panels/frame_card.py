@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QWidget
 
+from napari_adasam.domain.queue import DONE
 from napari_adasam.domain.records import Frame, FrameStatus
+from napari_adasam.domain.session import Session
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.ui.commands import Commander
 from napari_adasam.ui.theme import AMBER, STATUS_COLORS, chip
 
-ORDERS = (("file", "in the order of the files"), ("active", "least sure first"), ("random", "at random"))
+Fits = Callable[[Session, str], bool]
+FILTERS: tuple[tuple[str, Fits], ...] = (
+    ("all images", lambda session, one: True),
+    ("to do", lambda session, one: session.status(one) not in DONE),
+    ("suggested", lambda session, one: session.status(one) is FrameStatus.SUGGESTED),
+    ("corrected", lambda session, one: session.status(one) is FrameStatus.CORRECTED),
+    ("accepted", lambda session, one: session.status(one) is FrameStatus.ACCEPTED),
+    ("skipped", lambda session, one: session.status(one) is FrameStatus.SKIPPED),
+    ("unusable", lambda session, one: session.is_unusable(one)),
+    ("with a note", lambda session, one: bool(session.remark(one).note)),
+)
+ORDERS = (("file", "in the order of the files"), ("active", "what teaches most first"), ("random", "at random"))
 MARKS = {FrameStatus.NEW: "○", FrameStatus.SUGGESTED: "◔", FrameStatus.CORRECTED: "◑", FrameStatus.ACCEPTED: "●",
          FrameStatus.SKIPPED: "⊘"}  # fmt: skip
 
@@ -29,12 +44,12 @@ class FrameCard(QWidget):
         super().__init__()
         self._annotator = annotator
         self._commander = commander
-        self.chosen = QComboBox()
-        self.chosen.setToolTip("Jump to another image")
-        self.chosen.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.chosen.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.chosen.setMinimumContentsLength(10)
+        self.chosen = _short_list("Jump to another image", 10)
         self.chosen.activated.connect(self._jump)
+        self.filter = _short_list("Which images the list shows", 7)
+        self.filter.addItems([words for words, _ in FILTERS])
+        self.filter.activated.connect(self._filter)
+        self._rows: dict[str, int] = {}
         self.status = QLabel()
         self.place = QLabel()
         self.scale = QLabel()
@@ -50,7 +65,8 @@ class FrameCard(QWidget):
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
-        layout.addWidget(self.chosen, 0, 0, 1, 3)
+        layout.addWidget(self.chosen, 0, 0, 1, 2)
+        layout.addWidget(self.filter, 0, 2)
         layout.addWidget(self.status, 1, 0)
         layout.addWidget(self.scale, 1, 2, Qt.AlignmentFlag.AlignRight)
         layout.addWidget(self.place, 2, 0, 1, 3)
@@ -60,11 +76,15 @@ class FrameCard(QWidget):
         layout.setColumnStretch(1, 1)
 
     def fill(self) -> None:
-        """List the session's frames."""
+        """List the session's frames that the filter lets through."""
+        session, fits = self._annotator.session, FILTERS[self.filter.currentIndex()][1]
+        listed = [frame for frame in session.frames if fits(session, frame.id)]
+        self._rows = {frame.id: at for at, frame in enumerate(listed)}
         with QSignalBlocker(self.chosen):
             self.chosen.clear()
-            for frame in self._annotator.session.frames:
-                self.chosen.addItem(self._line(frame), frame.id)
+            self.chosen.addItems([self._line(frame) for frame in listed])
+            for frame_id, at in self._rows.items():
+                self.chosen.setItemData(at, frame_id)
         self.refresh()
 
     def refresh(self) -> None:
@@ -75,8 +95,9 @@ class FrameCard(QWidget):
         if current is None:
             return
         frame, status = session.frame(current), session.status(current)
-        self.chosen.setCurrentIndex(self.chosen.findData(current))
-        self.status.setText(status.value)
+        self.chosen.setCurrentIndex(self._rows.get(current, -1))
+        self.chosen.setPlaceholderText(f"{len(self._rows)} images are “{self.filter.currentText()}”")
+        self.status.setText(self._state(current))
         self.status.setStyleSheet(chip(*STATUS_COLORS[status]))
         self._show_place(current)
         self.scale.setText(scale_words(frame))
@@ -88,20 +109,30 @@ class FrameCard(QWidget):
 
     def update_line(self, frame_id: str) -> None:
         """Renew one line of the list."""
-        at = self.chosen.findData(frame_id)
-        if at >= 0:
-            self.chosen.setItemText(at, self._line(self._annotator.session.frame(frame_id)))
+        session, fits = self._annotator.session, FILTERS[self.filter.currentIndex()][1]
+        if fits(session, frame_id) != (frame_id in self._rows):
+            self.fill()
+        elif frame_id in self._rows:
+            self.chosen.setItemText(self._rows[frame_id], self._line(session.frame(frame_id)))
 
     def _show_place(self, current: str) -> None:
         queue, frames = self._annotator.queue, self._annotator.session.frames
-        done = len(self._annotator.session.annotations)
+        done = self._annotator.session.accepted
         place = f"No. {queue.index(current) + 1} of {len(queue)} to do" if current in queue else f"{len(queue)} to do"
         self.place.setText(f"{place} · {done} of {len(frames)} done")
         self.place.setToolTip(f"{done} of {len(frames)} images accepted")
 
     def _line(self, frame: Frame) -> str:
         status = self._annotator.session.status(frame.id)
-        return f"{MARKS[status]} {frame.stem} · {status.value}"
+        note = " ✎" if self._annotator.session.remark(frame.id).note else ""
+        return f"{MARKS[status]} {frame.stem} · {self._state(frame.id)}{note}"
+
+    def _state(self, frame_id: str) -> str:
+        session = self._annotator.session
+        return "unusable" if session.is_unusable(frame_id) else session.status(frame_id).value
+
+    def _filter(self, _index: int) -> None:
+        self.fill()
 
     def _jump(self, index: int) -> None:
         frame_id = str(self.chosen.itemData(index))
@@ -110,3 +141,13 @@ class FrameCard(QWidget):
     def _set_order(self, index: int) -> None:
         self._annotator.set_order(str(self.order.itemData(index)))
         self.refresh()
+
+
+def _short_list(tip: str, letters: int) -> QComboBox:
+    """A list that is no wider than so many letters, whatever it holds."""
+    made = QComboBox()
+    made.setToolTip(tip)
+    made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    made.setMinimumContentsLength(letters)
+    return made

@@ -33,6 +33,8 @@ class OpenPanel(QWidget):
         self.samples = _button("Sample images", "Drawn phantom images, to try the program", self._open_samples)
         self.take = _button("Take the images open in napari", "Use them in this session", self._take_napari)
         self.save = _button("Keep session in…", "Choose the folder that keeps your work", self._ask_session_folder)
+        tip = "Make a session for a second reader: the same images, nothing of your outlines"
+        self.second = _button("Second reader…", tip, self._ask_second_folder)
         self.kept = QLabel()
         self.kept.setWordWrap(True)
         self.reason = reason_label()
@@ -44,7 +46,8 @@ class OpenPanel(QWidget):
         layout.addWidget(self.samples, 1, 0)
         layout.addWidget(self.save, 1, 1)
         layout.addWidget(self.take, 2, 0, 1, 2)
-        layout.addWidget(self.kept, 3, 0, 1, 2)
+        layout.addWidget(self.second, 3, 0)
+        layout.addWidget(self.kept, 4, 0, 1, 2)
         self.take.hide()
         self.refresh()
 
@@ -61,7 +64,10 @@ class OpenPanel(QWidget):
         """Say where the session is kept, or that it is not."""
         allow(self.save, self._annotator.why_not("save_as"))
         folder = self._annotator.folder
-        if folder is not None:
+        allow(self.second, self._annotator.why_not("second_reader"))
+        if self._annotator.only_to_look_at:
+            self.kept.setText(self._annotator.only_to_look_at)
+        elif folder is not None:
             by_itself = "Kept on this computer by itself; “Keep session in…” puts it where you like."
             self.kept.setText(by_itself if self._annotator.kept_by_itself else f"Kept in {folder.name}")
             self.kept.setToolTip(str(folder))
@@ -85,6 +91,11 @@ class OpenPanel(QWidget):
         paths = self._napari_paths
         self.offer(())  # what is not taken in is offered again when the next images are opened
         self._commander.open(paths)
+
+    def _ask_second_folder(self) -> None:
+        name = QFileDialog.getExistingDirectory(self, "Choose an empty folder for the second reader")
+        if name and self._commander.attempt(lambda: self._annotator.second_reader(Path(name))):
+            self._commander.problem.emit(f"The second reader opens {name}. Agreement: napari-adasam agreement.")
 
     def _ask_session_folder(self) -> None:
         name = QFileDialog.getExistingDirectory(self, "Choose a folder for this session")

@@ -8,6 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QHBoxLayout, QLabel, QMessageBox, QPushButton, QWidget
 
 from napari_adasam.domain.calibration import Ruler
+from napari_adasam.domain.ticks import Ticks
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.ui.commands import Commander
 from napari_adasam.ui.marking import Mark, Marking
@@ -20,6 +21,8 @@ HINTS = {
     Mark.RECTANGLE: ("Click two opposite corners of the scan.", "Use this rectangle?"),
     Mark.POLYGON: ("Click the corners of the scan, one after the other.", "Click more corners, or use these."),
 }
+MARKS = "Found {} marks, one every {:.1f} px. How far is it from mark to mark? Often 5 or 10 mm."
+NO_MARKS = "No marks of a ruler were found for certain, and the scale was not changed. Set it by two points instead."
 
 
 class ScalePanel(QWidget):
@@ -77,6 +80,7 @@ class ScalePanel(QWidget):
 
     def _make_buttons(self) -> None:
         self.set = _button("Set the scale…", "From two points and the length between them", self._start_scale)
+        self.ruler = _button("Find marks", "Look for the marks of a ruler beside the scan", self._find_marks)
         self.own = _button("As in the file", "Go back to the scale of the file", self._own_scale)
         self.here = _button("This image", "Use this scale for this image", lambda: self._use(folder=False))
         self.folder = _button("", "", lambda: self._use(folder=True))
@@ -95,7 +99,7 @@ class ScalePanel(QWidget):
         layout.setSpacing(4)
         self.working = _row(self.length, self.here, self.folder, self.done, self.cancel)
         layout.addWidget(_row(QLabel("Scale"), self.scale, stretch=1), 0, 0)
-        layout.addWidget(_row(self.set, self.own), 1, 0)
+        layout.addWidget(_row(self.set, self.ruler, self.own), 1, 0)
         layout.addWidget(self.hint, 2, 0)
         layout.addWidget(self.working, 3, 0)
         layout.addWidget(_row(self.sector, self.show_sector), 4, 0)
@@ -116,7 +120,8 @@ class ScalePanel(QWidget):
         self.working.setVisible(mark is not None)
         if mark is None:
             return
-        self.hint.setText(HINTS[mark][complete])
+        ticks = self._marking.ticks
+        self.hint.setText(HINTS[mark][complete] if ticks is None else MARKS.format(ticks.count, ticks.interval))
         scaling = mark is Mark.SCALE
         alike = len(self._annotator.alike(current)) if scaling else 0
         for widget in (self.length, self.here):
@@ -129,6 +134,17 @@ class ScalePanel(QWidget):
     def _start_scale(self) -> None:
         self._start(Mark.SCALE)
 
+    def _find_marks(self) -> None:
+        current = self._annotator.session.current
+        found: list[Ticks | None] = []
+        if current is None or not self._commander.attempt(lambda: found.append(self._annotator.ticks(current))):
+            return
+        if found[0] is None:
+            self._commander.problem.emit(NO_MARKS)
+            return
+        self.length.setValue(10.0)
+        self._marking.propose(found[0])
+
     def _start(self, mark: Mark) -> None:
         self._marking.start(mark)
 
@@ -139,7 +155,9 @@ class ScalePanel(QWidget):
         objection = self._annotator.objection(current)
         if objection and not self.confirm(objection):
             return
-        ruler = Ruler(self._marking.points[0], self._marking.points[1], self.length.value())
+        ticks = self._marking.ticks
+        length = self.length.value() * (1 if ticks is None else ticks.count - 1)
+        ruler = Ruler(self._marking.points[0], self._marking.points[1], length)
         self._commander.attempt(lambda: self._annotator.set_scale(ruler, folder, confirmed=bool(objection)))
 
     def _own_scale(self) -> None:

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QButtonGroup, QCheckBox, QGridLayout, QLabel, QRadioB
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.ui.commands import Commander
+from napari_adasam.ui.section import allow
 from napari_adasam.ui.tools import Tools
 
 
@@ -51,7 +52,7 @@ class StructureRows(QWidget):
             label.setText(text)
             with QSignalBlocker(self.ticks[value]):
                 self.ticks[value].setChecked(tick)
-            self.ticks[value].setEnabled(current is not None)
+            allow(self.ticks[value], self._annotator.why_not("tick"))
         self._on_structure(self._tools.structure)
 
     def close_rows(self) -> None:

@@ -7,9 +7,19 @@ from dataclasses import replace
 from functools import partial
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QLineEdit, QPushButton, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QGridLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
-from napari_adasam.domain.structures import MAX_STRUCTURES, MUSCLE_PRESET, Structure
+from napari_adasam.domain.structures import MAX_STRUCTURES, PRESETS, Structure, with_free_values
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.ui.commands import Commander
 from napari_adasam.ui.section import allow
@@ -29,10 +39,13 @@ class StructuresPanel(QWidget):
         self.add = QPushButton("Add structure")
         self.add.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.add.clicked.connect(self._add)
-        self.preset = QPushButton("Muscle")
-        self.preset.setToolTip("Muscle belly and aponeurosis")
+        self.preset = QComboBox()
+        self.preset.setPlaceholderText("Use a list…")
+        self.preset.addItems(list(PRESETS))
+        self.preset.setCurrentIndex(-1)
+        self.preset.setToolTip("Structures that are often outlined together, in place of the list above")
         self.preset.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.preset.clicked.connect(partial(self._set, MUSCLE_PRESET))
+        self.preset.activated.connect(self._use_preset)
         buttons = QGridLayout()
         buttons.addWidget(self.add, 0, 0)
         buttons.addWidget(self.preset, 0, 1)
@@ -57,8 +70,9 @@ class StructuresPanel(QWidget):
             self._add_row(row, structure)
         full = self._annotator.session.free_value() is None
         reason = f"{MAX_STRUCTURES} structures are the most a session holds, removed ones included." if full else ""
-        allow(self.add, reason)
-        self.preset.setVisible(not structures)
+        locked = self._annotator.why_not("set_structures")
+        allow(self.add, locked or reason)
+        allow(self.preset, locked or reason)
 
     def _add_row(self, row: int, structure: Structure) -> None:
         swatch = QLabel()
@@ -77,7 +91,9 @@ class StructuresPanel(QWidget):
         remove.setToolTip(f"Remove {structure.name} from the list")
         remove.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         remove.clicked.connect(partial(self._remove, structure.value))
+        locked = self._annotator.why_not("set_structures")
         for column, widget in enumerate((swatch, name, several, remove)):
+            allow(widget, locked)
             self._grid.addWidget(widget, row, column)
         self.names[structure.value] = name
         self.several[structure.value] = several
@@ -85,6 +101,15 @@ class StructuresPanel(QWidget):
     def _set(self, structures: Sequence[Structure], *_: object) -> None:
         if not self._commander.attempt(partial(self._annotator.set_structures, tuple(structures))):
             self.refresh()
+
+    def _use_preset(self, at: int) -> None:
+        self.preset.setCurrentIndex(-1)
+        session = self._annotator.session
+        preset, free = list(PRESETS.values())[at], session.free_values()
+        known = session.structures if session.frames else ()
+        if len(free) < len(preset):
+            return  # the list is full, as the other button says
+        self._set(with_free_values(preset, known, free))
 
     def _add(self) -> None:
         session = self._annotator.session

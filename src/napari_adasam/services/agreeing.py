@@ -1,0 +1,196 @@
+"""Two readers' sessions on the same frames: how far they agree, and a third session to settle where they do not."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_adasam.domain.agreement import BlandAltman, Interval, MaskAgreement, bland_altman, compare_masks, icc
+from napari_adasam.domain.calibration import NOT_SET
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.records import Frame, FrameStatus, Labels, Spacing
+from napari_adasam.domain.structures import Structure
+from napari_adasam.files.agreement_plot import Panel, plot
+from napari_adasam.files.atomic import make_folder, write_whole
+from napari_adasam.files.store import SessionRecord, Store
+
+ENOUGH_FOR_ICC, ENOUGH_FOR_LIMITS = 3, 2
+READERS = ("first reader", "second reader")
+
+
+@dataclass(frozen=True, slots=True)
+class StructureAgreement:
+    """Two readers on one structure.
+
+    Parameters
+    ----------
+    masks
+        One a frame that both have accepted.
+    areas
+        (first, second) by frame, in ``unit``: mm² where every frame has a scale, else px.
+    icc, limits
+        Of the areas; ``None`` where there are too few frames, or nothing that differs.
+    """
+
+    structure: Structure
+    masks: tuple[MaskAgreement, ...]
+    areas: tuple[tuple[float, float], ...]
+    unit: str
+    icc: Interval | None
+    limits: BlandAltman | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionAgreement:
+    """Two sessions; ``left_out`` are the frames that only one of the two has accepted."""
+
+    frames: tuple[Frame, ...]
+    structures: tuple[StructureAgreement, ...]
+    left_out: int
+
+
+def compare_sessions(first: Path, second: Path) -> SessionAgreement:
+    """Compare what two sessions have accepted; structures go by their names. Both are only read.
+
+    Raises
+    ------
+    InputError
+        If one is no session, a mask is damaged, or the two have no accepted frame or no structure in common.
+    """
+    one, other = Store.read(first, lazily=True), Store.read(second, lazily=True)
+    mine, theirs = _accepted(one), _accepted(other)
+    frames = tuple(frame for frame in one.frames if frame.id in mine & theirs)
+    pairs = [(a, b) for a in one.structures for b in other.structures if _name(a) == _name(b)]
+    if not frames or not pairs:
+        what = "accepted image" if not frames else "structure of the same name"
+        raise InputError(
+            f"{first} and {second} have no {what} in common. Nothing was compared; accept the same images."
+        )
+    spacings = {frame.id: one.setups.get(frame.id, NOT_SET).scale or frame.spacing for frame in frames}
+    found = tuple(_compare(one, other, frames, pair, spacings) for pair in pairs)
+    return SessionAgreement(frames, found, len(mine ^ theirs))
+
+
+def _compare(
+    one: SessionRecord,
+    other: SessionRecord,
+    frames: Sequence[Frame],
+    pair: tuple[Structure, Structure],
+    spacings: dict[str, Spacing | None],
+) -> StructureAgreement:
+    unit = "mm²" if all(spacings[frame.id] for frame in frames) else "px"
+    masks: list[MaskAgreement] = []
+    areas: list[tuple[float, float]] = []
+    for frame in frames:  # one at a time: a study may have thousands
+        labels = [_only(record, frame.id, own.value) for record, own in zip((one, other), pair, strict=True)]
+        if labels[0].shape != labels[1].shape:
+            raise InputError(f"{frame.stem} has another size in the two sessions. Nothing was compared.")
+        masks += compare_masks({frame.id: labels[0]}, {frame.id: labels[1]}, 1, spacings)
+        spacing = spacings[frame.id]
+        pixel = spacing.pixel_area_mm2 if spacing is not None and unit == "mm²" else 1.0
+        areas.append((float(labels[0].sum()) * pixel, float(labels[1].sum()) * pixel))
+    table = np.array(areas)
+    differs = bool(np.ptp(table) > 0)
+    return StructureAgreement(
+        pair[0],
+        tuple(masks),
+        tuple(areas),
+        unit,
+        icc(table) if len(areas) >= ENOUGH_FOR_ICC and differs else None,
+        bland_altman(table[:, 0], table[:, 1]) if len(areas) >= ENOUGH_FOR_LIMITS else None,
+    )
+
+
+def write_agreement(found: SessionAgreement, out: Path) -> list[Path]:
+    """Write ``agreement.csv``, a row a frame and structure, and ``agreement.svg``, a plot of each structure's areas.
+
+    Raises StorageError.
+    """
+    make_folder(out)
+    stems = {frame.id: frame.stem for frame in found.frames}
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["frame", "structure", "dice", "hd95", "hd95_unit", "area_first", "area_second", "area_unit"])
+    for one in found.structures:
+        for mask, areas in zip(one.masks, one.areas, strict=True):
+            hd95 = "" if mask.hd95 is None else f"{mask.hd95:.3f}"
+            figures = [f"{mask.dice:.4f}", hd95, mask.unit, f"{areas[0]:.2f}", f"{areas[1]:.2f}", one.unit]
+            table.writerow([stems[mask.frame], one.structure.name, *figures])
+    panels = [
+        Panel(one.structure.name, one.structure.color, one.areas, one.unit, one.limits) for one in found.structures
+    ]
+    return [
+        write_whole(out / "agreement.csv", text.getvalue().encode()),
+        write_whole(out / "agreement.svg", plot(panels).encode()),
+    ]
+
+
+def summary(found: SessionAgreement) -> dict[str, Any]:
+    """The figures as the command prints them."""
+    return {
+        "frames": len(found.frames),
+        "left_out": found.left_out,
+        "rows": [
+            {
+                "structure": one.structure.name,
+                "n": len(one.masks),
+                "dice": float(np.mean([mask.dice for mask in one.masks])),
+                "hd95": _mean([mask.hd95 for mask in one.masks]),
+                "hd95_unit": one.masks[0].unit if len({mask.unit for mask in one.masks}) == 1 else "mixed",
+                "in_one_only": sum(mask.hd95 is None for mask in one.masks),
+                "area_unit": one.unit,
+                "icc": _words(one.icc),
+                "bias": None if one.limits is None else _words(one.limits.bias),
+                "lower_limit": None if one.limits is None else _words(one.limits.lower),
+                "upper_limit": None if one.limits is None else _words(one.limits.upper),
+            }
+            for one in found.structures
+        ],
+    }
+
+
+def begin_adjudication(first: Path, second: Path, found: SessionAgreement, folder: Path) -> None:
+    """Make a third session of the compared frames, those that agree least first; both readers are laid beside in it.
+
+    Raises InputError if the folder holds a session already, or StorageError.
+    """
+    record = Store.read(first, lazily=True)
+    worst = {frame.id: min(one.masks[at].dice for one in found.structures) for at, frame in enumerate(found.frames)}
+    store = Store.create(folder)
+    try:
+        store.save_structures(record.structures)
+        store.save_frames(sorted(found.frames, key=lambda frame: worst[frame.id]))
+        store.save_setups({}, {key: setup for key, setup in record.setups.items() if key in worst})
+        store.save_readers(list(zip(READERS, (first.resolve(), second.resolve()), strict=True)))
+    except BaseException:
+        store.discard()
+        raise
+    store.close()
+
+
+def _accepted(record: SessionRecord) -> set[str]:
+    return {key for key in record.annotations if record.statuses.get(key) is FrameStatus.ACCEPTED}
+
+
+def _name(structure: Structure) -> str:
+    return structure.name.strip().casefold()
+
+
+def _only(record: SessionRecord, frame_id: str, value: int) -> Labels:
+    """One structure's mask as labels 0 and 1."""
+    return np.asarray(record.annotations[frame_id].labels == value, np.uint8)
+
+
+def _mean(figures: Sequence[float | None]) -> float | None:
+    known = [one for one in figures if one is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _words(interval: Interval | None) -> dict[str, float] | None:
+    return None if interval is None else {"value": interval.value, "low": interval.low, "high": interval.high}

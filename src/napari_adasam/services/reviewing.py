@@ -1,0 +1,102 @@
+"""Looking back: versions of a frame, other readers' outlines, remarks."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from napari_adasam.domain.errors import AdasamError
+from napari_adasam.domain.packing import StoredLabels
+from napari_adasam.domain.records import FrameStatus
+from napari_adasam.domain.versions import Remark, Version
+from napari_adasam.files.store import Store
+from napari_adasam.services.moving import Moving
+from napari_adasam.services.readers import OtherReaders
+
+SUGGESTION = "the suggestion"
+
+
+class Reviewing(Moving):
+    """What can be laid beside a sitting's frames, and brought back. Every method runs on the GUI thread."""
+
+    def versions(self, frame_id: str) -> tuple[Version, ...]:
+        """What a frame can be compared with: the suggestion, the versions accepted so far, and other readers' outlines.
+
+        Masks are read when they are asked for; opening one may raise InputError.
+        """
+        session, found = self._session, list[Version]()
+        if session.scores(frame_id):
+            frame = session.frame(frame_id)
+            read = partial(session.suggested_labels, frame_id)
+            found.append(Version(0, "", StoredLabels((frame.height, frame.width), SUGGESTION, read), SUGGESTION))
+        return (*found, *self._keeping.versions(frame_id), *self._readers().versions(frame_id))
+
+    def bring_back(self, version: Version) -> bool:
+        """Show a version as work in progress on the current frame, to be accepted or undone; ``False`` if refused."""
+        current = self._current("bring_back")
+        if current is None:
+            return False
+        try:
+            labels = version.labels.open()
+            if labels.shape != self._session.labels(current).shape:
+                raise AdasamError("This version is of another size than the image. Nothing was changed.")
+        except AdasamError as error:
+            self.problem.emit(str(error))
+            return False
+        self._session.bring_back(current, labels)
+        self._changed(current)
+        return True
+
+    def note(self, text: str) -> bool:
+        """Write a note on the current frame, in place of an earlier one; empty takes it away."""
+        current = self._current("note")
+        if current is None:
+            return False
+        return self._remark(current, Remark(text.strip(), self._session.remark(current).unusable))
+
+    def mark_unusable(self) -> None:
+        """Leave the current frame out because it cannot be used, and go on."""
+        current = self._current("skip")
+        if current is not None and self._remark(current, Remark(self._session.remark(current).note, unusable=True)):
+            self._close_as_skipped(current)
+
+    def skip(self) -> None:
+        """Mark the current frame as skipped, and go on."""
+        current = self._current("skip")
+        if current is not None and self._remark(current, Remark(self._session.remark(current).note)):
+            self._close_as_skipped(current)
+
+    def second_reader(self, folder: Path) -> bool:
+        """Make a session for a second reader: the same frames and structures, and nothing of what was done here."""
+        session = self._session
+
+        def make() -> None:
+            store = Store.create(folder)
+            try:
+                store.save_structures(session.structures)
+                store.save_frames([session.own_frame(frame.id) for frame in session.frames])
+                store.save_setups({}, {frame.id: session.setup(frame.id) for frame in session.frames})
+            finally:
+                store.close()
+
+        return self._recording.attempt(make)
+
+    def _remark(self, frame_id: str, remark: Remark) -> bool:
+        before = self._session.remark(frame_id)
+        self._session.set_remark(frame_id, remark)
+        if self._recording.attempt(lambda: self._keeping.remark(frame_id)):
+            return True
+        self._session.set_remark(frame_id, before)
+        return False
+
+    def _readers(self) -> OtherReaders:
+        if self._other.readers != self._keeping.readers:
+            self._other = OtherReaders(self._keeping.readers)
+        return self._other
+
+    def _close_as_skipped(self, frame_id: str) -> None:
+        if self._session.status(frame_id) is not FrameStatus.SKIPPED:
+            self._session.skip(frame_id)
+        self._recording.follow(frame_id)
+        self._walk.just_closed = frame_id
+        self._advance()

@@ -1,0 +1,123 @@
+"""Part of step 3: a note on the image, "unusable", and other outlines of it beside, which can be brought back."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtWidgets import QComboBox, QGridLayout, QLineEdit, QPushButton, QWidget
+
+from napari_adasam.domain.errors import AdasamError
+from napari_adasam.domain.versions import Version
+from napari_adasam.services.annotator import Annotator
+from napari_adasam.ui.canvas import Canvas
+from napari_adasam.ui.commands import Commander
+from napari_adasam.ui.placement import Placement
+from napari_adasam.ui.section import allow
+
+NOTHING = "Beside it: nothing"
+NONE_YET = "There is nothing to compare with yet: no suggestion, and no version that was accepted."
+CHOOSE = "Choose first, in the list to the left, what to look at beside the image."
+
+
+class FrameReview(QWidget):
+    """What is remarked about the current frame, and what it is compared with."""
+
+    def __init__(self, annotator: Annotator, commander: Commander, canvas: Canvas) -> None:
+        super().__init__()
+        self._annotator = annotator
+        self._commander = commander
+        self._canvas = canvas
+        self._versions: tuple[Version, ...] = ()
+        self._wanted = ""  # what stays chosen from frame to frame
+        self._shown: object = None
+        self._noted = ""
+        self.note = QLineEdit()
+        self.note.setPlaceholderText("Note on this image")
+        self.note.setToolTip("Kept with the session; Enter ends it. Write no names of patients")
+        self.note.editingFinished.connect(self._write)
+        self.unusable = QPushButton("Unusable")
+        self.unusable.setToolTip("Leave this image out of learning and export because it cannot be used, and go on")
+        self.unusable.clicked.connect(self._mark)
+        self.beside = QComboBox()
+        self.beside.setToolTip("The suggestion, an earlier version or another reader's outlines, beside the image")
+        self.beside.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.beside.activated.connect(self._choose)
+        self.bring = QPushButton("Bring back")
+        self.bring.setToolTip("Put what is beside in place of your outlines; look, then accept it, or undo")
+        self.bring.clicked.connect(self._bring)
+        layout = QGridLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(3)
+        for row, (wide, button) in enumerate(((self.note, self.unusable), (self.beside, self.bring))):
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            layout.addWidget(wide, row, 0)
+            layout.addWidget(button, row, 1)
+        self.beside.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        layout.setColumnStretch(0, 1)
+
+    def refresh(self) -> None:
+        """Show the note, the versions and what is beside, of the current frame."""
+        session, current = self._annotator.session, self._annotator.session.current
+        self.setVisible(current is not None)
+        if current is None:
+            return
+        if not self.note.hasFocus() or self._noted != current:
+            self.note.setText(session.remark(current).note)
+        self._noted = current
+        self.note.setEnabled(not self._annotator.why_not("note"))
+        allow(self.unusable, self._annotator.why_not("skip"))
+        state = (current, session.status(current), bool(session.scores(current)))
+        if state != self._shown:
+            self._shown = state
+            self._fill(current)
+
+    def close_view(self) -> None:
+        """Take what is beside away."""
+        self._canvas.beside.hide()
+
+    def _fill(self, current: str) -> None:
+        self._versions = self._annotator.versions(current)
+        words = [one.words for one in self._versions]
+        at = words.index(self._wanted) + 1 if self._wanted in words else 0
+        with QSignalBlocker(self.beside):
+            self.beside.clear()
+            self.beside.addItems([NOTHING, *words])
+            self.beside.setCurrentIndex(at)
+        allow(self.beside, "" if words else NONE_YET)
+        self._show(at)
+
+    def _choose(self, at: int) -> None:
+        self._wanted = self._versions[at - 1].words if at else ""
+        self._show(at)
+
+    def _show(self, at: int) -> None:
+        current, canvas = self._annotator.session.current, self._canvas
+        allow(self.bring, self._annotator.why_not("bring_back") or ("" if at else CHOOSE))
+        if current is None or not at:
+            canvas.beside.close()
+            return
+        version = self._versions[at - 1]
+        try:
+            labels = version.labels.open()
+        except AdasamError as error:
+            canvas.message.emit(str(error))
+            canvas.beside.close()
+            return
+        placement = Placement.of(self._annotator.session.frame(current))
+        structures = self._annotator.session.structures
+        canvas.beside.show(self._annotator.pixels(current), labels, placement, structures, version.words)
+        canvas.activate()
+
+    def _bring(self) -> None:
+        at = self.beside.currentIndex()
+        if at > 0:
+            self._commander.attempt(lambda: self._annotator.bring_back(self._versions[at - 1]))
+
+    def _write(self) -> None:
+        current = self._annotator.session.current
+        if current is not None and self.note.text().strip() != self._annotator.session.remark(current).note:
+            self._commander.attempt(lambda: self._annotator.note(self.note.text()))
+        self.note.clearFocus()
+        self._canvas.activate()
+
+    def _mark(self) -> None:
+        self._commander.attempt(self._annotator.mark_unusable)

@@ -1,0 +1,95 @@
+"""The study ``session``: an oracle annotator on discs and a tiny model, by the program's own code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from studied import discs
+from tiny import BELLY, BrightnessEncoder, see_brightness, tiny_net
+
+from napari_adasam.cli.studies import orders_of
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.settings import LearnSettings, ModelSettings, Settings, TrainSettings
+from napari_adasam.domain.structures import Structure
+from napari_adasam.evaluation.run import StudyOptions, run_sessions
+from napari_adasam.evaluation.session import SessionPlan, chosen_ids, run_session
+from napari_adasam.files.dataset import Dataset
+from napari_adasam.model import registry
+from napari_adasam.model.adasam import AdaSam
+
+CPU = ModelSettings("tiny", device="cpu")
+TRAIN = TrainSettings(steps=2, batch=1, views=1, max_unlabelled=1)
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(_settings: ModelSettings) -> AdaSam:
+        return see_brightness(tiny_net(encoder=BrightnessEncoder()))
+
+    monkeypatch.setattr(registry, "load", load)
+    monkeypatch.setattr(registry, "fingerprint_of_base", lambda *_: "base")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[Dataset]:
+    return discs(tmp_path / "discs", groups=4)
+
+
+def row(data: Dataset, order: str = "file", every: int = 0) -> dict:  # type: ignore[type-arg]
+    settings = Settings(CPU, train=TRAIN, learn=LearnSettings(every=every))
+    plan = SessionPlan(order, 0, settings)  # type: ignore[arg-type]
+    return run_session(data, data.ids, [BELLY], plan, lambda *_: None)
+
+
+def test_everything_is_corrected_until_it_is_good_and_accepted(data: Dataset) -> None:
+    found = row(data)
+    assert found["images"] == 4
+    assert found["dice_accepted"] >= 0.95
+    assert found["clicks"] == sum(found["clicks_by_image"]) > 0
+    assert found["strokes_px"] == sum(found["strokes_px_by_image"]) > 0, "what this model cannot do is brushed"
+    assert len(found["dice_by_image"]) == 4
+    assert max(found["clicks_by_image"]) <= 5
+    assert (found["learning"], found["rounds"]) == (False, 0)
+
+
+def test_with_learning_rounds_run_by_themselves_and_a_seed_gives_the_same_figures(data: Dataset) -> None:
+    first, second = row(data, "active", every=2), row(data, "active", every=2)
+    assert first["rounds"] == 2
+    assert first == second
+
+
+def test_what_is_not_in_the_image_is_ticked_off(data: Dataset) -> None:
+    plan = SessionPlan("file", 0, Settings(CPU, learn=LearnSettings(every=0)))
+    wrong = Structure(7, BELLY.name)  # the model finds it, the labels do not have it
+    found = run_session(data, data.ids[:1], [wrong], plan, lambda *_: None)
+    assert (found["ticks"], found["clicks"], found["strokes_px"]) == (1, 1, 0)
+    assert found["dice_by_image"] == [1.0]
+
+
+def test_images_are_chosen_by_group(tmp_path: Path) -> None:
+    data = discs(tmp_path / "more", groups=4, each=2)
+    chosen = chosen_ids(data, data.ids, 4, seed=0)
+    assert len(chosen) == 4
+    assert len({data.groups[key] for key in chosen}) == 2
+    assert chosen == tuple(sorted(chosen, key=data.ids.index))
+    assert any(chosen_ids(data, data.ids, 4, seed) != chosen for seed in range(1, 9))
+
+
+def test_rows_have_the_keys_that_others_read(data: Dataset) -> None:
+    options = StudyOptions(CPU, train=TRAIN, orders=("random",), learning=(False,), limit=2)
+    found = json.loads(json.dumps(run_sessions(data.folder, options, lambda *_: None)))
+    assert found["study"] == "session"
+    (only,) = found["rows"]
+    assert {"order", "learning", "images", "clicks", "strokes_px", "dice_by_image"} <= set(only)
+    assert (only["order"], only["images"]) == ("random", 2)
+    assert np.all((np.array(only["dice_by_image"]) >= 0) & (np.array(only["dice_by_image"]) <= 1))
+
+
+def test_orders_are_read_from_text() -> None:
+    assert orders_of("random, file") == ("random", "file")
+    with pytest.raises(InputError, match="no order"):
+        orders_of("best")

@@ -1,0 +1,107 @@
+"""Two readers' sessions: figures, files, and the third session that settles them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from napari_adasam.cli import app
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.records import Annotation, Frame, FrameStatus, Labels, MaskOrigin, Spacing
+from napari_adasam.domain.structures import Structure
+from napari_adasam.files.store import Store
+from napari_adasam.services.agreeing import begin_adjudication, compare_sessions, summary, write_agreement
+from napari_adasam.services.readers import OtherReaders
+
+SHAPE = (20, 30)
+MM = Spacing(0.5, 0.5, "by hand")
+
+
+def bar(height: int, value: int = 1) -> Labels:
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[2 : 2 + height, 5:25] = value
+    return labels
+
+
+def reader(folder: Path, heights: list[int], value: int = 1, spacing: Spacing | None = MM, skip: int = -1) -> Path:
+    """A session in which frame i has a bar of that height."""
+    store = Store.create(folder)
+    frames = [Frame(f"f{at}", f"/scans/{at}.png", 0, *SHAPE, f"scan{at}", spacing) for at in range(len(heights))]
+    store.save_structures([Structure(value, "Rectus femoris" if value == 1 else "rectus femoris ")])
+    store.save_frames(frames)
+    for at, height in enumerate(heights):
+        labels = bar(height, value)
+        store.save_annotation(Annotation(f"f{at}", labels, {value: MaskOrigin.DRAWN}, {value: 1.0}, 1.0, ""))
+        if at == skip:
+            store.save_status(f"f{at}", FrameStatus.SKIPPED)
+    store.close()
+    return folder
+
+
+def test_figures_of_two_readers_by_name_of_the_structure(tmp_path: Path) -> None:
+    first = reader(tmp_path / "a", [10, 8, 6, 4])
+    second = reader(tmp_path / "b", [10, 4, 6, 5], value=3, skip=3)
+    found = compare_sessions(first, second)
+    (row,) = summary(found)["rows"]
+    assert (len(found.frames), found.left_out, row["n"]) == (3, 1, 3)
+    assert row["dice"] == pytest.approx((1 + 2 * 4 / 12 + 1) / 3)
+    assert found.structures[0].areas[1] == (8 * 20 * 0.25, 4 * 20 * 0.25)
+    assert (row["area_unit"], row["hd95_unit"]) == ("mm²", "mm")
+    assert row["bias"]["value"] == pytest.approx((0 + 20 + 0) / 3)
+    assert row["icc"]["value"] < 1
+
+
+def test_equal_readers_agree_wholly(tmp_path: Path) -> None:
+    first, second = reader(tmp_path / "a", [10, 8, 6], spacing=None), reader(tmp_path / "b", [10, 8, 6], spacing=None)
+    (row,) = summary(compare_sessions(first, second))["rows"]
+    assert (row["dice"], row["hd95"], row["icc"]["value"], row["bias"]["value"]) == (1.0, 0.0, 1.0, 0.0)
+    assert row["area_unit"] == "px"
+
+
+def test_too_few_frames_have_no_icc(tmp_path: Path) -> None:
+    (row,) = summary(compare_sessions(reader(tmp_path / "a", [10]), reader(tmp_path / "b", [8])))["rows"]
+    assert row["icc"] is None
+    assert row["bias"] is None
+
+
+def test_sessions_without_anything_in_common_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no accepted image in common"):
+        compare_sessions(reader(tmp_path / "a", [10], skip=0), reader(tmp_path / "b", [10]))
+
+
+def test_the_command_writes_a_table_and_a_plot(tmp_path: Path) -> None:
+    first, second = reader(tmp_path / "a", [10, 8, 6]), reader(tmp_path / "b", [9, 8, 7])
+    out = tmp_path / "out"
+    result = CliRunner().invoke(app, ["agreement", str(first), str(second), "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["rows"][0]["structure"] == "Rectus femoris"
+    rows = list(csv.DictReader((out / "agreement.csv").read_text(encoding="utf-8").splitlines()))
+    assert [row["frame"] for row in rows] == ["scan0", "scan1", "scan2"]
+    assert float(rows[1]["dice"]) == 1
+    drawing = ElementTree.fromstring((out / "agreement.svg").read_text(encoding="utf-8"))
+    assert len(drawing.findall(".//{http://www.w3.org/2000/svg}circle")) == 3
+
+
+def test_a_third_session_begins_with_the_frames_that_agree_least(tmp_path: Path) -> None:
+    first, second = reader(tmp_path / "a", [10, 8, 6]), reader(tmp_path / "b", [10, 2, 5])
+    found = compare_sessions(first, second)
+    write_agreement(found, tmp_path / "out")
+    begin_adjudication(first, second, found, tmp_path / "third")
+    record = Store.read(tmp_path / "third")
+    assert [frame.id for frame in record.frames] == ["f1", "f2", "f0"]
+    assert not record.statuses
+    others = OtherReaders(record.readers).versions("f1")
+    assert [one.words for one in others] == ["first reader", "second reader"]
+    assert [int((one.labels.open() > 0).sum()) for one in others] == [160, 40]
+    with pytest.raises(InputError, match="already"):
+        begin_adjudication(first, second, found, tmp_path / "third")
+
+
+def test_a_reader_that_is_gone_has_nothing_to_show(tmp_path: Path) -> None:
+    assert OtherReaders((("first reader", tmp_path / "gone"),)).versions("f0") == ()

@@ -1,0 +1,215 @@
+"""Looking back and sharing: versions, remarks, a second window, a second reader, images that moved or changed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from annotator_fakes import INSIDE, Desk, make_desk, write_images
+from PIL import Image
+
+from napari_adasam.domain.packing import StoredLabels
+from napari_adasam.domain.records import FrameStatus
+from napari_adasam.domain.settings import LearnSettings, Settings
+from napari_adasam.domain.structures import MUSCLE_PRESET as STRUCTURES
+from napari_adasam.files.store import Store
+
+Open = Callable[..., Desk]
+
+
+@pytest.fixture
+def desks() -> Iterator[Open]:
+    """Open a path in a window of its own."""
+    made = []
+
+    def opened(path: Path) -> Desk:
+        desk = make_desk(Settings(learn=LearnSettings(every=0)), STRUCTURES)
+        made.append(desk)
+        desk.problems += desk.annotator.open([path])
+        desk.settle()
+        return desk
+
+    yield opened
+    for desk in made:
+        desk.annotator.close()
+
+
+@pytest.fixture
+def first(desks: Open, tmp_path: Path) -> Desk:
+    """Three scans in a session's folder; the first is accepted as suggested, the second is on the screen."""
+    desk = desks(write_images(tmp_path / "scans", 3))
+    assert desk.annotator.save_as(tmp_path / "session")
+    desk.accept()
+    desk.settle()
+    return desk
+
+
+def paint(desk: Desk, value: int, row: int) -> None:
+    labels = desk.labels().copy()
+    labels[row, :20] = value
+    desk.annotator.stroke(labels)
+
+
+def ids(desk: Desk) -> list[str]:
+    return [frame.id for frame in desk.session.frames]
+
+
+def test_every_version_can_be_looked_at_and_brought_back_as_a_new_one(first: Desk, tmp_path: Path) -> None:
+    one = ids(first)[0]
+    suggested = first.session.labels(one).copy()
+    first.annotator.go_to(one)
+    paint(first, 1, 2)
+    first.accept()
+    first.annotator.go_to(one)
+    names = [version.words.split(",")[0] for version in first.annotator.versions(one)]
+    assert names == ["the suggestion", "version 1", "version 2"]
+    oldest = first.annotator.versions(one)[1]
+    assert np.array_equal(oldest.labels.open(), suggested)
+    assert first.annotator.bring_back(oldest)
+    assert np.array_equal(first.labels(), suggested)
+    assert first.session.status(one) is FrameStatus.CORRECTED
+    assert first.annotator.undo()
+    assert (first.labels()[2, :20] == 1).all()
+    first.annotator.redo()
+    first.accept()
+    assert len(first.annotator.versions(one)) == 4
+    assert np.array_equal(Store.read(tmp_path / "session").annotations[one].labels, suggested)
+
+
+def test_a_version_without_its_mask_is_refused_in_a_sentence(first: Desk, tmp_path: Path) -> None:
+    first.annotator.go_to(ids(first)[0])
+    before = first.labels().copy()
+    version = first.annotator.versions(first.current)[-1]
+    for path in (tmp_path / "session" / "masks").iterdir():
+        path.unlink()
+    assert not first.annotator.bring_back(version)
+    assert "missing or damaged" in first.problems[-1]
+    assert np.array_equal(first.labels(), before)
+
+
+def test_notes_and_unusable_frames_are_kept(first: Desk, desks: Open, tmp_path: Path) -> None:
+    second = first.current
+    assert first.annotator.note("  probe tilted ")
+    first.annotator.mark_unusable()
+    assert first.current == ids(first)[2]
+    assert first.session.is_unusable(second)
+    first.annotator.skip()
+    assert not first.session.is_unusable(ids(first)[2])
+    first.annotator.close()
+    again = desks(tmp_path / "session")
+    assert again.session.remark(second).note == "probe tilted"
+    assert again.session.is_unusable(second)
+    again.annotator.go_to(second)
+    again.annotator.reopen()
+    assert not again.session.is_unusable(second)
+
+
+def test_the_second_window_looks_and_changes_nothing(first: Desk, desks: Open, tmp_path: Path) -> None:
+    paint(first, 1, 3)
+    second = desks(tmp_path / "session")
+    assert "open in another window" in second.problems[0]
+    assert ids(second) == ids(first)
+    assert second.session.status(ids(first)[0]) is FrameStatus.ACCEPTED
+    second.annotator.go_to(ids(first)[1])
+    assert (second.labels()[3, :20] == 1).all(), "work in progress is seen too"
+    before = second.labels().copy()
+    paint(second, 1, 0)
+    second.annotator.click(INSIDE, 1)
+    second.annotator.set_structures(STRUCTURES[:1])
+    assert not second.annotator.accept()
+    assert not second.annotator.start_round()
+    assert np.array_equal(second.labels(), before)
+    assert len(second.session.structures) == 2
+    assert second.annotator.why_not("accept") == second.annotator.only_to_look_at
+    first.accept()
+    assert len(Store.read(tmp_path / "session").annotations) == 2
+
+
+def test_a_copy_of_what_is_only_looked_at_can_be_worked_on(first: Desk, desks: Open, tmp_path: Path) -> None:
+    second = desks(tmp_path / "session")
+    assert second.annotator.save_as(tmp_path / "copy")
+    assert second.annotator.only_to_look_at == ""
+    second.annotator.go_to(ids(second)[2])
+    second.accept()
+    assert len(Store.read(tmp_path / "copy").annotations) == 2
+    assert len(Store.read(tmp_path / "session").annotations) == 1
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_only_be_read_is_looked_at(first: Desk, desks: Open, tmp_path: Path) -> None:
+    first.annotator.close()
+    (tmp_path / "session").chmod(0o555)
+    second = desks(tmp_path / "session")
+    assert "may not be written to" in second.annotator.only_to_look_at
+    (tmp_path / "session").chmod(0o755)
+
+
+def test_a_second_reader_sees_nothing_of_the_first(first: Desk, desks: Open, tmp_path: Path) -> None:
+    assert first.annotator.second_reader(tmp_path / "second")
+    second = desks(tmp_path / "second")
+    assert ids(second) == ids(first)
+    assert len(second.session.annotations) == 0
+    assert [one.name for one in second.session.structures] == [one.name for one in first.session.structures]
+    assert not first.annotator.second_reader(tmp_path / "second")
+    assert "holds a session already" in first.problems[-1]
+
+
+def test_images_that_moved_are_found_by_their_content(first: Desk, desks: Open, tmp_path: Path) -> None:
+    first.annotator.close()
+    (tmp_path / "elsewhere").mkdir()
+    shutil.move(tmp_path / "scans", tmp_path / "elsewhere" / "renamed")
+    again = desks(tmp_path / "session")
+    assert any("open the folder where it is now" in one for one in again.problems)
+    said = again.annotator.open([tmp_path / "elsewhere" / "renamed"])
+    assert said == [f"3 images were found again in {tmp_path / 'elsewhere' / 'renamed'}."]
+    assert len(again.session.frames) == 3
+    again.annotator.go_to(ids(again)[2])
+    again.accept()
+    again.annotator.close()
+    last = desks(tmp_path / "session")
+    assert last.problems == []
+    assert len(last.session.annotations) == 2
+
+
+def test_an_image_that_changes_on_the_disk_is_noticed(first: Desk, tmp_path: Path) -> None:
+    path = Path(first.session.frames[0].path)
+    Image.fromarray(np.full((40, 60), 7, np.uint8)).save(path)
+    os.utime(path, ns=(1, 1))
+    first.annotator.go_to(ids(first)[0])
+    assert first.current == ids(first)[1]
+    assert "another file than when the session was made" in first.problems[-1]
+
+
+def test_masks_are_read_when_they_are_needed_and_a_damaged_one_is_replaced(
+    first: Desk, desks: Open, tmp_path: Path
+) -> None:
+    one = ids(first)[0]
+    suggested = first.session.labels(one).copy()
+    known = set((tmp_path / "session" / "masks").iterdir())
+    first.annotator.go_to(one)
+    paint(first, 1, 2)
+    first.accept()
+    first.annotator.close()
+    (newest,) = set((tmp_path / "session" / "masks").iterdir()) - known
+    newest.write_bytes(b"broken")
+    again = make_desk(Settings(learn=LearnSettings(every=0)), STRUCTURES)
+    assert again.annotator.open([tmp_path / "session"]) == []
+    assert isinstance(again.session.packed(one), StoredLabels)
+    again.settle()
+    assert any("missing or damaged" in problem for problem in again.problems)
+    assert again.session.status(one) is FrameStatus.ACCEPTED
+    assert np.array_equal(again.session.labels(one), suggested)
+    again.annotator.close()
+
+
+def test_a_mask_that_is_damaged_and_the_only_one_leaves_a_new_frame(first: Desk, desks: Open, tmp_path: Path) -> None:
+    first.annotator.close()
+    for path in (tmp_path / "session" / "masks").iterdir():
+        path.write_bytes(b"broken")
+    again = desks(tmp_path / "session")
+    assert len(again.session.annotations) == 0
+    assert any("missing or damaged" in problem for problem in again.problems)

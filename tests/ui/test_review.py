@@ -1,0 +1,120 @@
+"""Notes, unusable images, the filter, what is laid beside an image, lists of structures, a window that only looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from qtpy.QtWidgets import QComboBox
+
+from napari_adasam.domain.records import FrameStatus
+from napari_adasam.domain.structures import PRESETS
+from napari_adasam.ui.dock import AdasamDock
+
+from window_fakes import brush, wait_idle  # isort: skip
+
+
+def choose(box: QComboBox, words: str) -> None:
+    """As a person does."""
+    at = next(at for at in range(box.count()) if box.itemText(at).startswith(words))
+    box.setCurrentIndex(at)
+    box.activated.emit(at)
+
+
+def ids(dock: AdasamDock) -> list[str]:
+    return [frame.id for frame in dock.annotator.session.frames]
+
+
+def test_a_note_is_kept_with_its_image_and_marked_in_the_list(opened: AdasamDock, qtbot: Any) -> None:
+    review, card, session = opened.annotate_panel.review, opened.annotate_panel.frame_card, opened.annotator.session
+    review.note.setText("probe tilted")
+    review.note.editingFinished.emit()
+    assert session.remark(ids(opened)[0]).note == "probe tilted"
+    assert card.chosen.itemText(0).endswith("✎")
+    opened.commander.run("next")
+    wait_idle(opened, qtbot)
+    assert review.note.text() == ""
+    opened.commander.run("back")
+    assert review.note.text() == "probe tilted"
+
+
+def test_unusable_images_are_left_out_and_can_be_listed(opened: AdasamDock, qtbot: Any) -> None:
+    card = opened.annotate_panel.frame_card
+    opened.annotate_panel.review.unusable.click()
+    wait_idle(opened, qtbot)
+    assert opened.annotator.session.current == ids(opened)[1]
+    choose(card.filter, "unusable")
+    assert [card.chosen.itemData(at) for at in range(card.chosen.count())] == [ids(opened)[0]]
+    choose(card.chosen, "⊘")
+    assert card.status.text() == "unusable"
+    opened.commander.run("reopen")
+    assert card.chosen.count() == 0, "it is not unusable any more"
+    choose(card.filter, "to do")
+    assert card.chosen.count() == 4
+
+
+def test_the_suggestion_stands_beside_what_was_accepted_and_can_be_brought_back(opened: AdasamDock, qtbot: Any) -> None:
+    review, session, first = opened.annotate_panel.review, opened.annotator.session, ids(opened)[0]
+    suggested = session.labels(first).copy()
+    assert not review.bring.isEnabled()
+    assert review.bring.toolTip().endswith(".")
+    opened.annotate_panel.buttons["brush"].click()
+    brush(opened.canvas.masks.layer, (52, 60))
+    opened.commander.run("accept")
+    wait_idle(opened, qtbot)
+    opened.commander.run("back")
+    choose(review.beside, "the suggestion")
+    image, outlines = opened.canvas.beside.layers
+    np.testing.assert_array_equal(outlines.data, suggested)
+    assert image.translate[1] > session.frame(first).width - 1
+    assert not outlines.editable
+    assert opened.viewer.layers.selection.active is opened.canvas.masks.layer
+    assert not np.array_equal(opened.canvas.masks.layer.data, outlines.data)
+    assert opened.open_panel.take.isHidden(), "the second picture is not offered as another image"
+    review.bring.click()
+    np.testing.assert_array_equal(session.labels(first), suggested)
+    assert session.status(first) is FrameStatus.CORRECTED
+    opened.commander.run("next")
+    wait_idle(opened, qtbot)
+    assert review.beside.currentText() == "the suggestion", "the choice stays from image to image"
+    choose(review.beside, "Beside it: nothing")
+    assert all(layer not in opened.viewer.layers for layer in (image, outlines))
+    assert opened.canvas.beside.layers == ()
+
+
+def test_lists_of_structures_keep_what_is_drawn(opened: AdasamDock) -> None:
+    panel, session = opened.structures_panel, opened.annotator.session
+    choose(panel.preset, "Quadriceps")
+    names = [one.name for one in session.structures]
+    assert names == [one.name for one in PRESETS["Quadriceps, across"]]
+    assert min(one.value for one in session.structures) == 3, "1 and 2 were suggested on images before"
+    brush_labels = session.labels(session.current).copy()
+    brush_labels[:5, :5] = session.structures[0].value
+    opened.annotator.stroke(brush_labels)
+    choose(panel.preset, "Diaphragm")
+    assert [one.name for one in session.structures] == names
+    assert "cannot be removed" in opened.status_line.notice.text()
+
+
+def test_a_list_that_is_chosen_before_any_image_counts_from_one(dock: AdasamDock) -> None:
+    choose(dock.structures_panel.preset, "Tibialis")
+    found = dock.annotator.session.structures
+    assert [(one.value, one.name) for one in found] == [(1, "tibialis anterior"), (2, "aponeurosis")]
+
+
+def test_the_second_window_says_that_it_only_looks(
+    make_dock: Callable[..., AdasamDock], opened: AdasamDock, tmp_path: Path, qtbot: Any
+) -> None:
+    assert opened.annotator.save_as(tmp_path / "session")
+    other = make_dock()
+    other.open([tmp_path / "session"])
+    wait_idle(other, qtbot)
+    assert "another window" in other.open_panel.kept.text()
+    assert not other.annotate_panel.buttons["accept"].isEnabled()
+    assert "another window" in other.annotate_panel.reason.text()
+    before = other.canvas.masks.layer.data.copy()
+    brush(other.canvas.masks.layer, (52, 60))
+    qtbot.wait(50)
+    np.testing.assert_array_equal(other.canvas.masks.layer.data, before)
