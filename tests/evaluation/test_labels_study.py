@@ -162,6 +162,7 @@ def test_a_killed_run_goes_on_where_it_was(dataset: Dataset, tmp_path: Path) -> 
     seeds = tuple(range(len(before) + 1))
     said = run_labels(dataset.folder, options(methods=("lora",), seeds=seeds, resume=file), lambda *_: None)
     assert said["rows"][: len(before)] == before
+    assert len(said["rows"]) == len(seeds), "what the killed process wrote was not run again by this one"
     fresh = run_labels(dataset.folder, options(methods=("lora",), seeds=seeds[:1]), lambda *_: None)
     assert without_time(json.loads(json.dumps(fresh["rows"]))) == without_time(before[:1])
 
