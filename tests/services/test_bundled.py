@@ -135,6 +135,31 @@ def test_kinds_that_cannot_be_left_out_are_refused(data: Path, without: tuple[st
         BundledSettings(without=without)
 
 
+def test_a_blend_lies_between_the_base_and_what_was_learned(data: Path, base: Path, tmp_path: Path) -> None:
+    whole, half, again = (tmp_path / f"{name}.safetensors" for name in ("whole", "half", "again"))
+    train_bundled(data, base, whole, SETTINGS, lambda *_: None)
+    blend = replace(SETTINGS, blend=0.5, settle=2)
+    heard: list[int] = []
+    said = train_bundled(data, base, half, replace(blend, learned=whole), lambda step, *_: heard.append(step))
+    assert said["steps"] == 0
+    assert heard == [1, 2]
+    start = torch.load(base, weights_only=True)
+    learned, blended = checkpoints.read(whole)[0], checkpoints.read(half)[0]
+    for name, origin in start.items():
+        between = (origin.float() + learned[f"sam.{name}"].float()) / 2
+        torch.testing.assert_close(blended[f"sam.{name}"].float(), between, atol=1e-3, rtol=1e-3)
+    assert not torch.equal(blended["head.maps.weight"], learned["head.maps.weight"])
+    fields = checkpoints.read(half)[1]
+    assert fields["lineage"][1:] == [
+        "adasam-us, 3 of 3 steps, seed 0",
+        "50% of what was learned, the rest as it began; classifier: 2 more steps",
+    ]
+    assert len(fields["trained_on"]) == 14
+    train_bundled(data, base, again, blend, lambda *_: None)  # in one go: the same but for rounding in between
+    for name, tensor in checkpoints.read(again)[0].items():
+        torch.testing.assert_close(tensor.float(), blended[name].float(), atol=5e-3, rtol=5e-3)
+
+
 def test_the_same_seed_makes_the_same_model(data: Path, base: Path, tmp_path: Path) -> None:
     prints = []
     for name in ("a", "b"):

@@ -96,6 +96,13 @@ def train_bundled(
     without: Annotated[
         list[str] | None, typer.Option(metavar="KIND", help="Leave this data set out, to test on it; repeatable.")
     ] = None,
+    blend: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of what was learned in the weights; the rest is the base's.")
+    ] = 1.0,
+    settle: Annotated[int, typer.Option(help="Steps of the classifier alone, after blending.")] = 0,
+    learned: Annotated[
+        Path | None, typer.Option(metavar="MODEL", help="Blend these, learned from BASE before, instead of training.")
+    ] = None,
 ) -> None:
     """Make the bundled model."""
     from napari_adasam.services.torch_start import keep_triton_out
@@ -104,16 +111,10 @@ def train_bundled(
     from napari_adasam.services.bundled import BundledSettings
     from napari_adasam.services.bundled import train_bundled as run
 
+    kinds, total = tuple(without or ()), (0 if learned else steps) + (settle if blend < 1 else 0)
+    settings = BundledSettings(steps=steps, seed=seed, without=kinds, blend=blend, settle=settle, learned=learned)
     with progress("steps") as advance:
-        show(
-            run(
-                data,
-                base,
-                out,
-                BundledSettings(steps=steps, seed=seed, without=tuple(without or ())),
-                _on_step(advance, steps),
-            )
-        )
+        show(run(data, base, out, settings, _on_step(advance, total)))
 
 
 def method_of(name: str) -> Method:
