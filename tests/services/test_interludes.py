@@ -141,7 +141,7 @@ def test_clicks_leave_no_trace_in_a_round(serving: Serving, monkeypatch: pytest.
                     patch.setattr(interludes, "give_way", lambda: None)
                     answers.append(predictor.segment("seen", picture(5), Prompt(points=(Point(9, 9),)), None))
 
-        predictor.embed("seen", picture(5))
+        predictor.embedding("seen", picture(5))
         monkeypatch.setattr(interludes, "give_way", click)
         *_, report = RoundTrainer(predictor, SHORT, LET_PASS).round(labelled(2), unlabelled(1), (BELLY,))
         assert (len(answers) > 5) is clicks

@@ -232,9 +232,9 @@ def test_a_sitting_later_suggestions_come_without_encoding(
     assert np.array_equal(again.cam, made.cam)
     later.serve(student, "adasam")
     later.activations.clear()
-    later.embed("renamed", pixels)
+    later.embedding("renamed", pixels)
     assert runs == []
-    later.embed("other", picture(1))
+    later.embedding("other", picture(1))
     assert runs == []  # the student has its own units
     files = sorted(tmp_path.iterdir())
     assert len(files) == 2
@@ -254,5 +254,5 @@ def test_other_weights_in_front_or_another_cut_have_their_own_activations(
     monkeypatch.setattr(registry, "load", lambda settings: next(nets))
     pixels = picture(0)
     for count in (1, 2, 3):
-        ModelPredictor(CPU, store=ActivationStore(tmp_path)).embed("a", pixels)
+        ModelPredictor(CPU, store=ActivationStore(tmp_path)).embedding("a", pixels)
         assert len(list(tmp_path.iterdir())) == count
