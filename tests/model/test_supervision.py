@@ -128,6 +128,27 @@ def test_each_weight_has_its_term(net: AdaSam) -> None:
     assert loss(LossWeights(presence=1, segmentation=1, map=1, iou=1)) == pytest.approx(sum(terms), rel=1e-4)
 
 
+@pytest.mark.parametrize("corrections", [1, 3])
+def test_answers_are_corrected_so_many_times_in_a_row(
+    net: AdaSam, monkeypatch: pytest.MonkeyPatch, corrections: int
+) -> None:
+    rounds: list[list[int]] = []
+    real = supervision.answered
+
+    def listen(net: AdaSam, embedding: torch.Tensor, asked: list[supervision.Asked]) -> supervision.Answers:
+        rounds.append([len(one.prompt.points) for one in asked])
+        return real(net, embedding, asked)
+
+    monkeypatch.setattr(supervision, "answered", listen)
+    pixels, labels = blob(0)
+    lesson = Lesson(LossWeights(), corrections=corrections)
+    on_square = torch.from_numpy(labels.astype(np.int64))
+    labelled_loss(net, embed(net, pixels), on_square, np.random.default_rng(0), lesson).backward()
+    assert len(rounds) == 1 + corrections
+    assert all(len(later) <= 2 for later in rounds[1:])
+    assert max(rounds[-1]) >= corrections  # one more click each time
+
+
 def test_no_prompt_comes_from_what_shows_no_image(net: AdaSam, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[np.ndarray] = []
     real = supervision.by_cam

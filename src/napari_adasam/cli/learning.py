@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
@@ -96,6 +97,7 @@ def train_bundled(
     without: Annotated[
         list[str] | None, typer.Option(metavar="KIND", help="Leave this data set out, to test on it; repeatable.")
     ] = None,
+    corrections: Annotated[int, typer.Option(min=1, help="Corrections of an answer in a row, at most.")] = 1,
     blend: Annotated[
         float, typer.Option(min=0, max=1, help="Share of what was learned in the weights; the rest is the base's.")
     ] = 1.0,
@@ -112,7 +114,8 @@ def train_bundled(
     from napari_adasam.services.bundled import train_bundled as run
 
     kinds, total = tuple(without or ()), (0 if learned else steps) + (settle if blend < 1 else 0)
-    settings = BundledSettings(steps=steps, seed=seed, without=kinds, blend=blend, settle=settle, learned=learned)
+    settings = BundledSettings(steps=steps, seed=seed, without=kinds, blend=blend, settle=settle)
+    settings = replace(settings, corrections=corrections, learned=learned)
     with progress("steps") as advance:
         show(run(data, base, out, settings, _on_step(advance, total)))
 

@@ -142,7 +142,8 @@ def _scores(predictor: ModelPredictor, subject: Subject, structure: Structure, p
     (tally.present if truth.any() else tally.absent).append(presence)
     strip = beside(truth)
     if strip is not None:
-        part = f"{subject.frame_id} beside {structure.value}"
+        rows, columns = strip  # in the name, since identical pictures may have other labels
+        part = f"{subject.frame_id}[{rows.start}:{rows.stop}, {columns.start}:{columns.stop}]"
         apart = prompt_free(predictor, part, np.ascontiguousarray(subject.pixels[strip]), (structure,))[0]
         tally.absent.append(apart.presence)
         predictor.forget(part)

@@ -174,11 +174,15 @@ def visible_maps(maps: Tensor, labels: Tensor) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """How a labelled view is taught: weights, what the CAM's prompts consist of, ``most`` prompts a view at most."""
+    """How a labelled view is taught: weights, what the CAM's prompts consist of, ``most`` prompts a view at most.
+
+    ``corrections`` is how many times in a row two of the answers are corrected by a click on their largest error.
+    """
 
     weights: LossWeights
     prompts: PromptSettings = PromptSettings()
     most: int | None = None
+    corrections: int = 1
 
 
 def labelled_loss(net: AdaSam, embedding: Tensor, labels: Tensor, rng: np.random.Generator, lesson: Lesson) -> Tensor:
@@ -200,17 +204,28 @@ def labelled_loss(net: AdaSam, embedding: Tensor, labels: Tensor, rng: np.random
     if not asked:
         return loss
     first = answered(net, embedding, asked)
-    answer = first.loss(weights)
-    picks = rng.choice(len(asked), size=min(2, len(asked)), replace=False)
-    again = [c for c in (correct(asked[i], first.low[i].detach()) for i in picks) if c is not None]
-    if again:
-        answer = 0.5 * (answer + answered(net, embedding, again).loss(weights))
-    loss = loss + answer
+    loss = loss + corrected_loss(net, embedding, (asked, first), rng, lesson)
     if net.feedback is None:
         return loss
     from_cam = [i for i, one in enumerate(asked) if one.prompt.source == "cam"]
     second = feedback_loss(net, embedding, (first, from_cam), view, rng, lesson)
     return (loss + weights.feedback * second) / (1 + weights.feedback)
+
+
+def corrected_loss(
+    net: AdaSam, embedding: Tensor, first: tuple[list[Asked], Answers], rng: np.random.Generator, lesson: Lesson
+) -> Tensor:
+    """Mean loss of the first answers and of those that follow, each to corrections of two of the answers before it."""
+    asked, answers = first
+    losses = [answers.loss(lesson.weights)]
+    for _ in range(lesson.corrections):
+        picks = rng.choice(len(asked), size=min(2, len(asked)), replace=False)
+        asked = [c for c in (correct(asked[i], answers.low[i].detach()) for i in picks) if c is not None]
+        if not asked:
+            break
+        answers = answered(net, embedding, asked)
+        losses.append(answers.loss(lesson.weights))
+    return torch.stack(losses).mean()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

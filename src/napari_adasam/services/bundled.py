@@ -72,6 +72,7 @@ class BundledSettings:
     ``blend`` is the share of what was learned in the weights of SAM at the end, the rest is where it began: on kinds of
     ultrasound that training never saw, weights in between do better than either (Wortsman et al. 2022, arXiv
     2109.01903). ``settle`` is for how many steps the classifier then learns alone, on what the blend sees.
+    Of each view some answers are corrected, up to ``corrections`` times in a row.
     ``without`` names data sets that are left out whole, to measure what the recipe gives on a kind it never saw.
     """
 
@@ -85,6 +86,7 @@ class BundledSettings:
     blend: float = 1.0
     settle: int = 0
     seed: int = 0
+    corrections: int = 1
     without: tuple[str, ...] = ()
     learned: Path | None = None
     weights: LossWeights = field(default_factory=LossWeights)
@@ -202,7 +204,8 @@ def learned(net: AdaSam, mean: AdaSam, loaded: Loaded, settings: BundledSettings
             view = draw_view(loaded, rng)
             assert view.labels is not None
             embedding = net.sam.encoder(normalise(view.grey[None], view.valid[None]))
-            loss = labelled_loss(net, embedding, view.labels, rng, Lesson(settings.weights)) / settings.accumulate
+            lesson = Lesson(settings.weights, corrections=int(rng.integers(1, settings.corrections + 1)))
+            loss = labelled_loss(net, embedding, view.labels, rng, lesson) / settings.accumulate
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.item()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
