@@ -10,8 +10,8 @@ OUT ?= demo-out
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # A virtual screen, as wide as a small laptop's. napari needs OpenGL, which Qt's "offscreen" platform has not.
 SCREEN := xvfb-run --auto-servernum --server-args="-screen 0 1366x768x24"
-# Two at a time; all tests of the window go to one of the two (tests/ui/conftest.py), since they share the screen.
-PYTEST_ARGS ?= --numprocesses 2 --dist loadgroup --cov --cov-report=term
+# Two at a time, each with a virtual screen of its own (pytest-xvfb).
+PYTEST_ARGS ?= --numprocesses 2 --dist loadfile --cov --cov-report=term
 
 export PYTHONUTF8 := 1
 
@@ -36,8 +36,8 @@ types: $(VENV)/installed-for-tests ## Mypy, strict
 imports: $(VENV)/installed-for-tests ## Which folder may import which
 	@$(BIN)/lint-imports --no-logo
 
-pytest: $(VENV)/installed-for-tests ## The tests, in a real window on a virtual screen
-	@OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/python -m pytest $(PYTEST_ARGS)
+pytest: $(VENV)/installed-for-tests ## The tests, those of the window on virtual screens
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 format: $(VENV)/installed-for-tests ## Lay the code out
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -66,7 +66,7 @@ def test_the_answer_does_not_depend_on_which_structures_are_asked_for(embedding:
 def test_no_label_can_reach_it_at_use() -> None:
     assert list(inspect.signature(refined).parameters) == ["net", "embedding", "sight"]
     assert list(inspect.signature(self_loss).parameters) == ["logits"]
-    assert set(Sight.__slots__) == {"canvas", "settings", "region", "seen"}
+    assert set(Sight.__slots__) == {"canvas", "settings", "region", "seen", "tokens"}
 
 
 def test_the_gradient_needs_the_decoder_only(embedding: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:

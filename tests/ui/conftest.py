@@ -38,7 +38,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("window"))  # one screen: windows must not steal each other's focus
             for line in FOREIGN:
                 item.add_marker(pytest.mark.filterwarnings(line))
 

@@ -103,6 +103,7 @@ def evaluate(
         options = _of_labels(settings, part, which, names_of(structures), limit, gated, ablation, json_file)
     else:
         options = _of_images(settings, part, names_of(structures), against, limit, clicks)
+    if study == "session":
         options = _of_session(options, settings, seeds, orders, learning)
     _report(_measured(study, folder, options), json_file, table)
 
