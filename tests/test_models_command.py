@@ -23,10 +23,11 @@ from napari_adasam.model import library
 PATIENCE_S = 120
 CONTENT = np.random.default_rng(1).bytes(3_000_000)
 FETCH = f"""
-import sys
+import signal, sys
 from dataclasses import replace
 from pathlib import Path
 from napari_adasam.model import fetching, library
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin without it
 folder = Path(sys.argv[1])
 library.models_folder = fetching.models_folder = lambda: folder
 small = replace(library.PUBLISHED["vit_b"], sha256="{hashlib.sha256(CONTENT).hexdigest()}", size={len(CONTENT)})
