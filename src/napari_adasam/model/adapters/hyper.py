@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from napari_adasam.model.adapters.parts import Added
+from napari_adasam.model.adapters.parts import Added, passing, silent
 
 HIDDEN = 64
 
@@ -51,14 +51,12 @@ class HyperAttention(Added):
     def __init__(self, attention: nn.Module, channels: int, width: int, maps: bool, kind: str) -> None:
         super().__init__()
         self.base, self.kind, self.width = attention, kind, width  # type: ignore[misc]
-        self.down, self.up = nn.Linear(channels, width), nn.Linear(width, channels)
+        self.down, self.up = nn.Linear(channels, width), silent(width, channels)
         self.norm = nn.LayerNorm(width)
         self.map = (
             nn.Sequential(nn.Linear(channels, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, width * width)) if maps else None
         )
         self.asked: Asked | None = None
-        nn.init.zeros_(self.up.weight)
-        nn.init.zeros_(self.up.bias)
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """(N, T, C) tokens, and (N, h·w, C) of the image, to (N, T, C)."""
@@ -86,12 +84,5 @@ def insert(sam: nn.Module, width: int, maps: bool, kind: str) -> None:
 @contextmanager
 def told(decoder: nn.Module, asked: Asked) -> Iterator[None]:
     """Within, the decoder's adapters know the prompts of the batch; a click may be answered in between."""
-    adapters = [m for m in decoder.modules() if isinstance(m, HyperAttention)]
-    before = [adapter.asked for adapter in adapters]
-    for adapter in adapters:
-        adapter.asked = asked
-    try:
+    with passing([m for m in decoder.modules() if isinstance(m, HyperAttention)], "asked", asked):
         yield
-    finally:
-        for adapter, earlier in zip(adapters, before, strict=True):
-            adapter.asked = earlier

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from napari_adasam.model.adapters import blocks, upsampling
 from napari_adasam.model.adapters.lora import UpdatedQV
-from napari_adasam.model.adapters.parts import HEADS, Added, OfStacks, by_stack
+from napari_adasam.model.adapters.parts import HEADS, Added, OfStacks, by_stack, silent
 
 if TYPE_CHECKING:
     from napari_adasam.model.adasam import AdaSam
@@ -103,11 +103,9 @@ class DepthAdapter(OfStacks):
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(channels)
-        self.down, self.up = nn.Linear(channels, width), nn.Linear(width, channels)
+        self.down, self.up = nn.Linear(channels, width), silent(width, channels)
         self.kernel = nn.Parameter(torch.empty(3, width).uniform_(-(3**-0.5), 3**-0.5))
         self.bias = nn.Parameter(torch.zeros(width))
-        nn.init.zeros_(self.up.weight)
-        nn.init.zeros_(self.up.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """The same shape."""

@@ -6,7 +6,7 @@ made of :class:`Added` modules, which wrap modules of the frozen model under the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
@@ -62,15 +62,21 @@ def added(net: nn.Module, kind: str | None = None) -> dict[str, nn.Parameter]:
     return {name: p for name, p in net.named_parameters() if name in names}
 
 
+def silent(inner: int, outer: int) -> nn.Linear:
+    """A projection that gives 0 until it has learned: what is added with it leaves an untrained model as it is."""
+    made = nn.Linear(inner, outer)
+    nn.init.zeros_(made.weight)
+    nn.init.zeros_(made.bias)
+    return made
+
+
 class Bottleneck(Added):
     """Down, GELU, up; up is zero at first, so that untrained it gives 0. (…, C) to (…, C)."""
 
     def __init__(self, channels: int, width: int, kind: str) -> None:
         super().__init__()
         self.kind = kind  # type: ignore[misc]
-        self.down, self.up = nn.Linear(channels, width), nn.Linear(width, channels)
-        nn.init.zeros_(self.up.weight)
-        nn.init.zeros_(self.up.bias)
+        self.down, self.up = nn.Linear(channels, width), silent(width, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """What is to be added to a frozen module's output."""
@@ -87,20 +93,26 @@ class OfStacks(Added):
 
 
 @contextmanager
+def passing(modules: Sequence[nn.Module], name: str, value: object) -> Iterator[None]:
+    """Within, an attribute of these modules has another value; a click that comes in between may do the same."""
+    before = [getattr(module, name) for module in modules]
+    for module in modules:
+        setattr(module, name, value)
+    try:
+        yield
+    finally:
+        for module, earlier in zip(modules, before, strict=True):
+            setattr(module, name, earlier)
+
+
+@contextmanager
 def stacked(net: nn.Module, slices: int) -> Iterator[None]:
     """Within, every ``slices`` following images of a batch are neighbours of one stack, in order.
 
     Other work on the same model may come in between and go back to single images for itself.
     """
-    modules = [m for m in net.modules() if isinstance(m, OfStacks)]
-    before = [module.slices for module in modules]
-    for module in modules:
-        module.slices = slices
-    try:
+    with passing([m for m in net.modules() if isinstance(m, OfStacks)], "slices", slices):
         yield
-    finally:
-        for module, earlier in zip(modules, before, strict=True):
-            module.slices = earlier
 
 
 def by_stack(x: Tensor, slices: int) -> Tensor:
