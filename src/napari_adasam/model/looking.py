@@ -17,12 +17,9 @@ from napari_adasam.domain.looks import Look
 from napari_adasam.domain.overlap import dice
 from napari_adasam.domain.prompts import Prompt
 from napari_adasam.domain.records import Mask
-from napari_adasam.domain.settings import PromptSettings
 from napari_adasam.domain.structures import Structure
-from napari_adasam.model import cam
-from napari_adasam.model.adasam import AdaSam
+from napari_adasam.model.adasam import AdaSam, Sight
 from napari_adasam.model.canvas import Canvas
-from napari_adasam.model.prompting import prompts_from_cam
 from napari_adasam.model.sam import batch_prompts, decode
 
 
@@ -30,11 +27,13 @@ from napari_adasam.model.sam import batch_prompts, decode
 def look(
     net: AdaSam,
     embedding: Tensor,
-    canvas: Canvas,
     structures: Sequence[Structure],
-    settings: PromptSettings,
+    sight: Sight,
 ) -> Look:
-    """Look at one embedding (1, 256, h, w); a structure that the model never learned has no say."""
+    """Look at one embedding (1, 256, h, w); a structure that the model never learned has no say.
+
+    Prompts are those of a suggestion with the same ``sight``: none from outside of its region.
+    """
     scores = net.head(embedding)
     apart: dict[int, float] = {}
     presence: dict[int, float] = {}
@@ -43,12 +42,9 @@ def look(
         if index is None:
             continue
         presence[structure.value] = float(torch.sigmoid(scores.presence[0, index]))
-        if presence[structure.value] < settings.presence:
-            continue
-        cells = cam.inside_image(scores.maps[0, index].float(), canvas).cpu().numpy()
-        prompts = prompts_from_cam(np.asarray(cells, np.float32), canvas, settings, structure.several_parts)
+        prompts = sight.prompts(scores, index, structure)
         if prompts:
-            apart[structure.value] = _disagreement(net, embedding, prompts, canvas)
+            apart[structure.value] = _disagreement(net, embedding, prompts, sight.canvas)
     features = F.normalize(embedding.float().mean((2, 3)), dim=1)[0]
     return Look(apart, presence, np.asarray(features.cpu().numpy(), np.float32), "")
 

@@ -194,7 +194,9 @@ class ModelPredictor:
     def look(self, frame_id: str, pixels: Pixels, structures: Sequence[Structure], settings: PromptSettings) -> Look:
         """What the frame would teach, for the order."""
         canvas = Canvas(pixels.shape[0], pixels.shape[1], self.net.sam.size)
-        found = looking.look(self.net, self.embedding(frame_id, pixels), canvas, structures, settings)
+        _, region = self.seen(frame_id, pixels)
+        sight = adasam.Sight(canvas, settings, None if region is None else region.mask)
+        found = looking.look(self.net, self.embedding(frame_id, pixels), structures, sight)
         return replace(found, model=self._fingerprint)
 
     def suggest(
