@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from qtpy.QtCore import QSignalBlocker, Qt
-from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QWidget
+from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QWidget
 
 from napari_adasam.domain.queue import DONE
 from napari_adasam.domain.records import Frame, FrameStatus
@@ -26,6 +26,8 @@ FILTERS: tuple[tuple[str, Fits], ...] = (
     ("with a note", lambda session, one: bool(session.remark(one).note)),
 )
 ORDERS = (("file", "in the order of the files"), ("active", "what teaches most first"), ("random", "at random"))
+ARROW_PX = 50
+"""Beside a list's words: its arrow, and the space around both."""
 MARKS = {FrameStatus.NEW: "○", FrameStatus.SUGGESTED: "◔", FrameStatus.CORRECTED: "◑", FrameStatus.ACCEPTED: "●",
          FrameStatus.SKIPPED: "⊘"}  # fmt: skip
 
@@ -49,6 +51,8 @@ class FrameCard(QWidget):
         self.filter = _short_list("Which images the list shows", 7)
         self.filter.addItems([words for words, _ in FILTERS])
         self.filter.activated.connect(self._filter)
+        longest = max(self.filter.fontMetrics().horizontalAdvance(words) for words, _ in FILTERS)
+        self.filter.setMaximumWidth(longest + ARROW_PX)
         self._rows: dict[str, int] = {}
         self.status = QLabel()
         self.place = QLabel()
@@ -65,9 +69,11 @@ class FrameCard(QWidget):
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
-        layout.addWidget(self.chosen, 0, 0, 1, 2)
-        layout.addWidget(self.filter, 0, 2)
-        layout.addWidget(self.status, 1, 0)
+        lists = QHBoxLayout()  # a row of its own: the scale below must not take the name's place
+        lists.addWidget(self.chosen, 1)
+        lists.addWidget(self.filter)
+        layout.addLayout(lists, 0, 0, 1, 3)
+        layout.addWidget(self.status, 1, 0, 1, 2, Qt.AlignmentFlag.AlignLeft)
         layout.addWidget(self.scale, 1, 2, Qt.AlignmentFlag.AlignRight)
         layout.addWidget(self.place, 2, 0, 1, 3)
         layout.addWidget(self.why, 3, 0, 1, 3)
