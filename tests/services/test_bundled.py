@@ -109,6 +109,19 @@ def test_training_writes_a_model_that_loads_and_has_moved(data: Path, base: Path
     assert net.head.maps.weight.any()
 
 
+def test_drawn_shapes_teach_prompts_and_no_class(data: Path, base: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.safetensors"
+    heard: list[float] = []
+    settings = replace(SETTINGS, steps=2, drawn=1.0, corrections=2)
+    train_bundled(data, base, out, settings, lambda step, loss, seconds: heard.append(loss))
+    assert max(heard) > 0
+    net = checkpoints.load_full(*checkpoints.read(out))
+    before = tiny_net()
+    moved = net.sam.mask_decoder.state_dict()["mask_tokens.weight"]
+    assert not torch.equal(moved, before.sam.state_dict()["mask_decoder.mask_tokens.weight"].half().float())
+    assert not net.head.maps.weight.any()  # as it began: nothing taught it a class
+
+
 def test_it_can_go_on_from_its_own_file(data: Path, base: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
     train_bundled(data, base, first, SETTINGS, lambda *_: None)

@@ -98,6 +98,7 @@ def train_bundled(
         list[str] | None, typer.Option(metavar="KIND", help="Leave this data set out, to test on it; repeatable.")
     ] = None,
     corrections: Annotated[int, typer.Option(min=1, help="Corrections of an answer in a row, at most.")] = 1,
+    drawn: Annotated[float, typer.Option(min=0, max=1, help="Share of views with random shapes to ask for.")] = 0.0,
     blend: Annotated[
         float, typer.Option(min=0, max=1, help="Share of what was learned in the weights; the rest is the base's.")
     ] = 1.0,
@@ -115,7 +116,7 @@ def train_bundled(
 
     kinds, total = tuple(without or ()), (0 if learned else steps) + (settle if blend < 1 else 0)
     settings = BundledSettings(steps=steps, seed=seed, without=kinds, blend=blend, settle=settle)
-    settings = replace(settings, corrections=corrections, learned=learned)
+    settings = replace(settings, corrections=corrections, drawn=drawn, learned=learned)
     with progress("steps") as advance:
         show(run(data, base, out, settings, _on_step(advance, total)))
 

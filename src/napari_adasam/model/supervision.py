@@ -228,6 +228,16 @@ def corrected_loss(
     return torch.stack(losses).mean()
 
 
+def prompted_loss(net: AdaSam, embedding: Tensor, labels: Tensor, rng: np.random.Generator, lesson: Lesson) -> Tensor:
+    """The loss of a person's prompts, one for each of the regions 1, 2, … of ``labels`` (S, S); no class is taught."""
+    values = (Structure(int(v), "region") for v in labels.unique() if v > 0)
+    hands = (by_hand((labels == s.value).cpu().numpy(), s, rng) for s in values)
+    asked = [hand for hand in hands if hand is not None]
+    if not asked:
+        return embedding.sum() * 0
+    return corrected_loss(net, embedding, (asked, answered(net, embedding, asked)), rng, lesson)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Taught:
     """One labelled view: masks (K, S, S) float, labels (S, S), and the structures they are of."""

@@ -29,7 +29,8 @@ from napari_adasam.model import augment, checkpoints
 from napari_adasam.model.adasam import AdaSam, ModelCard
 from napari_adasam.model.canvas import grey_canvas, label_canvas, normalise
 from napari_adasam.model.classifier import build
-from napari_adasam.model.supervision import Lesson, class_loss, labelled_loss, masks_of
+from napari_adasam.model.drawn import with_shapes
+from napari_adasam.model.supervision import Lesson, class_loss, labelled_loss, masks_of, prompted_loss
 
 STRUCTURES = (
     Structure(1, "muscle belly"),
@@ -73,6 +74,7 @@ class BundledSettings:
     ultrasound that training never saw, weights in between do better than either (Wortsman et al. 2022, arXiv
     2109.01903). ``settle`` is for how many steps the classifier then learns alone, on what the blend sees.
     Of each view some answers are corrected, up to ``corrections`` times in a row.
+    ``drawn`` is the share of views with random shapes in them, which alone are asked for (:mod:`model.drawn`).
     ``without`` names data sets that are left out whole, to measure what the recipe gives on a kind it never saw.
     """
 
@@ -87,6 +89,7 @@ class BundledSettings:
     settle: int = 0
     seed: int = 0
     corrections: int = 1
+    drawn: float = 0.0
     without: tuple[str, ...] = ()
     learned: Path | None = None
     weights: LossWeights = field(default_factory=LossWeights)
@@ -132,15 +135,22 @@ def load_sources(data: Path, size: int, without: Sequence[str] = ()) -> tuple[Lo
     return loaded, frozenset(seen)
 
 
-def draw_view(loaded: Loaded, rng: np.random.Generator) -> augment.View:
-    """A random image of a random source, augmented; three in ten as they are but for the tone.
-
-    One in seven is seen through a fan or a rectangle.
-    """
+def draw_image(loaded: Loaded, rng: np.random.Generator) -> augment.View:
+    """A random image of a random source, as it is."""
     shares = np.array([share for share, _ in loaded])
     items = loaded[int(rng.choice(len(loaded), p=shares / shares.sum()))][1]
     view = items[int(rng.integers(len(items)))].view
-    whole = augment.View(view.grey.float(), view.valid, view.labels)
+    return augment.View(view.grey.float(), view.valid, view.labels)
+
+
+def draw_view(loaded: Loaded, rng: np.random.Generator, shapes: bool = False) -> augment.View:
+    """A random image, with random shapes for labels if asked, augmented; three in ten as they are but for the tone.
+
+    One in seven is seen through a fan or a rectangle.
+    """
+    whole = draw_image(loaded, rng)
+    if shapes:
+        whole = with_shapes(whole, draw_image(loaded, rng), rng)
     strength = 0.0 if rng.random() < 0.3 else 1.0
     return augment.apply(whole, augment.draw_geometry(rng, strength, 0.2 * strength), augment.draw_tone(rng))
 
@@ -201,11 +211,13 @@ def learned(net: AdaSam, mean: AdaSam, loaded: Loaded, settings: BundledSettings
             group["lr"] = speed * factor
         total = 0.0
         for _ in range(settings.accumulate):
-            view = draw_view(loaded, rng)
+            shapes = bool(settings.drawn and rng.random() < settings.drawn)
+            view = draw_view(loaded, rng, shapes)
             assert view.labels is not None
             embedding = net.sam.encoder(normalise(view.grey[None], view.valid[None]))
             lesson = Lesson(settings.weights, corrections=int(rng.integers(1, settings.corrections + 1)))
-            loss = labelled_loss(net, embedding, view.labels, rng, lesson) / settings.accumulate
+            taught = prompted_loss if shapes else labelled_loss
+            loss = taught(net, embedding, view.labels, rng, lesson) / settings.accumulate
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.item()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
