@@ -1,23 +1,28 @@
-"""How long a frame of a 500-frame cine takes, and whether memory stays flat: ``python tests/frame_speed.py``.
+"""How long a frame of a 500-frame cine takes, and whether memory stays flat: ``python tests/frame_speed.py [FILE…]``.
 
 Makes 640 × 480 colour cines of speckle (JPEG baseline in DICOM, motion JPEG in AVI, H.264 in MP4, packed NIfTI) in a
-temporary folder, reads all frames in order and 100 at random, and prints one line of JSON for each.
+temporary folder, reads all frames in order and 100 at random, and prints one line of JSON for each. With ``--window``
+(xvfb-run) frames are read and shown in a real napari of 1366 × 768: by napari's slider, and in the dock with its
+layers, each until the picture is on the screen.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 import resource
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE / "files"))
+sys.path[:0] = [str(HERE / "files"), str(HERE / "services")]
 
 import nibabel  # noqa: E402
 import numpy as np  # noqa: E402
@@ -78,14 +83,89 @@ def measure(path: Path) -> dict[str, object]:
             if name == "in_order" and number == 20:
                 early = resident()
     grown = (resident() - early) / 2**20
-    figures = {
-        name: {f"p{share}": round(float(np.percentile(values, share)), 1) for share in (50, 95, 100)}
-        for name, values in took.items()
-    }
     return {
-        "file": path.name, "mib": path.stat().st_size >> 20, "open_ms": round(1000 * opened), **figures,
-        "grown_mib": round(grown, 1),
+        "file": path.name, "mib": path.stat().st_size >> 20, "open_ms": round(1000 * opened),
+        **{name: percentiles(values) for name, values in took.items()}, "grown_mib": round(grown, 1),
     }  # fmt: skip
+
+
+def percentiles(values: list[float]) -> dict[str, float]:
+    return {f"p{share}": round(float(np.percentile(values, share)), 1) for share in (50, 95, 100)}
+
+
+class Screen:
+    """Waits until what a window has been told is on its screen, and times it."""
+
+    def __init__(self, viewer: Any) -> None:
+        self._canvas = viewer.window._qt_viewer.canvas.native
+        self._shown = 0
+        self._canvas.frameSwapped.connect(self._count)
+
+    def _count(self) -> None:
+        self._shown += 1
+
+    def timed(self, act: Callable[[], object]) -> tuple[float, float]:
+        """Milliseconds by the clock, and of processor time of all threads, drawing by software included."""
+        from qtpy.QtWidgets import QApplication
+
+        QApplication.processEvents()
+        before, began, used = self._shown, time.perf_counter(), time.process_time()
+        act()
+        while self._shown == before:
+            QApplication.processEvents()
+        return 1000 * (time.perf_counter() - began), 1000 * (time.process_time() - used)
+
+    def figures(self, show: Callable[[int], object]) -> dict[str, Any]:
+        """Of frames in order (from the second one: the first is on the screen), and at random."""
+        found: dict[str, Any] = {}
+        for name, order in (("in_order", range(1, COUNT)), ("at_random", random.Random(0).sample(range(COUNT), 100))):
+            took = [self.timed(partial(show, number)) for number in order]
+            found[name] = {
+                what: percentiles(list(one)) for what, one in zip(("wall", "cpu"), zip(*took, strict=True), strict=True)
+            }
+        return found
+
+
+def by_slider(path: Path) -> dict[str, Any]:
+    """napari's own window, with the layer of our reader; its slices read in the window's thread."""
+    from napari.viewer import Viewer
+
+    viewer = Viewer(show=True)
+    viewer.window.set_geometry(0, 0, 1366, 768)
+    viewer.open(str(path), plugin="napari-adasam")
+    found = Screen(viewer).figures(lambda number: viewer.dims.set_point(0, number))
+    viewer.close()
+    return {"file": path.name, "window": "slider", **found}
+
+
+def in_dock(path: Path) -> dict[str, Any]:
+    """The dock, with masks, maps and prompts as layers, and a model that suggests nothing."""
+    from annotator_fakes import FakePredictor, FakeTrainer
+    from qtpy.QtWidgets import QApplication
+
+    from napari_adasam.domain.session import Session
+    from napari_adasam.domain.settings import LearnSettings, Settings
+    from napari_adasam.domain.structures import MUSCLE_PRESET
+    from napari_adasam.services.annotator import Annotator
+    from napari_adasam.ui.app import open_window
+
+    predictor = FakePredictor()
+    predictor._suggestion = lambda *asked: None  # type: ignore[method-assign]
+
+    def make(forward: Any) -> Annotator:
+        settings = Settings(learn=LearnSettings(every=0))
+        session = Session(MUSCLE_PRESET)
+        return Annotator(session, lambda: predictor, lambda _: FakeTrainer(predictor), settings, forward=forward)
+
+    viewer, dock = open_window([path], make)
+    viewer.window.set_geometry(0, 0, 1366, 768)
+    while dock.annotator.busy or not dock.annotator.session.frames:
+        QApplication.processEvents()
+    frames = list(dock.annotator.session.frames)
+    found = Screen(viewer).figures(lambda number: dock.annotator.go_to(frames[number].id))
+    dock.shut_down()
+    viewer.close()
+    return {"file": path.name, "window": "dock", **found}
 
 
 def main() -> None:
@@ -96,11 +176,17 @@ def main() -> None:
         "cine.mp4": lambda path, these: video(these, "libx264", "yuv420p", preset="veryfast", g="50")(path),
         "cine.nii.gz": write_nifti,
     }
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("files", nargs="*", choices=[[], *kinds])
+    parser.add_argument("--window", action="store_true")
+    options = parser.parse_args()
+    ways = (by_slider, in_dock) if options.window else (measure,)
     with tempfile.TemporaryDirectory() as folder:
-        for name in sys.argv[1:] or kinds:
-            partial(kinds[name], Path(folder) / name)(pictures)
-            sys.stdout.write(f"{json.dumps(measure(Path(folder) / name))}\n")
-            sys.stdout.flush()
+        for name in options.files or kinds:
+            kinds[name](Path(folder) / name, pictures)
+            for way in ways:
+                sys.stdout.write(f"{json.dumps(way(Path(folder) / name))}\n")
+                sys.stdout.flush()
 
 
 if __name__ == "__main__":
