@@ -22,6 +22,7 @@ from napari_adasam.files.exports.plan import Plan
 from napari_adasam.files.exports.png import mask_png
 from napari_adasam.files.exports.rows import FILE as TABLE_FILE
 from napari_adasam.files.exports.rows import TableFile
+from napari_adasam.files.exports.table import scaled_part
 from napari_adasam.files.exports.tiff import mask_tiff
 from napari_adasam.files.staging import Staging
 
@@ -77,7 +78,8 @@ def _overlay(item: Item, plan: Plan) -> bytes:
     scan = plan.scan(item.frame) if plan.scan is not None and plan.extras.blank_outside else None
     if scan is not None:
         pixels = np.where(scan if pixels.ndim == 2 else scan[..., None], pixels, np.zeros((), pixels.dtype))
-    return overlay_png(pixels, item.annotation.labels, item.structures, item.frame.spacing)
+    frame = item.frame
+    return overlay_png(pixels, item.annotation.labels, item.structures, frame.spacing, scaled_part(frame))
 
 
 def _dicom_seg(plan: Plan, staging: Staging) -> Output:
