@@ -143,6 +143,7 @@ def _strip(
     size = max(10, min(24, width // 40))
     font = ImageFont.load_default(size)
     line, gap = size + 6, size // 2
+    names = {value: name.replace("²", "2") for value, name in names.items()}  # the font has no ²
     places, x, y = [], gap, line
     for value, name in names.items():
         long = size + gap + int(font.getlength(name)) + 2 * gap

@@ -61,7 +61,7 @@ class FrameChoice(QDialog):
         return tuple(str(item.data(Qt.ItemDataRole.UserRole)) for item in self._items() if item.checkState() == CHECKED)
 
     def _items(self) -> list[QListWidgetItem]:
-        return [item for row in range(self.list.count()) if (item := self.list.item(row)) is not None]
+        return [self.list.item(row) for row in range(self.list.count())]
 
     def _tick_all(self) -> None:
         self._tick(CHECKED)
