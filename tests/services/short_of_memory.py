@@ -52,7 +52,7 @@ def main(mib: int) -> None:
         assert isinstance(report, RoundReport)
         told = {"verdict": report.verdict, "accepted": report.accepted}
     except (RuntimeError, MemoryError) as error:
-        told = {"error": sentence(error, "Learning")}
+        told = {"error": sentence(error, "Learning"), "cause": str(error)}
     resource.setrlimit(resource.RLIMIT_AS, unlimited)
     answers = predictor.suggest("f0", labelled[0].pixels, tuple(MUSCLE_PRESET), PromptSettings())
     sys.stdout.write(json.dumps(told | {"answers": len(answers)}))

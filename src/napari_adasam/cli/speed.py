@@ -40,27 +40,33 @@ def benchmark(
 ) -> None:
     """Speed and smoothness of the program in a real window, on this computer."""
     need_window()
+    plan = _plan(images, model, quick)
+    result = _own(plan) if own else _nothing()
+    if lanes:
+        result["rows"] += _lanes(plan)
+    if peers:
+        result["rows"] += _peers(plan, weights, peers_dir)
+    if json_file:
+        from napari_adasam.evaluation.run import write_json
+
+        write_json(json_file, result)
+    show(result)
+
+
+def _plan(images: Path | None, model: str, quick: bool) -> SpeedPlan:
     from napari_adasam.services.torch_start import keep_triton_out
 
     keep_triton_out()
     from napari_adasam.evaluation.speed import SpeedPlan
 
     plan = SpeedPlan(images=images, model=model)
-    plan = plan.quick() if quick else plan
-    result = _own(plan) if own else {"rows": []}
-    if lanes:
-        result["rows"] += _lanes(plan)
-    if peers:
-        result["rows"] += _peers(plan, weights, peers_dir)
-    if not own:
-        from napari_adasam.evaluation.speed import setting
+    return plan.quick() if quick else plan
 
-        result = {**setting(), **result}
-    if json_file:
-        from napari_adasam.evaluation.run import write_json
 
-        write_json(json_file, result)
-    show(result)
+def _nothing() -> dict[str, Any]:
+    from napari_adasam.evaluation.speed import setting
+
+    return {**setting(), "rows": []}
 
 
 def _own(plan: SpeedPlan) -> dict[str, Any]:

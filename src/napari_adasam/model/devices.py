@@ -62,10 +62,10 @@ def leave_onednn(error: BaseException) -> bool:
     Where memory is full oneDNN cannot prepare an operation, and it remembers that: the operation fails even after
     memory is free again. torch's own kernels are slower, and need less.
     """
-    if NO_PRIMITIVE not in str(error) or not torch.backends.mkldnn.enabled:
+    if NO_PRIMITIVE not in str(error):
         return False
-    torch.backends.mkldnn.enabled = False  # type: ignore[assignment]
-    return True
+    was_on, *_ = torch.backends.mkldnn.set_flags(False)  # type: ignore[no-untyped-call]
+    return bool(was_on)
 
 
 def again_without_onednn(work: Callable[Given, Value]) -> Callable[Given, Value]:

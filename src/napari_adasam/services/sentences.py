@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from napari_adasam.domain.errors import AdasamError
 
-FULL = ("out of memory", "can't allocate memory", "not enough memory", "could not create a primitive")
-"""What torch says when memory is full: a graphics card's, the computer's own on Linux and on Windows, and oneDNN."""
+FULL = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "could not create a primitive",
+    "could not execute a primitive",
+    "can't start new thread",
+    "resource temporarily unavailable",
+)
+"""What torch says when memory is full: a graphics card's, the computer's own (Linux, Windows), oneDNN, threads."""
 LOST = ("cuda error", "cuda driver error", "cudnn_status", "cublas_status", "hip error", "mtlcommandbuffer")
 """What torch says when a card is gone; after that nothing can be computed on it in this process."""
 DEVICE_LOST = (
