@@ -20,7 +20,7 @@ from torch import Tensor
 from napari_adasam.domain.errors import InputError, ModelError
 from napari_adasam.domain.looks import Look
 from napari_adasam.domain.prompts import Prompt
-from napari_adasam.domain.records import Suggestion
+from napari_adasam.domain.records import Labels, Suggestion
 from napari_adasam.domain.settings import Method, ModelSettings, PromptSettings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.activations import ActivationStore
@@ -28,9 +28,10 @@ from napari_adasam.files.pixels import to_grey
 from napari_adasam.model import adaptation, adasam, checkpoints, devices, looking, registry
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas, grey_canvas, normalise
+from napari_adasam.services import following
 from napari_adasam.services.gate import Past
 from napari_adasam.services.interludes import let_clicks_in
-from napari_adasam.services.ports import ModelInfo, Pixels, SegmentAnswer
+from napari_adasam.services.ports import FollowAnswer, ModelInfo, Picture, Pixels, SegmentAnswer
 from napari_adasam.services.regions import Region, Regions
 
 CACHE_BYTES = 512 * 2**20
@@ -220,6 +221,10 @@ class ModelPredictor:
         before = None if previous is None else torch.from_numpy(previous)
         mask, score, low = adasam.answer(self.net, self.embedding(frame_id, pixels), prompt, before, canvas)
         return SegmentAnswer(mask, score, np.asarray(low.cpu().numpy(), dtype=np.float32))
+
+    def follow(self, before: Picture, after: Picture, labels: Labels, structures: Sequence[Structure]) -> FollowAnswer:
+        """Take the labels (height, width) of one frame to the next."""
+        return following.follow(self, before, after, labels, structures)
 
     def forget(self, frame_id: str) -> None:
         """Drop what is cached of a frame that will not be asked for again."""
