@@ -43,7 +43,7 @@ class Signs:
     @property
     def confidence(self) -> float:
         """Geometric mean of the four: one of them near 0 is enough to doubt."""
-        return (self.held * self.agreed * self.back * self.steady) ** 0.25
+        return float((self.held * self.agreed * self.back * self.steady) ** 0.25)
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ class Follower:
         others = [replace(one, box=None) for one in prompts], [replace(one, dense=None) for one in prompts]
         logits, iou = self._decode([*prompts, *others[0], *others[1]], self.after)
         count = len(prompts)
-        whole, by_map, by_box = ((part > 0).any(0).cpu().numpy() for part in logits.split(count))
+        whole, by_map, by_box = ((part > 0).any(0).cpu().numpy() for part in torch.split(logits, count))
         agreed = (dice(whole, by_map) + dice(whole, by_box)) / 2
         mask = (to_image_size(logits[:count], self.canvas) > 0).any(0).cpu().numpy()
         return mask, float(iou[:count].mean().clamp(0, 1)), agreed
@@ -152,7 +152,7 @@ def dense_of(mask: Mask, canvas: Canvas, side: int) -> NDArray[np.float32]:
         inside = share >= share.max()
     depth = ndimage.distance_transform_edt(inside) - ndimage.distance_transform_edt(~inside)
     depth = depth - 0.5 * np.sign(depth)
-    return np.clip(STEEP * depth, -LIMIT, LIMIT).astype(np.float32)
+    return np.asarray(np.clip(STEEP * depth, -LIMIT, LIMIT), np.float32)
 
 
 def _mean(shifts: Sequence[Shift]) -> Shift:

@@ -86,12 +86,13 @@ def _layers(anatomy: Anatomy, ground: _Ground, rng: np.random.Generator) -> Grid
 def _streaks(rng: np.random.Generator, ground: _Ground, angle: float, strength: float) -> Grid:
     """Short bright streaks (connective tissue) along ``angle`` (radians, positive falls rightwards), in dB around 0."""
     along, across = _turned(_slid(ground), ground.depth, angle)
-    if ground.slide is None:
-        low, extent = (across.min(), along.min()), (np.ptp(across), np.ptp(along))
-    else:
-        low, extent = _room(ground, ground.slide.most, angle)
+    low = float(across.min()), float(along.min())
+    room = 0.0 if ground.slide is None else ground.slide.most
+    if ground.slide is not None:  # the same texture in every frame: by where the probe rests, with room beside it
+        at_rest = _turned(ground.x, ground.depth, angle)
+        low = float(at_rest[1].min()) - room, float(at_rest[0].min()) - room
     rows, columns = (across - low[0]) / STEP_MM[1], (along - low[1]) / STEP_MM[0]
-    shape = (int(extent[0] / STEP_MM[1]) + 2, int(extent[1] / STEP_MM[0]) + 2)
+    shape = (int(rows.max()) + 2, int(columns.max()) + 2) if ground.slide is None else _roomy(ground, room)
     fine = _texture(rng, shape, (0.17 / STEP_MM[1], 3.2 / STEP_MM[0]))
     broad = _texture(rng, shape, (1.6 / STEP_MM[1], 5.0 / STEP_MM[0]))
     field = strength * (0.8 * fine + 1.6 * np.maximum(fine - 0.9, 0)) + 2.5 * broad
@@ -104,12 +105,10 @@ def _turned(x: Grid, depth: Grid, angle: float) -> tuple[Grid, Grid]:
     return along, -x * np.sin(angle) + depth * np.cos(angle) + 0.0015 * along * along
 
 
-def _room(ground: _Ground, most: float, angle: float) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Where the texture of a clip begins (across, along), and its extent in mm, which is the same at every angle."""
-    along, across = _turned(ground.x, ground.depth, angle)
+def _roomy(ground: _Ground, most: float) -> tuple[int, int]:
+    """Size of a clip's texture: enough at every angle of the fibres, so that it does not change from frame to frame."""
     wide = float(np.hypot(np.ptp(ground.x), np.ptp(ground.depth))) + 2 * most
-    bent = 0.0015 * wide * wide
-    return (float(across.min()) - most, float(along.min()) - most), (wide + bent, wide)
+    return int((wide + 0.0015 * wide * wide) / STEP_MM[1]) + 2, int(wide / STEP_MM[0]) + 2
 
 
 def _texture(rng: np.random.Generator, shape: tuple[int, int], sigma: tuple[float, float]) -> Grid:
