@@ -81,6 +81,19 @@ def test_drift_that_was_noticed_is_caught_and_costs_one_more_key_frame(film: Fil
     assert rows["keys"][0]["most_tried"] == [3]
 
 
+def test_a_key_frame_behind_a_cut_takes_nothing_from_the_frames_before_it(film: Film) -> None:
+    class Cut(Knowing):
+        def follow(
+            self, before: Picture, after: Picture, labels: Labels, structures: Sequence[Structure]
+        ) -> FollowAnswer:
+            found = super().follow(before, after, labels, structures)
+            one, other = (int(picture.frame_id.rpartition("-")[2]) for picture in (before, after))
+            return FollowAnswer((), 0.0) if {one, other} == {BREAK - 1, BREAK} else found
+
+    rows = rows_of(Cut(film), film)
+    assert rows["keys"][0]["keys"] == [2]
+
+
 def test_drift_that_was_not_noticed_is_not(film: Film) -> None:
     rows = rows_of(Knowing(film, at_break=0.9), film)
     assert rows["drift"][0]["caught"] == 0.0

@@ -203,6 +203,18 @@ def test_drift_stops_and_is_said_and_correcting_goes_on(desk: Desk) -> None:
     assert sources(desk) == [None, 0, 0, 4, None, 4, 4, 4, 4]
 
 
+def test_on_both_sides_of_a_cut_frames_keep_what_they_have(desk: Desk) -> None:
+    accept(desk, 0)
+    desk.predictor.lost = {ids(desk)[6]}
+    propagate(desk)
+    desk.predictor.lost = {ids(desk)[5]}
+    desk.problems.clear()
+    accept(desk, 6, slice(2, 8))
+    desk.settle()
+    assert sources(desk) == [None, 0, 0, 0, 0, 0, None, 6, 6]
+    assert desk.problems == []
+
+
 def test_it_says_why_not(desk: Desk, make: Callable[..., Desk]) -> None:
     assert desk.annotator.why_not("propagate") == NO_KEY
     assert not desk.annotator.propagate()

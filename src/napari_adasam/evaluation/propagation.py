@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,8 @@ def keys_needed(
         keys.append(min(rest, key=lambda at: (reached[at].confidence, at)))
         for run in runs(keys, len(film.frames)):
             if run.key == keys[-1]:
-                reached |= dict(go(predictor, film, run, structures))
+                arrived = takewhile(lambda pair: pair[1].confidence >= STOP_BELOW, go(predictor, film, run, structures))
+                reached |= dict(arrived)  # beyond a stop frames keep what they had
 
 
 def most_keys(film: Film) -> int:

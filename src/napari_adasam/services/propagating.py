@@ -249,9 +249,9 @@ class Propagating:
             self._bench.session.propose(step.frame_id, step.suggestions, self._revisions[step.frame_id], step.how)
 
     def _words(self, drifts: Sequence[Drift]) -> str:
-        """Where it stopped, and what to do."""
+        """Where it stopped, and what to do; not where masks of another key frame stay, as on both sides of a cut."""
         unread = [one.why for one in drifts if one.why]
-        lost = [one for one in drifts if not one.why]
+        lost = [one for one in drifts if not one.why and self._bench.session.propagated(one.frame_id) is None]
         if lost:
             names = " and ".join(f"{self._bench.stem(one.frame_id)} ({one.confidence:.0%} sure)" for one in lost)
             frames = "these images" if len(lost) > 1 else "that image"
