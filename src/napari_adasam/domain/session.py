@@ -168,6 +168,10 @@ class Session(Facts):
 
     # -- the clinician's changes: one step each --------------------------------------------------------------------
 
+    def next_revision(self, frame_id: str) -> int:
+        """The revision that the clinician's next step on a frame will make."""
+        return self._records[frame_id].revision + 1
+
     def ask(self, frame_id: str, structure: int, points: tuple[Point, ...], box: Box | None) -> int:
         """Set the points and box of a structure; their mask comes by :meth:`answer`. Returns the revision for that."""
         content = self._records[frame_id].content

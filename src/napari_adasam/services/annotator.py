@@ -209,6 +209,14 @@ class Annotator(Reviewing):
         """Fine-tune on the accepted frames; ``False``, with a sentence, if that is not possible now."""
         return not (self.only_to_look_at and self._refused("start_round")) and self._learning.start()
 
+    def pause_round(self) -> None:
+        """Hold the round where it is; clicks and suggestions are answered as ever."""
+        self._learning.pause(True)
+
+    def resume_round(self) -> None:
+        """Let a paused round go on."""
+        self._learning.pause(False)
+
     def cancel(self) -> None:
         """Stop what is under way: opening files, an export, a clip, a round (the model stays), or suggestions."""
         if self._filing.opening is not None:

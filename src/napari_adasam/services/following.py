@@ -12,6 +12,7 @@ from napari_adasam.domain.propagation import CUT_BELOW
 from napari_adasam.domain.records import Labels, Suggestion
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.pixels import to_grey
+from napari_adasam.model import devices
 from napari_adasam.model.canvas import Canvas
 from napari_adasam.model.propagating import Follower, Scene
 from napari_adasam.services.ports import FollowAnswer, Picture
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from napari_adasam.services.predictor import ModelPredictor
 
 
+@devices.again_without_onednn
 def follow(
     predictor: ModelPredictor, before: Picture, after: Picture, labels: Labels, structures: Sequence[Structure]
 ) -> FollowAnswer:

@@ -21,7 +21,7 @@ from napari_adasam.domain.records import FrameStatus, Suggestion
 from napari_adasam.domain.steps import CLOSED
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.activity import Activity
-from napari_adasam.services.lane import Job, JobKind, Outcome
+from napari_adasam.services.jobs import Job, JobKind, Outcome
 from napari_adasam.services.ports import Picture
 from napari_adasam.services.workbench import Workbench
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from psygnal import Signal
 
+from napari_adasam.domain.effort import Estimate
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.session import Session
 from napari_adasam.domain.settings import Settings
@@ -18,7 +20,7 @@ from napari_adasam.services.correcting import Correcting
 from napari_adasam.services.exporting import UNDER_WAY, Exporting
 from napari_adasam.services.filing import Filing
 from napari_adasam.services.keeping import Keeping
-from napari_adasam.services.lane import Outcome
+from napari_adasam.services.lane import Job, JobKind, Outcome
 from napari_adasam.services.looking import Looking
 from napari_adasam.services.marking_out import MarkingOut
 from napari_adasam.services.models import MakePredictor, MakeTrainer
@@ -29,6 +31,7 @@ from napari_adasam.services.reasons import Reasons, SittingFacts
 from napari_adasam.services.recording import Recording
 from napari_adasam.services.regions import Regions
 from napari_adasam.services.rounds import Learning, RoundResult
+from napari_adasam.services.stopwatch import Stopwatch
 from napari_adasam.services.suggesting import Suggesting
 from napari_adasam.services.walk import Walk
 from napari_adasam.services.workbench import Workbench
@@ -108,6 +111,7 @@ class Sitting:
     def _connect(self) -> None:
         self._bench.dispatch.changed.connect(self.look_again)
         self._bench.dispatch.problem.connect(self.problem.emit)
+        self._bench.dispatch.device_lost.connect(self._on_device_lost)
         self._recording.problem.connect(self.problem.emit)
         self._checking.problem.connect(self.problem.emit)
         self._suggesting.model_changed.connect(self.model_changed.emit)
@@ -158,6 +162,20 @@ class Sitting:
     def training(self) -> bool:
         """Whether a round is under way."""
         return self._learning.running
+
+    @property
+    def round_paused(self) -> bool:
+        """Whether a round is under way, and held."""
+        return self._learning.paused
+
+    @property
+    def watch(self) -> Stopwatch:
+        """For the predictor: it times what it computes."""
+        return self._bench.watch
+
+    def estimate(self) -> Estimate | None:
+        """What a round that starts now will take; ``None`` where nothing has been computed yet, or none can start."""
+        return self._learning.estimate()
 
     @property
     def folder(self) -> Path | None:
@@ -218,6 +236,18 @@ class Sitting:
             self._suggesting.renew(result.model)
             self._recording.learned()
         self.round_finished.emit(result.report)
+
+    def _on_device_lost(self) -> None:
+        """Compute on the processor from now on, with what was learned as far as it is on the disk."""
+        model, settings = self._suggesting.model, self._bench.settings
+        if settings.model.device == "cpu" or (model is not None and model.device == "cpu"):
+            return
+        self._bench.settings = replace(settings, model=replace(settings.model, device="cpu"))
+        models, folder = self._bench.models, self._keeping.models_folder()
+        learned = None if folder is None or model is None else folder / f"{model.fingerprint}.safetensors"
+        job = Job(JobKind.PROMPT, lambda: models.replace(None, None, keep_predictor=False), key="model")
+        self._bench.dispatch.send(job, "Going on with the processor", lambda _outcome: None)
+        self._suggesting.start_over(learned if learned is not None and learned.exists() else None)
 
     def _on_withdrawn(self, frame_id: str) -> None:
         """A frame may be accepted again, which the disk has to know first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import cast
 
 from psygnal import Signal
@@ -78,6 +79,14 @@ class Suggesting:
         self._stale = {frame.id for frame in session.frames if session.scores(frame.id)}
         if model is not None:
             self.serve(model)
+        self.show_current()
+
+    def start_over(self, restored: Path | None) -> None:
+        """Load the model anew, and after it what was learned, if that is on the disk; then renew suggestions."""
+        session = self._bench.session
+        self.cancel()
+        self._stale = {frame.id for frame in session.frames if session.scores(frame.id)}
+        self.model, self._bench.restored = None, restored
         self.show_current()
 
     def serve(self, model: ModelInfo) -> None:
