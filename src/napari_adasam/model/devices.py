@@ -62,9 +62,9 @@ def leave_onednn(error: BaseException) -> bool:
     Where memory is full oneDNN cannot prepare an operation, and it remembers that: the operation fails even after
     memory is free again. torch's own kernels are slower, and need less.
     """
-    if NO_PRIMITIVE not in str(error) or not torch._C._get_mkldnn_enabled():
+    if NO_PRIMITIVE not in str(error) or not torch.backends.mkldnn.enabled:
         return False
-    torch.backends.mkldnn.set_flags(False)  # type: ignore[no-untyped-call]
+    torch.backends.mkldnn.enabled = False  # type: ignore[assignment]
     return True
 
 
