@@ -19,9 +19,10 @@ class JobKind(IntEnum):
     READ = 1
     SUGGEST = 2
     EMBED = 3
-    EXPORT = 4
-    TRAIN = 5
-    LOOK = 6
+    PROPAGATE = 4
+    EXPORT = 5
+    TRAIN = 6
+    LOOK = 7
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -29,6 +29,7 @@ from napari_adasam.files.pixels import to_grey
 from napari_adasam.model import adaptation, adasam, checkpoints, devices, looking, registry
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas, grey_canvas, normalise
+from napari_adasam.services import following
 from napari_adasam.services.gate import Past
 from napari_adasam.services.interludes import let_clicks_in
 from napari_adasam.services.ports import ModelInfo, Pixels, SegmentAnswer
@@ -138,8 +139,7 @@ class ModelPredictor:
     def seen(self, frame_id: str, pixels: Pixels) -> tuple[str, Region | None]:
         """A key of what the model sees of a frame, and its valid region: ``None`` for all, as without the setting."""
         region = self._regions.of(frame_id, to_grey(pixels)) if self.settings.use_sector else None
-        key = frame_id if region is None else f"{frame_id}@{region.key}"
-        self._keys[frame_id] = key
+        self._keys[frame_id] = key = frame_id if region is None else f"{frame_id}@{region.key}"
         return key, region
 
     def square(self, pixels: Pixels, region: Region | None) -> tuple[Tensor, Tensor]:
@@ -186,8 +186,8 @@ class ModelPredictor:
             self._front_fingerprint = checkpoints.fingerprint(front.state_dict())
         grey = np.ascontiguousarray(to_grey(pixels))
         content = hashlib.sha256(grey.tobytes()).hexdigest()
-        seen = "" if region is None else region.key
-        return f"{content}/{grey.shape}/{seen}/{self._front_fingerprint}/{self.net.sam.size}"
+        seen = f"{grey.shape}/{'' if region is None else region.key}"
+        return f"{content}/{seen}/{self._front_fingerprint}/{self.net.sam.size}"
 
     @devices.again_without_onednn
     @torch.no_grad()
@@ -237,6 +237,8 @@ class ModelPredictor:
         before = None if previous is None else torch.from_numpy(previous)
         mask, score, low = adasam.answer(self.net, self.embedding(frame_id, pixels), prompt, before, canvas)
         return SegmentAnswer(mask, score, np.asarray(low.cpu().numpy(), dtype=np.float32))
+
+    follow = following.follow
 
     def forget(self, frame_id: str) -> None:
         """Drop what is cached of a frame that will not be asked for again."""

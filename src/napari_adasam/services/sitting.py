@@ -25,6 +25,7 @@ from napari_adasam.services.looking import Looking
 from napari_adasam.services.marking_out import MarkingOut
 from napari_adasam.services.models import MakePredictor, MakeTrainer
 from napari_adasam.services.ports import ModelInfo, Pixels
+from napari_adasam.services.propagating import Propagating
 from napari_adasam.services.readers import OtherReaders
 from napari_adasam.services.reasons import Reasons, SittingFacts
 from napari_adasam.services.recording import Recording
@@ -94,11 +95,14 @@ class Sitting:
         self._walk.looks = self._looking.looks
         self._correcting = Correcting(self._bench)
         self._learning = Learning(self._bench)
+        self._propagating = Propagating(self._bench, clock)
         self._recording = Recording(self._bench, self._keeping, self._walk, lambda: self._suggesting.model)
         self._checking = Checking(self._bench, self._keeping)
         self._filing = Filing(self._bench, self._keeping, self._learning, self._checking)
         self._exporting = Exporting(self._bench, self._keeping, lambda: self._suggesting.model)
-        facts = SittingFacts(lambda: self._suggesting.model, self._marking_out, lambda: self._keeping.reading)
+        facts = SittingFacts(
+            lambda: self._suggesting.model, self._marking_out, lambda: self._keeping.reading, self._propagating.why_not
+        )
         self._reasons = Reasons(session, self._walk, self._learning, facts)
         self._other = OtherReaders()
         self._activity = self._describe()
@@ -117,6 +121,8 @@ class Sitting:
         self._learning.finished.connect(self._on_round)
         self._exporting.finished.connect(self.exported.emit)
         self._correcting.withdrawn.connect(self._on_withdrawn)
+        self._propagating.told.connect(self.problem.emit)
+        self._propagating.ended.connect(self.queue_changed.emit)
         self._session.status_changed.connect(self._on_status)
         self._session.labels_changed.connect(self._recording.draft)
 
@@ -191,6 +197,10 @@ class Sitting:
         """Ids of the frames still to be done, in the order they are offered."""
         return self._walk.queue
 
+    def clip(self, frame_id: str) -> tuple[str, ...]:
+        """Ids of all frames of the frame's file, in their order; itself alone for a single image."""
+        return self._propagating.clip(frame_id)
+
     def why(self, frame_id: str) -> str:
         """Why this frame is offered, in words."""
         return self._walk.why(frame_id)
@@ -258,6 +268,8 @@ class Sitting:
         accepted, frames = self._session.accepted, len(self._session.frames)
         if self._exporting.running:
             return self._exporting.activity(self.training)
+        if self._propagating.running:
+            return after_silence(self._propagating.activity(), self._bench.dispatch.silence)
         errands, filing = self._bench.dispatch.errands, self._filing
         line = describe(errands, self._learning.progress, accepted, frames, filing.opening)
         return after_silence(line, self._bench.dispatch.silence)

@@ -114,6 +114,8 @@ class Suggesting:
     # ------------------------------------------------------------------------------------------------------------------
 
     def _needs(self, frame_id: str) -> bool:
+        if self._bench.session.propagated(frame_id) is not None:
+            return False  # its masks came from a frame that a person has vouched for
         has = set(self._bench.session.scores(frame_id)) if frame_id not in self._stale else set()
         return any(one.value not in has for one in self._open_structures(frame_id))
 
