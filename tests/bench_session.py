@@ -22,6 +22,7 @@ from napari_adasam.domain.records import Annotation, FrameStatus, MaskOrigin
 from napari_adasam.domain.session import Session
 from napari_adasam.domain.settings import LearnSettings, Settings
 from napari_adasam.domain.structures import MUSCLE_PRESET
+from napari_adasam.evaluation.memory import resident_mb
 from napari_adasam.files.readers import open_paths
 from napari_adasam.files.store import Store
 from napari_adasam.services.annotator import Annotator
@@ -52,11 +53,6 @@ def write(folder: Path, frames: int) -> Path:
         store.save_annotation(Annotation(frame.id, labels, origins, {1: 0.1, 2: 0.0}, 10.0, "m"))
     store.close()
     return folder / "session"
-
-
-def resident_mb() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096 / 2**20
 
 
 def timed(act: Callable[[], object]) -> float:

@@ -33,7 +33,7 @@ HEAVY = (
     "scipy",
     "pydicom",
 )
-COMMANDS = ("demo", "measure", "predict", "train", "evaluate", "models", "doctor")
+COMMANDS = ("benchmark", "demo", "measure", "predict", "train", "evaluate", "models", "doctor")
 
 
 @dataclass
@@ -134,9 +134,11 @@ def test_without_a_screen_there_is_a_sentence(
     monkeypatch.setattr(screen, "find_spec", lambda name: name)
     for name in screen.DISPLAYS:
         monkeypatch.delenv(name, raising=False)
-    ended = run(str(tmp_path))
-    assert ended.code == 1
-    assert ended.err.startswith("There is no screen here")
+    for command in (str(tmp_path), "benchmark"):
+        ended = run(command)
+        assert ended.code == 1
+        assert ended.err.startswith("There is no screen here")
+        assert "xvfb-run" in ended.err
 
 
 def test_without_qt_there_is_a_sentence_that_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import av
 import nibabel
@@ -56,10 +57,10 @@ def grey(number: int, kind: Any = np.uint8) -> np.ndarray:
     return (pixels * (np.iinfo(kind).max // 255)).astype(kind)
 
 
-def number_of(pixels: np.ndarray) -> int:
-    """The number that a picture carries."""
+def number_of(pixels: np.ndarray, bits: int | None = None) -> int:
+    """The number that a picture of so many bits a value carries; of its type's where that is not given."""
     plain = pixels if pixels.ndim == 2 else pixels[..., 0]
-    full = np.iinfo(pixels.dtype).max
+    full = 2**bits - 1 if bits else np.iinfo(pixels.dtype).max
     return sum((plain[24, 12 + DIGIT * place] > full / 2) << place for place in range(6))
 
 
@@ -70,6 +71,7 @@ def colour(number: int, kind: Any = np.uint8) -> np.ndarray:
 
 GREYS = [grey(number) for number in range(COUNT)]
 DEEP = [grey(number, np.uint16) for number in range(COUNT)]
+TWELVE = [pixels >> 4 for pixels in DEEP]
 COLOURS = [colour(number) for number in range(COUNT)]
 TIMES = tuple(number * 0.04 for number in range(COUNT))
 
@@ -149,6 +151,17 @@ def _encapsulated(frames: Sequence[bytes], pictures: Pictures, syntax: str, **ta
         dataset.PixelData = encapsulate(list(frames))
         dataset["PixelData"].VR = "OB"
         saved(path, dataset)
+
+    return write
+
+
+def _packed_once(kind: str, pictures: Pictures, syntax: str, **tags: Any) -> Callable[[Path], object]:
+    """Frames that make_codestreams.py has packed."""
+
+    def write(path: Path) -> None:
+        with ZipFile(Path(__file__).with_name("codestreams.zip")) as file:
+            frames = [file.read(f"{kind}/{number}") for number in range(COUNT)]
+        _encapsulated(frames, pictures, syntax, **tags)(path)
 
     return write
 
@@ -281,6 +294,9 @@ SPECIMENS: dict[str, Specimen] = {
     "dicom-jpeg-extended": _cine_of(
         _encapsulated([_jpeg(one, 0xC1) for one in GREYS], GREYS, uid.JPEGExtended12Bit), GREYS, 3
     ),
+    "dicom-jpeg-extended-12-bit": _cine_of(
+        _packed_once("jpeg-12-bit", TWELVE, uid.JPEGExtended12Bit, BitsStored=12, HighBit=11), TWELVE, 3, bits=12
+    ),
     "dicom-jpeg-lossless": _cine_of(
         _encapsulated([encoded(one) for one in DEEP], DEEP, uid.JPEGLossless), DEEP, bits=16
     ),
@@ -291,6 +307,13 @@ SPECIMENS: dict[str, Specimen] = {
     "dicom-jpeg-ls-near": _cine_of(_packed(GREYS, uid.JPEGLSNearLossless, jls_error=3), GREYS, 3),
     "dicom-jpeg-2000-lossless": _cine_of(_packed(COLOURS, uid.JPEG2000Lossless), COLOURS),
     "dicom-jpeg-2000": _cine_of(_packed(GREYS, uid.JPEG2000, j2k_cr=[4]), GREYS, 3),
+    "dicom-htj2k-lossless": _cine_of(_packed_once("htj2k-lossless", DEEP, uid.HTJ2KLossless), DEEP, bits=16),
+    "dicom-htj2k-rpcl": _cine_of(
+        _packed_once("htj2k-rpcl", COLOURS, uid.HTJ2KLosslessRPCL, PhotometricInterpretation="YBR_RCT"), COLOURS
+    ),
+    "dicom-htj2k": _cine_of(
+        _packed_once("htj2k", COLOURS, uid.HTJ2K, PhotometricInterpretation="YBR_ICT"), COLOURS, 3
+    ),
     "dicom-white-is-zero": _dicom_of(_dicom([255 - GREYS[1]], PhotometricInterpretation="MONOCHROME1"), GREYS[1:2]),
     "dicom-palette": _cine_of(_palette, COLOURS),
     "dicom-rgb-planar": _dicom_of(

@@ -24,9 +24,10 @@ from pycocotools.coco import COCO
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Frame, Geometry, Spacing
+from napari_adasam.domain.structures import Structure
 from napari_adasam.files.exports.coco import compressed, run_lengths
 from napari_adasam.files.exports.nifti import mask_nifti
-from napari_adasam.files.exports.overlay import overlay_png, scale_bar
+from napari_adasam.files.exports.overlay import legend, overlay_png, scale_bar
 from napari_adasam.files.labels import read_labels
 from napari_adasam.files.readers import open_file
 from napari_adasam.services.sources import Sources
@@ -162,6 +163,16 @@ def test_overlay_changes_nothing_outside_the_masks_and_outlines_in_colour(tmp_pa
     assert (picture[:40][labels == 1] != pixels[labels == 1]).any(axis=1).all()
     assert tuple(picture[5, 10]) == (0x56, 0xB4, 0xE9)
     assert picture.shape[0] > 40
+
+
+def test_the_legend_has_areas_in_cm2_and_px2_where_the_scale_does_not_hold() -> None:
+    labels = np.zeros((60, 80), np.uint8)
+    labels[10:30, 10:60], labels[40:50, 10:20] = 1, 2
+    structures = (Structure(1, "belly"), Structure(2, "fascia"))
+    fine = Spacing(0.5, 0.5, "by hand")
+    assert legend(labels, structures, fine) == {1: "belly · 2.500 cm²", 2: "fascia · 25.00 mm²"}
+    assert legend(labels, structures, fine, (0, 0, 35, 80))[2] == "fascia · 100.0 px²"
+    assert legend(labels, (), None)[1] == "value 1 · 1000 px²"
 
 
 def test_overlay_keeps_grey_and_divides_sixteen_bits_by_their_range() -> None:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import gzip
+import json
 import logging
+import re
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
 from export_samples import KEY, STRUCTURES, annotation, labels_of, us_dicom
 
 from napari_adasam.domain.export_formats import FORMATS
+from napari_adasam.domain.versions import Remark
+from napari_adasam.files.activations import ActivationStore
 from napari_adasam.files.clips import Clip
 from napari_adasam.files.exports import ExportOptions, export, read_key
+from napari_adasam.files.readers import open_paths
 from napari_adasam.files.store import Store
+from napari_adasam.services.agreeing import begin_adjudication, compare_sessions, summary, write_agreement
 
 # Values that appear nowhere by chance, in tags of patient, study, visit and place.
 PLANTED = {
@@ -135,6 +142,49 @@ def test_a_dicom_seg_with_names_holds_patient_and_study_only(anonymous: list[Cli
     beyond = ("OperatorsName", "PerformingPhysicianName", "StationName", "DeviceSerialNumber", "ImageComments",
               "InstitutionName", "InstitutionAddress", "SeriesDescription", "ProtocolName")  # fmt: skip
     assert [name for name in beyond if PLANTED[name] in found] == []
+
+
+def saved_session(folder: Path, clip: Clip, shift: int = 0) -> Path:
+    """A reader's session of a clip, every frame accepted, with a remark and a second version of the first mask."""
+    store = Store.create(folder)
+    store.save_frames(clip.frames)
+    store.save_structures(STRUCTURES)
+    for number, frame in enumerate((*clip.frames, clip.frames[0])):
+        store.save_annotation(annotation(frame, labels_of(number + shift)))
+        store.save_remark(frame.id, Remark(note="probe tilted"))
+    store.close()
+    return folder
+
+
+def test_what_two_readers_agree_on_holds_no_tag(
+    anonymous: list[Clip], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    first, second = (saved_session(tmp_path / f"reader{number}", anonymous[0], number) for number in range(2))
+    found = compare_sessions(first, second)
+    assert len(write_agreement(found, tmp_path / "agreement")) == 2
+    begin_adjudication(first, second, found, tmp_path / "third")
+    for folder in ("reader0", "agreement", "third"):
+        assert any((tmp_path / folder).iterdir())
+        assert found_in(tmp_path / folder, planted_words()) == {}
+    assert [word for word in planted_words() if word in json.dumps(summary(found)) + caplog.text] == []
+
+
+def test_what_is_kept_of_pictures_has_no_name(clips: list[Clip], tmp_path: Path) -> None:
+    ActivationStore(tmp_path / "cache").put(f"{clips[0].frames[0].id} {clips[0].path}", np.zeros(3, np.float16))
+    (file,) = (tmp_path / "cache").iterdir()
+    assert found_in(tmp_path / "cache", [*planted_words(), "Qwertzuiop", clips[0].frames[0].id]) == {}
+    assert re.fullmatch(r"[0-9a-f]{64}\.act", file.name)
+
+
+def test_an_error_about_a_file_holds_no_tag(anonymous: list[Clip], tmp_path: Path) -> None:
+    """What is said of a broken file comes from its name and its pixels, not from its header."""
+    whole = anonymous[0].path.read_bytes()
+    for kept in (len(whole) // 3, len(whole) - 50):
+        cut = tmp_path / "cut.dcm"
+        cut.write_bytes(whole[:kept])
+        (sentence,) = open_paths([cut]).problems
+        assert [word for word in planted_words() if word in sentence] == []
 
 
 def test_the_sessions_folder_holds_no_tag(anonymous: list[Clip], tmp_path: Path) -> None:

@@ -13,7 +13,14 @@ import pytest
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Annotation, Frame, MaskOrigin, Spacing
 from napari_adasam.domain.structures import MUSCLE_PRESET
-from napari_adasam.files.exports.table import BEYOND_SCALE, COLUMNS, NOT_COMPARABLE, measurements_csv, read_file_table
+from napari_adasam.files.exports.table import (
+    BEYOND_SCALE,
+    COLUMNS,
+    NOT_COMPARABLE,
+    Further,
+    measurements_csv,
+    read_file_table,
+)
 
 LABELS = np.zeros((60, 90), np.uint8)
 LABELS[20:40, 5:85] = 1
@@ -127,7 +134,7 @@ def test_frames_without_an_annotation_are_left_out_and_each_frame_is_read_once()
 def test_columns_of_the_users_table_stand_behind(tmp_path: Path) -> None:
     path = tmp_path / "files.csv"
     path.write_text("file,side,visit\na.avi,left,1\nb_0003.png,right,2\nother.avi,,\n", encoding="utf-8")
-    found = rows(written(frame("a", index=2), frame("b", index=3), frame("c"), given=read_file_table(path)))
+    found = rows(written(frame("a", index=2), frame("b", index=3), frame("c"), further=Further(read_file_table(path))))
     assert {(row["frame"], row["side"], row["visit"]) for row in found} == {
         ("a_0002", "left", "1"),  # all frames of a file
         ("b_0003", "right", "2"),  # one frame, by its own name

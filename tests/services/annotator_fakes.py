@@ -22,7 +22,15 @@ from napari_adasam.domain.settings import PromptSettings, Settings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.store import Store
 from napari_adasam.services.annotator import Annotator
-from napari_adasam.services.ports import LabelledFrame, ModelInfo, Pixels, SegmentAnswer, UnlabelledFrame
+from napari_adasam.services.ports import (
+    FollowAnswer,
+    LabelledFrame,
+    ModelInfo,
+    Picture,
+    Pixels,
+    SegmentAnswer,
+    UnlabelledFrame,
+)
 
 HEIGHT, WIDTH = 40, 60
 MUSCLE = (slice(20, 35), slice(10, 50))
@@ -58,6 +66,8 @@ class FakePredictor:
     fails_on: Callable[[Prompt], bool] = field(default=lambda prompt: False)
     doubts: dict[str, float] = field(default_factory=dict)
     looked: list[str] = field(default_factory=list)
+    followed: list[tuple[str, str]] = field(default_factory=list)
+    lost: set[str] = field(default_factory=set)
     before_answer: Callable[[], None] = field(default=lambda: None)
 
     def info(self) -> ModelInfo:
@@ -106,6 +116,19 @@ class FakePredictor:
         features[len(self.looked) % 4] = 1.0
         doubt = self.doubts.get(frame_id, 0.0)
         return Look({one.value: doubt for one in structures}, {}, features, f"v{self.version}")
+
+    def follow(
+        self, before: Picture, after: Picture, labels: NDArray[np.uint8], structures: Sequence[Structure]
+    ) -> FollowAnswer:
+        """Everything goes one pixel to the right; frames that are ``lost`` are unsure."""
+        self.followed.append((before.frame_id, after.frame_id))
+        self._work()
+        cam = np.zeros(labels.shape, np.float32)
+        found = tuple(
+            Suggestion(after.frame_id, one.value, np.roll(labels, 1, 1) == one.value, 0.7, 1.0, (), cam, "v1")
+            for one in structures
+        )
+        return FollowAnswer(found, 0.1 if after.frame_id in self.lost else 0.9)
 
     def go_back(self) -> ModelInfo:
         self.version -= 1

@@ -21,7 +21,7 @@ from napari_adasam.domain.errors import InputError, StorageError
 from napari_adasam.domain.records import Annotation, MaskOrigin, Spacing
 from napari_adasam.domain.sector import Sector, rectangle, whole_picture
 from napari_adasam.domain.structures import Structure
-from napari_adasam.files.exports import ExportReport
+from napari_adasam.files.exports import ExportReport, Extras
 from napari_adasam.files.exports import plan as plan_module
 from napari_adasam.files.exports.naming import KEY_FILE, read_key
 from napari_adasam.files.readers import open_file
@@ -320,6 +320,60 @@ def test_the_interface_does_not_enter_echo_intensity(with_interface: Path, tmp_p
     value, note = echo(tmp_path / "whole" / "measurements.csv")
     assert value > 70
     assert "left out" not in note
+
+
+def overlay_of(folder: Path, name: str = "scan") -> np.ndarray:
+    return np.asarray(Image.open(folder / "overlays" / f"{name}.png").convert("RGB"))[:120]
+
+
+def test_an_overlay_may_be_black_outside_the_scan(with_interface: Path, tmp_path: Path) -> None:
+    set_sector(with_interface, rectangle(20, 30, 99, 129, "by hand"))
+    told: list[str] = []
+    export_session(with_interface, tmp_path / "plain", SessionExport(("overlay",)), told.append)
+    assert "is black" not in " ".join(told)
+    black = SessionExport(("overlay",), deidentify=True, extras=Extras(blank_outside=True))
+    (picture, _) = export_session(with_interface, tmp_path / "black", black, told.append).files
+    assert "Overlay: what lies outside the scan sector is black" in " ".join(told)
+    plain, blank = overlay_of(tmp_path / "plain"), overlay_of(tmp_path / "black", picture.stem)
+    assert (plain[:20] == INTERFACE).all()
+    assert not blank[:20].any()
+    assert not blank[:, :30].any()
+    assert np.array_equal(plain[20:100, 30:130], blank[20:100, 30:130])
+
+
+def test_the_users_table_stands_behind_the_figures_even_without_names(with_interface: Path, tmp_path: Path) -> None:
+    path = tmp_path / "files.csv"
+    path.write_text("file,side,visit\nscan.png,left,2\n")
+    for deidentify in (False, True):
+        told: list[str] = []
+        order = SessionExport(("csv",), deidentify=deidentify, extras=Extras(table=path))
+        export_session(with_interface, tmp_path / str(deidentify), order, told.append)
+        with (tmp_path / str(deidentify) / "measurements.csv").open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        assert {(row["side"], row["visit"]) for row in rows} == {("left", "2")}
+        assert ("scan" in {row["frame"] for row in rows}) != deidentify
+        assert ("its columns go out as they are" in " ".join(told)) == deidentify
+    path.write_text("file,side\nother.png,left\n")
+    export_session(with_interface, tmp_path / "out", SessionExport(("csv",), extras=Extras(table=path)), told.append)
+    assert "files.csv has no row for 1 of 1 frames." in told
+    path.write_text("side\nleft\n")
+    with pytest.raises(InputError, match="has no column"):
+        export_session(with_interface, tmp_path / "bad", SessionExport(("csv",), extras=Extras(table=path)))
+    assert not (tmp_path / "bad").exists()
+
+
+def test_the_border_may_be_left_out_of_echo_intensity(partly_scaled: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="0 to 100 mm can be left out, not -1"):
+        Extras(erosion_mm=-1)
+    export_session(partly_scaled, tmp_path / "out", SessionExport(("csv",), extras=Extras(erosion_mm=0.2)))
+    with (tmp_path / "out" / "measurements.csv").open(newline="", encoding="utf-8") as file:
+        echoes = {row["structure"]: row for row in csv.DictReader(file) if row["measure"] == "echo intensity mean"}
+    grey = open_file(tmp_path / "exam.dcm").read(0)
+    # 10 × 10 px of 0.08 × 0.05 mm: 2 rows and 4 columns on each side are no farther than 0.2 mm from outside.
+    assert float(echoes["above"]["value"]) == pytest.approx(grey[12:18, 14:16].mean(), abs=1e-3)
+    assert "0.2 mm along the border left out" in echoes["above"]["note"]
+    assert float(echoes["below"]["value"]) == pytest.approx(grey[60:70, 10:20].mean(), abs=1e-3)
+    assert "border not left out: no scale" in echoes["below"]["note"]
 
 
 def test_a_window_leaves_out_what_its_sector_leaves_out(

@@ -16,7 +16,7 @@ from PIL import Image
 
 from napari_adasam.domain.errors import InputError, StorageError
 from napari_adasam.domain.sector_finding import find_sector
-from napari_adasam.services.measuring import MeasureReport, measure_dataset
+from napari_adasam.services.measuring import MeasureChoice, MeasureReport, measure_dataset
 
 PIXELS = (np.arange(60 * 90) % 200).astype(np.uint8).reshape(60, 90)
 BELLY = np.zeros((60, 90), np.uint8)
@@ -229,7 +229,7 @@ def test_what_is_not_of_the_scan_is_left_out_of_echo_intensity(tmp_path: Path) -
     found = {}
     for sector in (True, False):
         out = tmp_path / f"{sector}.csv"
-        measure_dataset(folder, out, (), lambda done, total, what: None, sector)
+        measure_dataset(folder, out, (), lambda done, total, what: None, MeasureChoice(sector))
         rows = table(out)
         note = next(row["note"] for row in rows if row["measure"] == "echo intensity mean")
         found[sector] = (value(rows, "a", "structure 1", "echo intensity mean")[0], note)

@@ -8,6 +8,7 @@ import sys
 import pytest
 from annotator_fakes import FakePredictor, FakeTrainer
 
+from napari_adasam.services import torch_start
 from napari_adasam.services.models import Models
 from napari_adasam.services.torch_start import keep_triton_out
 
@@ -52,6 +53,23 @@ def test_the_predictor_is_made_after_triton_is_kept_out(monkeypatch: pytest.Monk
     models.predictor()
     models.predictor()
     assert seen == [None]
+
+
+@pytest.mark.parametrize(("cores", "asked", "expected"), [(2, None, 1), (1, None, 1), (8, None, 7), (8, "5", 5)])
+def test_the_window_keeps_a_core(monkeypatch: pytest.MonkeyPatch, cores: int, asked: str | None, expected: int) -> None:
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    monkeypatch.setattr(torch_start, "_cores", lambda: cores)
+    if asked is None:
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    else:
+        monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    try:
+        torch.set_num_threads(int(asked or cores))
+        torch_start.leave_a_core()
+        assert torch.get_num_threads() == expected
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_the_annotator_imports_neither_torch_nor_qt() -> None:

@@ -295,7 +295,8 @@ def test_where_memory_is_full_the_round_goes_on_with_fewer_prompts(
     assert max(asked) > 1
     assert asked[-1] == 1
     assert report.accepted
-    assert next(one.what for one in steps if one.step) == "learning more slowly, because memory is short"
+    assert next(one.what for one in steps if one.step) == "learning with fewer prompts at once, because memory is short"
+    assert report.verdict.endswith("It learned with fewer prompts at once, because memory was short.")
     asked.clear()
     to_the_end(trainer.round(labelled(2), [], (BELLY, BONE)))
     assert set(asked) == {1}

@@ -16,6 +16,7 @@ from npe2 import PluginManifest
 from qtpy.QtWidgets import QPushButton
 
 import napari_adasam
+from napari_adasam.domain.effort import ModelSize, Speeds
 from napari_adasam.domain.prompts import Point
 from napari_adasam.domain.records import FrameStatus
 from napari_adasam.ui.dock import AdasamDock
@@ -141,6 +142,40 @@ def test_the_status_line_tells_of_a_round_and_stops_it(
     wait_idle(opened, qtbot)
     assert predictor.version == 0
     assert not opened.status_line.stop.isEnabled()
+
+
+def test_before_a_round_the_panel_says_what_it_takes(opened: AdasamDock, qtbot: Any) -> None:
+    panel, watch = opened.learn_panel, opened.annotator.watch
+    opened.commander.run("accept")
+    wait_idle(opened, qtbot)
+    assert panel.estimate.isHidden(), "nothing is known of this computer's speed"
+    watch.size, watch.speeds = ModelSize(40_000_000, 512), Speeds.guessed(0.55)
+    panel.refresh()
+    assert not panel.estimate.isHidden()
+    assert panel.estimate.text() == "A round takes about 3 min and 0.4 GB of memory."
+
+
+def test_a_round_is_paused_and_goes_on_by_one_button(
+    opened: AdasamDock, trainer: CountingTrainer, predictor: BrightnessPredictor, qtbot: Any
+) -> None:
+    opened.commander.run("accept")
+    wait_idle(opened, qtbot)
+    panel = opened.learn_panel
+    assert panel.pause.isHidden()
+    trainer.hold = threading.Event()
+    panel.start.click()
+    qtbot.wait_until(lambda: any(panel.loss_plot.values()))
+    assert (panel.pause.isHidden(), panel.pause.text()) == (False, "Pause")
+    panel.pause.click()
+    trainer.hold.set()
+    assert panel.pause.text() == "Go on"
+    assert "paused" in panel.progress.text()
+    assert "paused" in opened.status_line.text.text()
+    panel.pause.click()
+    assert panel.pause.text() == "Pause"
+    wait_idle(opened, qtbot)
+    assert panel.pause.isHidden()
+    assert predictor.version == 1
 
 
 def test_going_back_to_the_earlier_model(opened: AdasamDock, predictor: BrightnessPredictor, qtbot: Any) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from qtpy.QtWidgets import QPushButton
+
 from napari_adasam.ui.dock import AdasamDock
-from napari_adasam.ui.panels.export import CURRENT, ExportPanel
+from napari_adasam.ui.panels.export import CHOSEN, CURRENT, ExportPanel
+from napari_adasam.ui.panels.frame_choice import CHECKED, FrameChoice
 
 from window_fakes import wait_idle  # isort: skip
 
@@ -49,7 +53,8 @@ def test_it_exports_beside_the_work_and_says_so(
 
 def test_one_image_and_a_failure(opened: AdasamDock, tmp_path: Path, qtbot: Any) -> None:
     panel = panel_of(opened, tmp_path, qtbot)
-    panel.which.setCurrentText(CURRENT)
+    panel.which.setCurrentIndex(CURRENT)
+    panel.refresh()
     assert not panel.export.isEnabled()
     assert "not accepted yet" in panel.reason.text()
     opened.annotator.go_to(opened.annotator.session.frames[0].id)
@@ -65,6 +70,56 @@ def test_one_image_and_a_failure(opened: AdasamDock, tmp_path: Path, qtbot: Any)
     assert "Nothing was exported" in opened.status_line.notice.text()
     assert panel.done.isHidden()
     assert panel.export.isEnabled()
+
+
+def test_chosen_images_a_table_and_an_erosion(opened: AdasamDock, tmp_path: Path, qtbot: Any) -> None:
+    panel = panel_of(opened, tmp_path, qtbot)
+    first, second, *_ = opened.annotator.session.frames
+    answers = [None, (), (second.id,)]
+    asked = []
+
+    def answer(parent: object, frames: list[Any], chosen: tuple[str, ...]) -> Any:
+        asked.append(([frame.id for frame in frames], list(chosen)))
+        return answers.pop(0)
+
+    panel.choose_frames = answer
+    for reason in ("Choose at least one image.", "Choose at least one image.", ""):
+        panel.which.setCurrentIndex(CHOSEN)
+        panel.which.activated.emit(CHOSEN)
+        assert panel.reason.text() == reason
+    assert asked[0] == ([first.id, second.id], [first.id, second.id])
+    assert panel.which.currentText() == "Chosen images: 1…"
+    table = tmp_path / "files.csv"
+    table.write_text(f"file,side\n{Path(second.path).name},left\n")
+    panel.set_table(table)
+    assert panel.table_button.text() == "Without files.csv"
+    panel.erosion.setValue(1.5)
+    assert not panel.blank.isEnabled()
+    panel.export.click()
+    wait_idle(opened, qtbot)
+    assert [path.stem for path in (tmp_path / "out" / "masks").glob("*.png")] == [second.stem]
+    rows = list(csv.DictReader((tmp_path / "out" / "measurements.csv").read_text(encoding="utf-8").splitlines()))
+    assert {(row["frame"], row["side"]) for row in rows} == {(second.stem, "left")}
+    notes = [row["note"] for row in rows if row["measure"].startswith("echo")]
+    assert notes
+    assert all(note.endswith("; border not left out: no scale") for note in notes)
+    panel.table_button.click()
+    assert panel.table is None
+
+
+def test_the_list_of_images_to_choose_from(opened: AdasamDock, qtbot: Any) -> None:
+    frames = opened.annotator.session.frames
+    dialog = FrameChoice(opened, frames, [frames[2].id])
+    assert dialog.chosen() == (frames[2].id,)
+    dialog.list.item(0).setCheckState(CHECKED)
+    assert dialog.chosen() == (frames[0].id, frames[2].id)
+    assert dialog.count.text() == "2 of 4"
+    ticks = {button.text(): button for button in dialog.findChildren(QPushButton)}
+    ticks["Tick none"].click()
+    assert dialog.chosen() == ()
+    ticks["Tick all"].click()
+    assert len(dialog.chosen()) == 4
+    dialog.close()
 
 
 def test_no_format_is_a_reason(opened: AdasamDock, tmp_path: Path, qtbot: Any) -> None:

@@ -20,7 +20,16 @@ from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.settings import PromptSettings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.evaluation.demo import DemoPlan
-from napari_adasam.services.ports import LabelledFrame, ModelInfo, Pixels, Predictor, SegmentAnswer, UnlabelledFrame
+from napari_adasam.services.ports import (
+    FollowAnswer,
+    LabelledFrame,
+    ModelInfo,
+    Picture,
+    Pixels,
+    Predictor,
+    SegmentAnswer,
+    UnlabelledFrame,
+)
 
 BRIGHT = 180
 REACH = 6.0
@@ -70,6 +79,13 @@ class BrightnessPredictor:
 
     def look(self, frame_id: str, pixels: Pixels, structures: Sequence[Structure], settings: PromptSettings) -> Look:
         return Look({}, {}, np.array([1.0, 0.0], np.float32), self.info().fingerprint)
+
+    def follow(self, before: Picture, after: Picture, labels: Labels, structures: Sequence[Structure]) -> FollowAnswer:
+        cam = np.zeros(labels.shape, np.float32)
+        found = tuple(
+            Suggestion(after.frame_id, one.value, labels == one.value, 0.7, 1.0, (), cam, "v0") for one in structures
+        )
+        return FollowAnswer(found, 0.93)
 
     def go_back(self) -> ModelInfo:
         self.version -= 1

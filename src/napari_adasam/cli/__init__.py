@@ -9,12 +9,12 @@ import sys
 
 import typer
 
-from napari_adasam.cli import agreement, export, learning, measure, models, studies, window
+from napari_adasam.cli import agreement, export, learning, measure, models, speed, studies, window
 from napari_adasam.cli.program import app
 from napari_adasam.domain.errors import AdasamError, InputError
 from napari_adasam.services.sentences import is_out_of_memory, sentence
 
-__all__ = ["agreement", "app", "export", "learning", "main", "measure", "models", "studies", "window"]
+__all__ = ["agreement", "app", "export", "learning", "main", "measure", "models", "speed", "studies", "window"]
 
 BAD_INPUT, FAILURE = 2, 1
 

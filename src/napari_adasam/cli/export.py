@@ -26,11 +26,23 @@ def export(
     deidentify: Annotated[
         bool, typer.Option("--deidentify", help="Pseudonyms in place of names, no paths. An aid, and not certified.")
     ] = False,
+    table: Annotated[
+        Path | None,
+        typer.Option(metavar="CSV", help="Your table of files, its columns behind those of measurements.csv."),
+    ] = None,
+    erosion: Annotated[
+        float, typer.Option(metavar="MM", min=0, help="Leave so much along the border out of echo intensity.")
+    ] = 0.0,
+    blank_outside: Annotated[
+        bool, typer.Option("--blank-outside", help="Make overlays black outside the scan sector.")
+    ] = False,
 ) -> None:
     """Masks and measurements of the accepted frames of a session."""
+    from napari_adasam.files.exports import Extras
     from napari_adasam.services.session_export import SessionExport, export_session
 
-    order = SessionExport(tuple(dict.fromkeys(formats)), tuple(frames or ()), deidentify)
+    extras = Extras(blank_outside, erosion, table)
+    order = SessionExport(tuple(dict.fromkeys(formats)), tuple(frames or ()), deidentify, extras)
     with progress("frames") as advance:
         report = export_session(session, out, order, _tell, advance)
     show({"files": len(report.files), "frames": report.frames, "out": str(out)})

@@ -19,12 +19,15 @@ def measure_labels(
         bool,
         typer.Option("--sector/--no-sector", help="Whether echo intensity leaves out what is not of the scan."),
     ] = True,
+    erosion: Annotated[
+        float, typer.Option(metavar="MM", min=0, help="Leave so much along the border out of echo intensity.")
+    ] = 0.0,
 ) -> None:
     """Area, thickness, perimeter, position, echo intensity of the label images of a data set."""
-    from napari_adasam.services.measuring import measure_dataset
+    from napari_adasam.services.measuring import MeasureChoice, measure_dataset
 
     with progress("label images") as advance:
-        report = measure_dataset(dataset, out, names_of(structures), advance, sector)
+        report = measure_dataset(dataset, out, names_of(structures), advance, MeasureChoice(sector, erosion))
     for problem in report.problems:
         typer.echo(problem, err=True)
     show({"images": report.images, "rows": report.rows, "problems": list(report.problems)})

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_adasam.evaluation.run import StudyOptions
     from napari_adasam.evaluation.subjects import Names, Part
 
-STUDIES = ("prompts", "labels", "session")
+STUDIES = ("prompts", "labels", "session", "propagation")
 
 
 HeldBack = Annotated[
@@ -65,7 +65,13 @@ Against = Annotated[
 
 @app.command()
 def evaluate(
-    dataset: Annotated[Path, typer.Argument(help="A folder with images/, labels/ and index.csv.")],
+    dataset: Annotated[
+        Path,
+        typer.Argument(
+            help="A folder with images/, labels/ and index.csv; for the study propagation one of volumes, or the word "
+            "phantom for drawn clips."
+        ),
+    ],
     study: Annotated[str, typer.Option(help=f"One of: {', '.join(STUDIES)}.")],
     model: StartName = None,
     base: AdapterBase = None,
@@ -81,7 +87,8 @@ def evaluate(
     limit: Annotated[int | None, typer.Option(help="At most this many images.")] = None,
     methods: Methods = "start,adasam",
     labels: Labels = "10",
-    seeds: Annotated[int, typer.Option(help="Seeds from 0 on, for the studies labels and session.")] = 3,
+    seeds: Annotated[int, typer.Option(help="Seeds from 0 on, for the studies labels and session; drawn clips.")] = 3,
+    frames: Annotated[int, typer.Option(min=8, help="For the study propagation: frames of a drawn clip.")] = 200,
     gated: Gated = False,
     ablation: Ablation = False,
     changes: Changes = None,
@@ -103,6 +110,8 @@ def evaluate(
         options = _of_labels(settings, part, which, names_of(structures), limit, gated, ablation, json_file)
     else:
         options = _of_images(settings, part, names_of(structures), against, limit, clicks)
+    if study == "propagation":
+        options = replace(options, seeds=tuple(range(seeds)), frames=frames)
     if study == "session":
         options = _of_session(options, settings, seeds, orders, learning)
     _report(_measured(study, folder, options), json_file, table)

@@ -9,10 +9,12 @@ from types import MappingProxyType
 import numpy as np
 from psygnal import Signal
 
+from napari_adasam.domain import steps
 from napari_adasam.domain.calibration import NOT_SET, FrameSetup
 from napari_adasam.domain.history import NO_PROMPT, FrameContent, History
 from napari_adasam.domain.packing import NO_LABELS, LabelImage, PackedAnnotation, PackedAnnotations
 from napari_adasam.domain.prompts import Box, Point
+from napari_adasam.domain.propagation import Propagated
 from napari_adasam.domain.records import Annotation, Frame, FrameStatus, Labels, Suggestion
 from napari_adasam.domain.shelf import Shelf
 from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
@@ -209,6 +211,14 @@ class Facts:
         for value, mask in adopted.items():
             labels[mask.open()] = value
         return labels
+
+    def propagated(self, frame_id: str) -> Propagated | None:
+        """Where the masks of a frame came from, corrected since or not; ``None`` if not from another frame."""
+        return self._records[frame_id].content.propagated
+
+    def model_of(self, frame_id: str) -> str:
+        """Fingerprint of the weights behind what was suggested or propagated; empty where nothing was."""
+        return steps.model_of(self._records[frame_id].content)
 
     def touched(self, frame_id: str) -> frozenset[int]:
         """Values of the structures that were changed by hand."""

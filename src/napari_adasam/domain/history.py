@@ -9,6 +9,7 @@ from typing import Any
 
 from napari_adasam.domain.packing import LabelImage, PackedMask
 from napari_adasam.domain.prompts import Box, Point
+from napari_adasam.domain.propagation import Propagated
 from napari_adasam.domain.records import Annotation, FrameStatus, MaskOrigin
 from napari_adasam.domain.shelf import SuggestionSet
 
@@ -81,6 +82,8 @@ class FrameContent:
         Set while the frame is accepted.
     earlier
         Only in a session that was reopened.
+    propagated
+        Which key frame the masks came from; ``None`` where they were suggested, or there were none.
     """
 
     status: FrameStatus = FrameStatus.NEW
@@ -92,6 +95,7 @@ class FrameContent:
     ticks: Mapping[int, bool] = field(default_factory=_nothing)
     acceptance: Acceptance | None = None
     earlier: EarlierVersion | None = None
+    propagated: Propagated | None = None
 
 
 class History:

@@ -1,7 +1,8 @@
 """The facts of one session: frames, structures, what is suggested, drawn and accepted. Changed on the GUI thread only.
 
 Every change is one step of the frame's own history, so undo works frame by frame and survives going to another one.
-``revision`` rises with every change of the clinician's: an answer that was asked for at an earlier revision is refused.
+``revision`` rises with every change of the clinician's, and with masks that came from a key frame: an answer that was
+asked for at an earlier revision is refused.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from napari_adasam.domain.facts import Facts, FrameRecord
 from napari_adasam.domain.history import NO_PROMPT, FrameContent, History, StructurePrompt
 from napari_adasam.domain.packing import PackedAnnotation
 from napari_adasam.domain.prompts import Box, Point
+from napari_adasam.domain.propagation import Propagated
 from napari_adasam.domain.records import Annotation, Draft, Frame, FrameStatus, Labels, Mask, Suggestion
 from napari_adasam.domain.structures import MAX_STRUCTURES, Structure
 from napari_adasam.domain.versions import Remark
@@ -137,8 +139,13 @@ class Session(Facts):
 
     # -- the model's answers ---------------------------------------------------------------------------------------
 
-    def propose(self, frame_id: str, suggestions: Sequence[Suggestion], revision: int) -> bool:
-        """Lay suggestions into the labels, as one step; ``False`` if they came too late or nothing may be changed."""
+    def propose(
+        self, frame_id: str, suggestions: Sequence[Suggestion], revision: int, how: Propagated | None = None
+    ) -> bool:
+        """Lay suggestions into the labels, as one step; ``False`` if they came too late or nothing may be changed.
+
+        ``how``: they came from another frame. Then suggestions that were asked for before come too late.
+        """
         record = self._records[frame_id]
         content = record.content
         known = {one.value for one in self._structures} - content.touched
@@ -147,7 +154,8 @@ class Session(Facts):
             return False
         kept = {} if content.suggested is None else dict(self._shelf.read(content.suggested))
         after = steps.proposed(content, self.labels(frame_id), fresh, self._structures)
-        self._step(frame_id, replace(after, suggested=self._shelf.put({**kept, **fresh})), by_clinician=False)
+        after = replace(after, suggested=self._shelf.put({**kept, **fresh}), propagated=how)
+        self._step(frame_id, after, by_clinician=how is not None)
         return True
 
     def answer(self, frame_id: str, structure: int, mask: Mask, revision: int) -> bool:
@@ -159,6 +167,10 @@ class Session(Facts):
         return True
 
     # -- the clinician's changes: one step each --------------------------------------------------------------------
+
+    def next_revision(self, frame_id: str) -> int:
+        """The revision that the clinician's next step on a frame will make."""
+        return self._records[frame_id].revision + 1
 
     def ask(self, frame_id: str, structure: int, points: tuple[Point, ...], box: Box | None) -> int:
         """Set the points and box of a structure; their mask comes by :meth:`answer`. Returns the revision for that."""

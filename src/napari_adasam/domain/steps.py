@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_adasam.domain.history import NO_PROMPT, Acceptance, EarlierVersion, FrameContent, StructurePrompt
 from napari_adasam.domain.packing import PackedAnnotation, PackedLabels, PackedMask
+from napari_adasam.domain.propagation import PropagatedMasks
 from napari_adasam.domain.protection import changed_share, changed_structures, lay_suggestions, put_mask, put_stroke
 from napari_adasam.domain.records import Annotation, Draft, FrameStatus, Labels, Mask, MaskOrigin, Suggestion
 from napari_adasam.domain.structures import Structure
@@ -30,7 +31,9 @@ def proposed(
     laid = lay_suggestions(labels, masks, several)
     adopted = {**content.adopted, **{value: PackedMask.of(laid == value) for value in masks}}
     status = FrameStatus.CORRECTED if content.touched else FrameStatus.SUGGESTED
-    return replace(content, labels=PackedLabels.of(laid), adopted=MappingProxyType(adopted), status=status)
+    return replace(
+        content, labels=PackedLabels.of(laid), adopted=MappingProxyType(adopted), status=status, propagated=None
+    )
 
 
 def corrected(content: FrameContent, touched: frozenset[int], labels: Labels | None = None) -> FrameContent:
@@ -110,7 +113,7 @@ def draft(content: FrameContent, labels: Labels, frame_id: str, values: Sequence
         origins[value] = _origin(bool(mask.any()), bool(suggested.any()), shares[value])
     _keep_earlier(content, labels, origins, shares)
     known = np.where(np.isin(labels, values), labels, 0).astype(np.uint8)
-    return Annotation(frame_id, known, origins, shares, seconds, _model(content))
+    return Annotation(frame_id, known, origins, shares, seconds, model_of(content))
 
 
 def _keep_earlier(
@@ -137,7 +140,8 @@ def _origin(present: bool, suggested: bool, share: float) -> MaskOrigin:
     return MaskOrigin.CORRECTED if share else MaskOrigin.SUGGESTED
 
 
-def _model(content: FrameContent) -> str:
+def model_of(content: FrameContent) -> str:
+    """Fingerprint of the weights behind a frame's suggestions, or behind what was kept of them; empty for none."""
     if content.suggested is not None and content.suggested.models:
         return content.suggested.models[0]
     return content.earlier.facts.model if content.earlier else ""
@@ -154,12 +158,22 @@ def accepted(content: FrameContent, annotation: Annotation) -> FrameContent:
 
 
 def restored(
-    status: FrameStatus, annotation: PackedAnnotation | None, ticks: Mapping[int, bool], draft: Draft | None
+    status: FrameStatus,
+    annotation: PackedAnnotation | None,
+    ticks: Mapping[int, bool],
+    draft: Draft | None,
+    masks: PropagatedMasks | None = None,
 ) -> FrameContent:
-    """A frame as the disk has it. Suggestions are not kept there, so a frame that had only those is new again."""
+    """A frame as the disk has it. Suggestions are not kept there, so a frame that had only those is new again.
+
+    ``masks``: those that were propagated to it; with a ``draft`` they were changed since.
+    """
     ticks = MappingProxyType(dict(ticks))
-    if draft is not None and status is not FrameStatus.ACCEPTED:
-        content = _as_left(PackedAnnotation.of(draft.annotation), draft.touched, ticks)
+    if status is not FrameStatus.ACCEPTED and (draft is not None or masks is not None):
+        content = _as_propagated(masks, ticks) if masks is not None else FrameContent(ticks=ticks)
+        if draft is not None:
+            left = _as_left(PackedAnnotation.of(draft.annotation), draft.touched, ticks)
+            content = replace(left, propagated=content.propagated)
         return replace(content, status=status) if status is FrameStatus.SKIPPED else content
     if annotation is None:
         kept = status if status is FrameStatus.SKIPPED else FrameStatus.NEW
@@ -174,6 +188,13 @@ def restored(
 def _as_left(one: PackedAnnotation, touched: frozenset[int], ticks: Mapping[int, bool]) -> FrameContent:
     earlier = EarlierVersion(one.labels, Acceptance.of(one.bare))
     return FrameContent(FrameStatus.CORRECTED, one.labels, touched=touched, ticks=ticks, earlier=earlier)
+
+
+def _as_propagated(masks: PropagatedMasks, ticks: Mapping[int, bool]) -> FrameContent:
+    origins = MappingProxyType(dict.fromkeys(masks.values, MaskOrigin.SUGGESTED))
+    facts = Acceptance(origins, MappingProxyType({}), 0.0, masks.model)
+    earlier = EarlierVersion(masks.labels, facts)
+    return FrameContent(FrameStatus.SUGGESTED, masks.labels, ticks=ticks, earlier=earlier, propagated=masks.how)
 
 
 def brought_back(content: FrameContent, labels: Labels, structures: Sequence[Structure]) -> FrameContent:
@@ -204,5 +225,5 @@ def reopened(content: FrameContent) -> FrameContent:
     if content.touched:
         status = FrameStatus.CORRECTED
     else:
-        status = FrameStatus.SUGGESTED if content.suggested else FrameStatus.NEW
+        status = FrameStatus.SUGGESTED if content.suggested or content.propagated else FrameStatus.NEW
     return replace(content, status=status)

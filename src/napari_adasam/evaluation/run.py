@@ -11,7 +11,7 @@ from typing import Any
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.queue import Order
 from napari_adasam.domain.settings import ModelSettings, PromptSettings, Settings, TrainSettings
-from napari_adasam.evaluation import labels, methods, prompts, report, session
+from napari_adasam.evaluation import labels, methods, prompts, propagation, report, session
 from napari_adasam.evaluation.subjects import Names, Part, structures_of, subjects, unseen_ids
 from napari_adasam.files.atomic import write_whole
 from napari_adasam.files.dataset import SLICES, Dataset
@@ -52,6 +52,8 @@ class StudyOptions:
     orders, learning
         Of the study ``session``: the orders, and whether the model learns; a pass through the images for each of both,
         and for each seed.
+    frames
+        Of the study ``propagation``: how many a drawn clip has; ``seeds`` are the clips.
     """
 
     model: ModelSettings = field(default_factory=ModelSettings)
@@ -70,6 +72,7 @@ class StudyOptions:
     gated: bool = False
     orders: tuple[Order, ...] = ("active", "random", "file")
     learning: tuple[bool, ...] = (True, False)
+    frames: int = 200
 
 
 def run_prompts(folder: Path, options: StudyOptions, on_progress: OnProgress) -> dict[str, Any]:
@@ -163,7 +166,24 @@ def _answer(study: str, predictor: ModelPredictor, options: StudyOptions, rows: 
     }
 
 
-STUDIES_BY_NAME = {"prompts": run_prompts, "labels": run_labels, "session": run_sessions}
+def run_propagation(folder: Path, options: StudyOptions, on_progress: OnProgress) -> dict[str, Any]:
+    """The study ``propagation`` on the volumes of a data set, or on drawn clips for the word phantom as its folder."""
+    predictor = ModelPredictor(options.model)
+    if folder.name == propagation.PHANTOM and not folder.exists():
+        structures, films = propagation.structures_of_drawn(), propagation.drawn(options.seeds, options.frames)
+    else:
+        which = (predictor.net.card.trained_on, options.part, options.names, options.limit)
+        structures, films = propagation.volumes(folder, *which)
+    rows = propagation.study(predictor, films, structures, on_progress)
+    return _answer("propagation", predictor, options, rows) | {"dataset": folder.name}
+
+
+STUDIES_BY_NAME = {
+    "prompts": run_prompts,
+    "labels": run_labels,
+    "session": run_sessions,
+    "propagation": run_propagation,
+}
 
 
 def write_json(path: Path, result: dict[str, Any]) -> None:

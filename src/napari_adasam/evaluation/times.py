@@ -19,9 +19,9 @@ class Times:
     n: int
 
     @classmethod
-    def of(cls, times: Sequence[float]) -> Times | None:
-        """Of a series in ms; ``None`` of an empty one."""
+    def of(cls, times: Sequence[float], digits: int = 1) -> Times | None:
+        """Of a series in ms, rounded to ``digits``; ``None`` of an empty one."""
         if not times:
             return None
-        p50, p95, p99, most = (round(float(one), 1) for one in np.percentile(times, (50, 95, 99, 100)))
+        p50, p95, p99, most = (round(float(one), digits) for one in np.percentile(times, (50, 95, 99, 100)))
         return cls(p50, p95, p99, most, len(times))

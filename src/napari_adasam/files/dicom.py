@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
-from pydicom.encaps import get_frame, parse_basic_offsets, parse_fragments
+from pydicom.encaps import encapsulate, get_frame, parse_basic_offsets, parse_fragments
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
@@ -70,15 +71,37 @@ def open_dicom(path: Path) -> Clip:
         If it is not DICOM, holds no picture, is cut short, too small or too large, or compressed in an unknown way.
     """
     try:
+        stamp = _stamp(path)
         with _file(path) as file:
-            header = _header(path, file)
+            header, places = _header(path, file)
     except InvalidDicomError as error:
         raise InputError(f"{path.name} is not a DICOM file, whatever its name says; it was left out.") from error
     except InputError:
         raise
     except Exception as error:
         raise InputError(broken(path, error)) from error
-    return make_clip(path, header, partial(_read, path))
+    return make_clip(path, header, partial(_read, path, Places(stamp, places)))
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where each compressed frame begins, so that none is looked for among all others each time it is read.
+
+    Parameters
+    ----------
+    stamp
+        Of the file when it was looked through: it holds for no other.
+    starts
+        Bytes at which the parts begin; of use where every frame is one part.
+    """
+
+    stamp: tuple[int, int]
+    starts: tuple[int, ...]
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    facts = path.stat()
+    return facts.st_size, facts.st_mtime_ns
 
 
 @contextmanager
@@ -91,7 +114,8 @@ def _file(path: Path) -> Iterator[BinaryIO]:
             yield file
 
 
-def _header(path: Path, file: BinaryIO) -> Header:
+def _header(path: Path, file: BinaryIO) -> tuple[Header, tuple[int, ...]]:
+    """What the file says of its frames, and where the parts of the compressed pixels begin."""
     dataset, start = _before_pixels(file)
     if dataset.get("Modality") == "SEG":
         raise InputError(f"{path.name} is a DICOM segmentation, not a picture; open the picture that it belongs to.")
@@ -102,11 +126,11 @@ def _header(path: Path, file: BinaryIO) -> Header:
     frames = max(1, int(dataset.get("NumberOfFrames") or 1))
     check_count(path, frames)
     _check_kind(path, dataset)
-    _check_whole(path, dataset, file, start)
+    places = _check_whole(dataset, file, start)
     scales = calibrate(dataset, frames)
     burned_in = "" if dataset.get("BurnedInAnnotation") == "NO" else BURNED_IN
     scaled = SCALED if int(dataset.BitsAllocated) > 16 else ""
-    return Header(
+    header = Header(
         frames=frames,
         height=int(dataset.Rows),
         width=int(dataset.Columns),
@@ -116,6 +140,7 @@ def _header(path: Path, file: BinaryIO) -> Header:
         times=frame_times(dataset, frames),
         bits=8 if dataset.PhotometricInterpretation == "PALETTE COLOR" else int(dataset.BitsStored),
     )
+    return header, places
 
 
 def _before_pixels(file: BinaryIO) -> tuple[Dataset, int | None]:
@@ -150,8 +175,11 @@ def _check_kind(path: Path, dataset: Dataset) -> None:
         raise InputError(f"{path.name} has its colours coded as {colours[:16]}, which is not read; save it as RGB.")
 
 
-def _check_whole(path: Path, dataset: Dataset, file: BinaryIO, start: int) -> None:
-    """Raise where pixels are missing: uncompressed ones by their length, compressed ones by the number of parts."""
+def _check_whole(dataset: Dataset, file: BinaryIO, start: int) -> tuple[int, ...]:
+    """Raise where pixels are missing: uncompressed ones by their length, compressed ones by the number of parts.
+
+    Returns where the compressed parts begin.
+    """
     frames = max(1, int(dataset.get("NumberOfFrames") or 1))
     file.seek(0, 2)
     there = file.tell() - start
@@ -161,7 +189,7 @@ def _check_whole(path: Path, dataset: Dataset, file: BinaryIO, start: int) -> No
             bits = bits * 2 // 3
         if bits * frames // 8 > there:
             raise EOFError("cut short")
-        return
+        return ()
     file.seek(start)
     parse_basic_offsets(file)
     count, offsets = parse_fragments(file)
@@ -170,9 +198,10 @@ def _check_whole(path: Path, dataset: Dataset, file: BinaryIO, start: int) -> No
     file.seek(offsets[-1] + 4)
     if offsets[-1] + 8 + int.from_bytes(file.read(4), "little") > start + there:
         raise EOFError("cut short")
+    return tuple(offsets)
 
 
-def _read(path: Path, index: int) -> Pixels:
+def _read(path: Path, places: Places, index: int) -> Pixels:
     with _file(path) as file:
         dataset, start = _before_pixels(file)
         if start is None:
@@ -180,11 +209,16 @@ def _read(path: Path, index: int) -> Pixels:
         syntax = UID(dataset.file_meta.TransferSyntaxUID)
         options = as_pixel_options(dataset, pixel_keyword="PixelData", pixel_vr=_value_kind(dataset, file, start))
         _check_kind(path, dataset)
+        source: BinaryIO | bytes = file
         if syntax.is_encapsulated:
-            _check_frame(path, dataset, file, index)
+            frame = _packed_frame(path, dataset, file, places, index)
+            _check_frame(path, dataset, frame)
+            # The decoder gets this frame alone, or it would look for it among all of them again.
+            source, index = encapsulate([frame], has_bot=False), 0
+            options |= {"number_of_frames": 1, "extended_offsets": None}
         file.seek(start)
         try:
-            values, facts = get_decoder(syntax).as_array(file, index=index, **options)
+            values, facts = get_decoder(syntax).as_array(source, index=index, **options)
         except (NotImplementedError, RuntimeError) as error:
             raise InputError(
                 f"{path.name} is damaged, or compressed in a way that cannot be unpacked here; save it uncompressed."
@@ -202,13 +236,18 @@ def _value_kind(dataset: Dataset, file: BinaryIO, start: int) -> str:
     return kind
 
 
-def _check_frame(path: Path, dataset: Dataset, file: BinaryIO, index: int) -> None:
-    """Raise InputError where the compressed frame has another size than the header says."""
+def _packed_frame(path: Path, dataset: Dataset, file: BinaryIO, places: Places, index: int) -> bytes:
+    """One compressed frame; the file stands where the pixels begin."""
     frames = max(1, int(dataset.get("NumberOfFrames") or 1))
+    if len(places.starts) == frames and places.stamp == _stamp(path):
+        file.seek(places.starts[index] + 4)
+        return file.read(int.from_bytes(file.read(4), "little"))
     table = dataset.get("ExtendedOffsetTable"), dataset.get("ExtendedOffsetTableLengths")
-    frame = get_frame(
-        file, index, number_of_frames=frames, extended_offsets=None if None in table else table
-    )  # fmt: skip
+    return get_frame(file, index, number_of_frames=frames, extended_offsets=None if None in table else table)
+
+
+def _check_frame(path: Path, dataset: Dataset, frame: bytes) -> None:
+    """Raise InputError where the compressed frame has another size than the header says."""
     size = codestream_size(frame)
     if size is not None and size != (int(dataset.Rows), int(dataset.Columns)):
         raise InputError(

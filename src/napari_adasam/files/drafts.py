@@ -1,4 +1,4 @@
-"""Work in progress on frames that are not accepted, as rows of a session's database."""
+"""Work in progress on frames that are not accepted, and masks propagated to them, as rows of a session's database."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from napari_adasam.domain.packing import PackedLabels
+from napari_adasam.domain.propagation import Propagated, PropagatedMasks
 from napari_adasam.domain.records import Annotation, Draft, MaskOrigin
 
 
@@ -27,6 +28,24 @@ def read_draft(row: tuple[Any, ...]) -> Draft:
     frame_id, height, width, data, touched, *facts = row
     labels = PackedLabels((height, width), data).open()
     return Draft(Annotation(frame_id, labels, *read_facts(facts)), frozenset(json.loads(touched)))
+
+
+def propagated_row(masks: PropagatedMasks) -> tuple[Any, ...]:
+    """The row of propagated masks."""
+    packed, how = PackedLabels.of(masks.labels.open()), masks.how
+    present = json.dumps(list(masks.values))
+    return (
+        masks.frame_id, *packed.shape, packed.data, how.source, how.outline, how.confidence, present, masks.model
+    )  # fmt: skip
+
+
+def read_propagated(row: tuple[Any, ...]) -> PropagatedMasks:
+    """The masks of a row; ValueError if it is damaged."""
+    frame_id, height, width, data, source, outline, confidence, present, model = row
+    labels = PackedLabels((height, width), data)
+    labels.open()
+    how = Propagated(source, outline, float(confidence))
+    return PropagatedMasks(frame_id, labels, how, tuple(json.loads(present)), model)
 
 
 def facts_row(annotation: Annotation) -> tuple[str, str, float, str]:

@@ -7,22 +7,24 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from napari_adasam.domain.calibration import NOT_SET, FrameSetup
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.packing import NO_LABELS, PackedAnnotation, PackedAnnotations
+from napari_adasam.domain.propagation import PropagatedMasks
 from napari_adasam.domain.records import Annotation, Draft, Frame, FrameStatus, Spacing
 from napari_adasam.domain.rounds import RoundReport
 from napari_adasam.domain.structures import Structure
 from napari_adasam.domain.versions import Remark
-from napari_adasam.files.drafts import read_draft, read_facts
+from napari_adasam.files.drafts import read_draft, read_facts, read_propagated
 from napari_adasam.files.masks import read_mask, stored_labels
 from napari_adasam.files.setup_rows import scale_of, sector_of
 
 Rows = Callable[[str], list[tuple[Any, ...]]]
 """Gives all rows of a table, oldest first."""
 Ticks = dict[str, dict[int, bool]]
+One = TypeVar("One", Draft, PropagatedMasks)
 STAND_IN = "An earlier version of the frame is shown if there is one."
 
 
@@ -41,6 +43,8 @@ class SessionRecord:
         was reopened since.
     drafts
         Frame id to what was in progress on it; only of frames that are neither accepted nor skipped.
+    propagated
+        Frame id to the masks that came from a key frame; only of frames that are not accepted.
     ticks
         Frame id to structure value to whether the clinician says that it is there.
     used
@@ -65,6 +69,7 @@ class SessionRecord:
     statuses: dict[str, FrameStatus] = field(default_factory=dict)
     annotations: PackedAnnotations = field(default_factory=lambda: PackedAnnotations({}))
     drafts: dict[str, Draft] = field(default_factory=dict)
+    propagated: dict[str, PropagatedMasks] = field(default_factory=dict)
     ticks: Ticks = field(default_factory=dict)
     used: frozenset[int] = frozenset()
     serving: Path | None = None
@@ -87,13 +92,15 @@ def read_record(rows: Rows, masks: Path, models: Path, lazily: bool = False) -> 
     serving = rows("serving")
     frames = {row[0]: _frame(row) for row in rows("frames")}
     annotations, problems = _annotations(rows("annotations"), masks, frames if lazily else {})
-    drafts, damaged = _drafts(rows)
+    drafts, damaged = _passing(rows("drafts"), read_draft)
+    propagated, lost = _passing(rows("propagated"), read_propagated)
     return SessionRecord(
         frames=tuple(frames.values()),
         structures=tuple(Structure(**item) for item in structures[-1]) if structures else (),
         used=frozenset(item["value"] for items in structures for item in items),
         serving=models / serving[-1][0] if serving and serving[-1][0] else None,
         drafts=drafts,
+        propagated=propagated,
         statuses={frame_id: FrameStatus(status) for frame_id, status in rows("statuses")},
         annotations=annotations,
         ticks=_ticks(rows),
@@ -101,7 +108,7 @@ def read_record(rows: Rows, masks: Path, models: Path, lazily: bool = False) -> 
         rounds=tuple(_report(row[3]) for row in rows("rounds")),
         remarks={row[0]: Remark(row[1], bool(row[2])) for row in rows("remarks")},
         readers=tuple((name, Path(folder)) for name, folder in rows("readers")),
-        problems=(*problems, *damaged),
+        problems=(*problems, *damaged, *lost),
     )
 
 
@@ -144,15 +151,15 @@ def _annotations(
     return PackedAnnotations(dict(reversed(found.items()))), tuple(problems)
 
 
-def _drafts(rows: Rows) -> tuple[dict[str, Draft], tuple[str, ...]]:
-    found: dict[str, Draft] = {}
+def _passing(rows: list[tuple[Any, ...]], read: Callable[[tuple[Any, ...]], One]) -> tuple[dict[str, One], list[str]]:
+    found: dict[str, One] = {}
     problems = []
-    for row in rows("drafts"):
+    for row in rows:
         try:
-            found[row[0]] = read_draft(row)
+            found[row[0]] = read(row)
         except (ValueError, TypeError, zlib.error):
             problems.append("Work in progress on one frame is damaged and was left out; what is accepted is safe.")
-    return found, tuple(problems)
+    return found, problems
 
 
 def _frame(row: tuple[Any, ...]) -> Frame:

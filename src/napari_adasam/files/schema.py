@@ -10,8 +10,9 @@ from types import TracebackType
 from napari_adasam.domain.errors import InputError, StorageError
 
 DATABASE = "session.sqlite"
-VERSION = 3
-"""1: before scales and sectors by hand; 2: with scales, sectors, drafts and serving; 3: with remarks and readers."""
+VERSION = 4
+"""1: before scales and sectors by hand; 2: with scales, sectors, drafts and serving; 3: with remarks and readers;
+4: with propagated masks."""
 COLUMNS = {
     "frames": (
         "frame_id TEXT NOT NULL",
@@ -53,12 +54,23 @@ COLUMNS = {
         "seconds REAL NOT NULL",
         "model TEXT NOT NULL",
     ),
+    "propagated": (
+        "frame_id TEXT NOT NULL",
+        "height INTEGER NOT NULL",
+        "width INTEGER NOT NULL",
+        "labels BLOB NOT NULL",
+        "source TEXT NOT NULL",
+        "outline TEXT NOT NULL",
+        "confidence REAL NOT NULL",
+        "present TEXT NOT NULL",
+        "model TEXT NOT NULL",
+    ),
 }
 """Each table also has ``row``, counting up, and ``at``, when it was written (UTC).
 
 In ``scales`` and ``sectors`` a row of ``NULL`` takes one back.
 """
-PASSING = ("drafts",)
+PASSING = ("drafts", "propagated")
 """Tables whose rows go when they have been overtaken; in all others rows are only added."""
 
 

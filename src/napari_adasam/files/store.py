@@ -19,13 +19,14 @@ from typing import Any
 
 from napari_adasam.domain.calibration import NOT_SET, FrameSetup
 from napari_adasam.domain.errors import InputError, OnlyReadableError, StorageError
+from napari_adasam.domain.propagation import PropagatedMasks
 from napari_adasam.domain.records import Annotation, Draft, Frame, FrameStatus
 from napari_adasam.domain.rounds import RoundReport
 from napari_adasam.domain.structures import Structure
 from napari_adasam.domain.versions import Remark, Version
 from napari_adasam.files import schema
 from napari_adasam.files.atomic import flush_folder, make_folder
-from napari_adasam.files.drafts import draft_row, facts_row
+from napari_adasam.files.drafts import draft_row, facts_row, propagated_row
 from napari_adasam.files.lock import FolderLock
 from napari_adasam.files.masks import stored_labels, write_mask
 from napari_adasam.files.record import SessionRecord, read_record
@@ -149,7 +150,19 @@ class Store:
         with self._lock, self._transaction():
             self._insert("annotations", [row])
             self._insert("statuses", [(annotation.frame_id, str(FrameStatus.ACCEPTED))])
-            self._connection.execute("DELETE FROM drafts WHERE frame_id = ?", (annotation.frame_id,))
+            for table in schema.PASSING:
+                self._connection.execute(f"DELETE FROM {table} WHERE frame_id = ?", (annotation.frame_id,))
+
+    def save_propagated(self, masks: PropagatedMasks) -> None:
+        """Save the masks that came to a frame from a key frame, in place of earlier ones."""
+        with self._lock, self._transaction():
+            self._connection.execute("DELETE FROM propagated WHERE frame_id = ?", (masks.frame_id,))
+            self._insert("propagated", [propagated_row(masks)])
+
+    def drop_propagated(self, frame_id: str) -> None:
+        """Forget the masks that came to a frame from a key frame."""
+        with self._lock, self._transaction():
+            self._connection.execute("DELETE FROM propagated WHERE frame_id = ?", (frame_id,))
 
     def save_draft(self, draft: Draft) -> None:
         """Save work in progress on a frame, in place of what was saved of it before."""

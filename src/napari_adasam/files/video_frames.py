@@ -82,6 +82,7 @@ class _Cursor:
     def __init__(self, path: Path, kind: str, index: Index) -> None:
         self._index = index
         self._opened = Opened.of(path, kind)
+        self._wanted: int | None = None
         self._coming = self._frames(None)
         self.next = 0
         self.signature = _signature(path)
@@ -92,6 +93,7 @@ class _Cursor:
     def frame(self, number: int) -> Any:
         """The decoded frame ``number``; the cursor must stand before it. Raises EOFError if it does not come."""
         wanted = self._index.times[number] if self._index.times else None
+        self._wanted = wanted
         for frame in self._coming:
             if wanted is None:
                 self.next += 1
@@ -128,7 +130,17 @@ class _Cursor:
                 return
             key = None
             if packet.size or packet.dts is None:
+                self._pass_over(packet)
                 yield from packet.decode()
+
+    def _pass_over(self, packet: Any) -> None:
+        """Spare the decoder a frame that is shown before the wanted one and that no other is made from.
+
+        In H.264 only: there a frame says by itself that it is of no use to any other.
+        """
+        context = self._opened.stream.codec_context
+        passed = self._wanted is not None and packet.pts is not None and packet.pts < self._wanted
+        context.skip_frame = "NONREF" if passed and context.name == "h264" else "DEFAULT"
 
 
 class Video:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 import math
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 import torch
 from torch.nn import functional as F  # noqa: N812
@@ -11,6 +14,9 @@ from torch.nn import functional as F  # noqa: N812
 from napari_adasam.domain.errors import ModelError
 from napari_adasam.domain.settings import DeviceChoice
 
+Given = ParamSpec("Given")
+Value = TypeVar("Value")
+NO_PRIMITIVE = "could not create a primitive"
 TOLERANCE = 2e-3
 """Largest difference to the CPU, relative to the largest value, that the self-check lets pass."""
 
@@ -48,6 +54,33 @@ def free_memory() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def leave_onednn(error: BaseException) -> bool:
+    """Compute without oneDNN from now on if it is what failed; ``False`` if it is not, or was left before.
+
+    Where memory is full oneDNN cannot prepare an operation, and it remembers that: the operation fails even after
+    memory is free again. torch's own kernels are slower, and need less.
+    """
+    if NO_PRIMITIVE not in str(error):
+        return False
+    was_on, *_ = torch.backends.mkldnn.set_flags(False)  # type: ignore[no-untyped-call]
+    return bool(was_on)
+
+
+def again_without_onednn(work: Callable[Given, Value]) -> Callable[Given, Value]:
+    """Where oneDNN gives up for want of memory, do it once more with torch's own kernels."""
+
+    @wraps(work)
+    def attempt(*given: Given.args, **named: Given.kwargs) -> Value:
+        try:
+            return work(*given, **named)
+        except RuntimeError as error:
+            if not leave_onednn(error):
+                raise
+        return work(*given, **named)
+
+    return attempt
 
 
 def choose(wanted: DeviceChoice) -> torch.device:

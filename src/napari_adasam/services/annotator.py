@@ -20,6 +20,7 @@ from napari_adasam.files.store import is_session
 from napari_adasam.services.activity import Activity
 from napari_adasam.services.lane import Job, JobKind, Outcome
 from napari_adasam.services.ports import ModelInfo
+from napari_adasam.services.propagating import NOTHING_LEFT
 from napari_adasam.services.reviewing import Reviewing
 
 __all__ = ["Activity", "Annotator"]
@@ -72,6 +73,7 @@ class Annotator(Reviewing):
             return False
         if self._session.status(current) is not FrameStatus.ACCEPTED:
             seconds = self._walk.seconds(current)
+            as_it_came = self._session.propagated(current) is not None and not self._session.touched(current)
             try:
                 kept = self._keeping.annotation(self._session.draft(current, seconds))
             except AdasamError as error:
@@ -82,6 +84,8 @@ class Annotator(Reviewing):
             if kept:
                 self.saved.emit(current)
             self._learning.count_accept()
+            if not as_it_came:
+                self._propagating.renew(current)
         self._advance()
         return True
 
@@ -162,8 +166,19 @@ class Annotator(Reviewing):
         if current is not None:
             self._session.tick(current, structure, present)
             self._changed(current)
-            if present is not False and structure not in self._session.touched(current):
+            asked = present is not False and structure not in self._session.touched(current)
+            if asked and self._session.propagated(current) is None:
                 self._suggesting.ask(current)
+
+    def propagate(self) -> bool:
+        """Take the outlines of the accepted frames to the others of the current clip; ``False`` if that is refused."""
+        current = self._current("propagate")
+        if current is None:
+            return False
+        started = self._propagating.start(current)
+        if not started:
+            self.problem.emit(NOTHING_LEFT)
+        return started
 
     def undo(self) -> bool:
         """Take the last step back: on this frame, or the accept or skip that led here. ``False`` if there is none."""
@@ -194,12 +209,22 @@ class Annotator(Reviewing):
         """Fine-tune on the accepted frames; ``False``, with a sentence, if that is not possible now."""
         return not (self.only_to_look_at and self._refused("start_round")) and self._learning.start()
 
+    def pause_round(self) -> None:
+        """Hold the round where it is; clicks and suggestions are answered as ever."""
+        self._learning.pause(True)
+
+    def resume_round(self) -> None:
+        """Let a paused round go on."""
+        self._learning.pause(False)
+
     def cancel(self) -> None:
-        """Stop what is under way: opening files, an export, a round (the model stays as it was), or suggestions."""
+        """Stop what is under way: opening files, an export, a clip, a round (the model stays), or suggestions."""
         if self._filing.opening is not None:
             self._bench.dispatch.cancel(JobKind.READ)
         elif self._exporting.running:
             self._exporting.cancel()
+        elif self._propagating.running:
+            self._propagating.cancel()
         elif self.training:
             self._learning.cancel()
         else:

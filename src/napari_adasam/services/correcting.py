@@ -99,8 +99,9 @@ class Correcting:
         session, frame_id, value = self._bench.session, question.frame_id, question.structure
         by_hand = value in session.touched(frame_id) and value not in session.unanswered(frame_id)
         self._remember(question, Memory(start, first=not by_hand))
-        prompt = self._prompt(question)
-        self._send(question, prompt, session.ask(frame_id, value, question.points, question.box), self._withdraw)
+        revision = session.next_revision(frame_id)
+        self._send(question, self._prompt(question), revision, self._withdraw)
+        session.ask(frame_id, value, question.points, question.box)  # the lane computes while the screen draws this
 
     def _send(self, question: Question, prompt: Prompt, revision: int, failed: Callable[[Question, int], None]) -> None:
         bench, frame_id, settings = self._bench, question.frame_id, self._bench.settings.model

@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 from psygnal import Signal
 
 from napari_adasam.services.lane import Job, JobKind, Lane, Outcome
-from napari_adasam.services.sentences import sentence
+from napari_adasam.services.sentences import is_device_lost, sentence
 
 Receive = Callable[[Outcome], None]
 
@@ -46,6 +46,8 @@ class Dispatch:
     changed = Signal()
     """An errand began, came further or ended."""
     problem = Signal(str)
+    device_lost = Signal()
+    """The device that computes does not answer any more."""
 
     def __init__(
         self, forward: Callable[[Outcome], None] | None = None, clock: Callable[[], float] = time.monotonic
@@ -54,6 +56,7 @@ class Dispatch:
         self._inbox: SimpleQueue[Outcome] = SimpleQueue()
         self._pumped = forward is None
         self._errands: dict[int, Errand] = {}
+        self._paused: set[int] = set()
         self._lane = Lane(forward or self._inbox.put)
 
     @property
@@ -63,12 +66,12 @@ class Dispatch:
 
     @property
     def silence(self) -> float:
-        """Seconds since there was last a sign that what is under way goes on; 0 where nothing is."""
-        return self._clock() - self._last_sign if self._errands else 0.0
+        """Seconds since there was last a sign that what is under way goes on; 0 where nothing is, or all is paused."""
+        return self._clock() - self._last_sign if set(self._errands) - self._paused else 0.0
 
     def send(self, job: Job, doing: str, receive: Receive) -> int:
         """Submit a job; its outcomes come to ``receive``. A failure is told as a problem beforehand."""
-        if not self._errands:
+        if not set(self._errands) - self._paused:
             self._last_sign = self._clock()
         job_id = self._lane.submit(job)
         self._errands[job_id] = Errand(job, doing, receive)
@@ -79,6 +82,16 @@ class Dispatch:
         """Cancel a job by its id, or all of a kind; their outcomes still come."""
         self._lane.cancel(which)
 
+    def pause(self, job_id: int, paused: bool) -> None:
+        """Hold a job back, or let it go on."""
+        if paused:
+            self._paused.add(job_id)
+        else:
+            self._paused.discard(job_id)
+            self._last_sign = self._clock()
+        self._lane.pause(job_id, paused)
+        self.changed.emit()
+
     def deliver(self, outcome: Outcome) -> None:
         """Hand an outcome to who asked for it. After :meth:`close` it is dropped."""
         errand = self._errands.get(outcome.job_id)
@@ -87,10 +100,13 @@ class Dispatch:
             return
         if outcome.ended:
             del self._errands[outcome.job_id]
+            self._paused.discard(outcome.job_id)
         try:
             if outcome.error is not None:
                 self.problem.emit(sentence(outcome.error, errand.doing))
             errand.receive(outcome)
+            if outcome.error is not None and is_device_lost(outcome.error):
+                self.device_lost.emit()
         finally:
             self.changed.emit()
 

@@ -15,8 +15,10 @@ from napari_adasam.domain.errors import AdasamError
 from napari_adasam.domain.export_formats import EVERYDAY
 from napari_adasam.domain.records import Frame
 from napari_adasam.files.exports import (
+    NO_EXTRAS,
     ExportOptions,
     ExportReport,
+    Extras,
     Progress,
     Provenance,
     export,
@@ -51,12 +53,15 @@ class ExportOrder:
         Ids; ``None`` for all accepted ones.
     deidentify
         Whether frames get pseudonyms, and all that comes from names is left out.
+    extras
+        What else is asked for.
     """
 
     folder: Path
     formats: tuple[str, ...] = EVERYDAY
     frames: tuple[str, ...] | None = None
     deidentify: bool = False
+    extras: Extras = NO_EXTRAS
 
 
 class Exporting:
@@ -89,7 +94,8 @@ class Exporting:
 
     def losses(self, order: ExportOrder) -> tuple[str, ...]:
         """What the order would lose or give away, in sentences."""
-        found = losses(order.formats, self._wanted(order), self._bench.session.structures, order.deidentify)
+        structures = self._bench.session.structures
+        found = losses(order.formats, self._wanted(order), structures, order.deidentify, order.extras)
         return (*found, NOT_KEPT) if order.deidentify and self._keeping.folder is None else found
 
     def now(self, order: ExportOrder) -> ExportReport:
@@ -149,6 +155,7 @@ class Exporting:
             key=self._key() if order.deidentify else b"",
             pixels=reader_of(sources),
             scan=ScanSectors(session.frames, setups, sources.grey).mask,
+            extras=order.extras,
             provenance=self._provenance(),
         )
 

@@ -168,4 +168,5 @@ def content_of(record: SessionRecord, frame_id: str) -> FrameContent:
     """A frame as the disk has it."""
     status = record.statuses.get(frame_id, FrameStatus.NEW)
     draft, ticks = record.drafts.get(frame_id), record.ticks.get(frame_id, {})
-    return restored(status, record.annotations.packed(frame_id), ticks, draft)
+    masks = record.propagated.get(frame_id)
+    return restored(status, record.annotations.packed(frame_id), ticks, draft, masks)

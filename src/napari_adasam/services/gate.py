@@ -32,6 +32,11 @@ class Past:
     learned: frozenset[str] = frozenset()
 
 
+def held_count(labelled: int) -> int:
+    """How many of so many accepted frames are to be held out at least; whole groups may make it more."""
+    return max(2, math.ceil(SHARE * labelled)) if labelled >= ENOUGH else max(0, min(1, labelled - 1))
+
+
 def hold_out(labelled: Sequence[LabelledFrame], past: Past = Past(), seed: int = 0) -> Held:
     """Choose the held-out frames by group.
 
@@ -40,7 +45,7 @@ def hold_out(labelled: Sequence[LabelledFrame], past: Past = Past(), seed: int =
     order that depends on their names alone: a model is measured on what it has learned only where there is nothing
     else. Where all frames are one group (frames of one clip), nothing can be held out.
     """
-    wanted = max(2, math.ceil(SHARE * len(labelled))) if len(labelled) >= ENOUGH else min(1, len(labelled) - 1)
+    wanted = held_count(len(labelled))
     out: set[str] = set()
     order = seeded_order((frame.group for frame in labelled), seed)
     groups = sorted(order, key=lambda group: (group not in past.held, group in past.learned))

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from napari_adasam.domain.calibration import NOT_SET, FrameSetup
 from napari_adasam.domain.packing import LabelImage, PackedLabels
+from napari_adasam.domain.propagation import Propagated, PropagatedMasks
 from napari_adasam.domain.records import Annotation, Draft, Frame, FrameStatus
 from napari_adasam.domain.rounds import RoundReport
 from napari_adasam.domain.session import Session
@@ -30,6 +33,7 @@ class Keeping:
         self._ticks: dict[str, dict[int, bool]] = {}
         self._drafts: dict[str, LabelImage | None] = {}
         self._remarks: dict[str, Remark] = {}
+        self._propagated: dict[str, Propagated] = {}
         self.reading = ""
         """Why the session that is open may only be looked at; empty where it may be changed."""
         self.readers: tuple[tuple[str, Path], ...] = ()
@@ -55,9 +59,11 @@ class Keeping:
                 self._ticks,
                 self._drafts,
                 self._remarks,
+                self._propagated,
             ),
         )
         self._store, self._statuses, self._ticks, self._drafts, self._remarks = store, {}, {}, {}, {}
+        self._propagated = {}
         try:
             self.structures(self._session.structures)
             self.frames(self._session.frames)
@@ -70,7 +76,7 @@ class Keeping:
                 self.remark(frame.id)
             store.save_readers(self.readers)
         except Exception:
-            self._store, self._statuses, self._ticks, self._drafts, self._remarks = before
+            self._store, self._statuses, self._ticks, self._drafts, self._remarks, self._propagated = before
             store.discard()
             raise
         self.reading = ""
@@ -97,6 +103,7 @@ class Keeping:
         self._store = store
         self.automatic = automatic
         self._drafts = {frame_id: PackedLabels.of(draft.annotation.labels) for frame_id, draft in record.drafts.items()}
+        self._propagated = {frame_id: masks.how for frame_id, masks in record.propagated.items()}
         self._statuses = dict(record.statuses)
         self._remarks = dict(record.remarks)
         self.readers = record.readers
@@ -163,6 +170,7 @@ class Keeping:
         """
         if self._store is None:
             return
+        self._follow_propagated(self._store, frame_id)
         session, written = self._session, self._drafts.get(frame_id)
         if session.status(frame_id) is FrameStatus.ACCEPTED:
             self._drafts.pop(frame_id, None)
@@ -183,6 +191,20 @@ class Keeping:
         """Note which model serves from now on; see :meth:`Store.save_serving`."""
         if self._store is not None:
             self._store.save_serving(file)
+
+    def _follow_propagated(self, store: Store, frame_id: str) -> None:
+        """Write masks that came from a key frame; while they are being corrected, those of before stay."""
+        session, written = self._session, self._propagated.get(frame_id)
+        how, labels = session.propagated(frame_id), session.packed(frame_id)
+        if session.status(frame_id) is FrameStatus.ACCEPTED:
+            self._propagated.pop(frame_id, None)
+        elif how is None and written is not None:
+            store.drop_propagated(frame_id)
+            del self._propagated[frame_id]
+        elif how is not None and how is not written and labels is not None and not session.touched(frame_id):
+            present = tuple(int(value) for value in np.unique(labels.open()) if value)
+            store.save_propagated(PropagatedMasks(frame_id, labels, how, present, session.model_of(frame_id)))
+            self._propagated[frame_id] = how
 
     def _follow_ticks(self, store: Store, frame_id: str) -> None:
         ticks, written = self._session.ticks(frame_id), self._ticks.setdefault(frame_id, {})

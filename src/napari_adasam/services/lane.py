@@ -12,20 +12,18 @@ import heapq
 import itertools
 import logging
 import threading
+import time
 import traceback
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
-from enum import IntEnum
-from typing import Literal
 
 from napari_adasam.domain.errors import AdasamError
+from napari_adasam.services.jobs import Job, JobKind, Outcome, OutcomeState
+
+__all__ = ["Job", "JobKind", "Lane", "Outcome", "give_way", "held_seconds"]
 
 logger = logging.getLogger(__name__)
 
-Work = Callable[[], object]
-OutcomeState = Literal["started", "progress", "done", "failed", "cancelled"]
-ENDS: tuple[OutcomeState, ...] = ("done", "failed", "cancelled")
-_AT_ONCE = -1
+_AT_ONCE, _HELD = -1, 99
 _here = threading.local()
 
 
@@ -40,61 +38,16 @@ def give_way() -> None:
         lane._give_way()
 
 
-class JobKind(IntEnum):
-    """What a job is for; the lower value goes first."""
-
-    PROMPT = 0
-    READ = 1
-    SUGGEST = 2
-    EMBED = 3
-    EXPORT = 4
-    TRAIN = 5
-    LOOK = 6
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Job:
-    """One piece of work.
-
-    Parameters
-    ----------
-    work
-        Called on the lane's thread; returns the value, or a generator of steps that returns it.
-    key, revision
-        What the job is about, given back with every outcome.
-    within
-        Whether a longer job may be interrupted for it, see :func:`give_way`.
-    """
-
-    kind: JobKind
-    work: Work = field(repr=False)
-    key: str = ""
-    revision: int = 0
-    within: bool = False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
-    """What became of a job: ``value`` of a step or of the whole, ``error`` if it failed."""
-
-    job_id: int
-    kind: JobKind
-    key: str
-    revision: int
-    state: OutcomeState
-    value: object = None
-    error: BaseException | None = None
-
-    @property
-    def ended(self) -> bool:
-        """Whether this is the last outcome of its job."""
-        return self.state in ENDS
+def held_seconds() -> float:
+    """How long (s) the job that calls was paused until now; 0 on any thread but a lane's."""
+    lane: Lane | None = getattr(_here, "lane", None)
+    return 0.0 if lane is None or not lane._running else lane._running[-1].held
 
 
 class _Entry:
     """A job in the queue. Touched by the lane's thread, and by others under the lane's lock."""
 
-    __slots__ = ("cancelled", "job", "job_id", "started", "steps")
+    __slots__ = ("cancelled", "held", "job", "job_id", "paused_at", "started", "steps")
 
     def __init__(self, job_id: int, job: Job) -> None:
         self.job_id = job_id
@@ -102,6 +55,22 @@ class _Entry:
         self.steps: Generator[object, None, object] | None = None
         self.started = False
         self.cancelled = False
+        self.paused_at: float | None = None
+        self.held = 0.0
+
+    @property
+    def order(self) -> int:
+        """Its place in the queue."""
+        if self.cancelled:
+            return _AT_ONCE
+        return int(self.job.kind) if self.paused_at is None else _HELD
+
+    def pause(self, paused: bool) -> None:
+        if paused == (self.paused_at is not None):
+            return
+        if self.paused_at is not None:
+            self.held += time.monotonic() - self.paused_at
+        self.paused_at = time.monotonic() if paused else None
 
 
 class _Cancelled(BaseException):
@@ -146,6 +115,17 @@ class Lane:
         with self._wake:
             self._mark(lambda entry: entry.job.kind is which if isinstance(which, JobKind) else entry.job_id == which)
 
+    def pause(self, job_id: int, paused: bool = True) -> None:
+        """Hold a job back, or let it go on. Any thread; returns at once.
+
+        It stops at its next :func:`give_way`, or after the step that it is in; what is more urgent is done meanwhile.
+        """
+        with self._wake:
+            for entry in (*self._running, *(row[2] for row in self._queue)):
+                if entry.job_id == job_id:
+                    entry.pause(paused)
+            self._sort()
+
     def close(self, timeout: float | None = 10.0) -> bool:
         """Cancel everything and end the thread; ``False`` if its last step takes longer than ``timeout`` seconds."""
         with self._wake:
@@ -158,14 +138,13 @@ class Lane:
 
     def _mark(self, chosen: Callable[[_Entry], bool]) -> None:
         """Mark entries as cancelled; those that wait go to the front, so that their outcome comes soon."""
-        for entry in self._running:
+        for entry in (*self._running, *(row[2] for row in self._queue)):
             entry.cancelled = entry.cancelled or chosen(entry)
-        queue = []
-        for order, job_id, entry in self._queue:
-            entry.cancelled = entry.cancelled or chosen(entry)
-            queue.append((_AT_ONCE if entry.cancelled else order, job_id, entry))
-        heapq.heapify(queue)
-        self._queue = queue
+        self._sort()
+
+    def _sort(self) -> None:
+        self._queue = [(entry.order, job_id, entry) for _, job_id, entry in self._queue]
+        heapq.heapify(self._queue)
         self._wake.notify()
 
     # -- on the lane's thread --------------------------------------------------------------------------------------
@@ -177,10 +156,27 @@ class Lane:
 
     def _give_way(self) -> None:
         """Do what may be done within the step that is under way. It costs nothing where nothing waits."""
-        while self._queue and (entry := self._take_within()) is not None:
-            self._advance(entry)
-        if self._running[-1].cancelled:
-            raise _Cancelled
+        here = self._running[-1]
+        while True:
+            while self._queue and (entry := self._take_within()) is not None:
+                self._advance(entry)
+            if here.cancelled:
+                raise _Cancelled
+            if here.paused_at is None or not self._rest(here):
+                return
+
+    def _rest(self, here: _Entry) -> bool:
+        """Wait in the middle of a paused job's step until something is new; ``False``: take the step to its end.
+
+        That is so where something more urgent waits that may not be done within a step.
+        """
+        with self._wake:
+            urgent = bool(self._queue) and self._queue[0][0] < here.job.kind
+            if here.paused_at is None or (urgent and not self._queue[0][2].job.within):
+                return False
+            if not urgent and not here.cancelled:
+                self._wake.wait()
+            return True
 
     def _advance(self, entry: _Entry) -> None:
         if entry.cancelled:
@@ -203,7 +199,7 @@ class Lane:
     def _take(self) -> _Entry | None:
         """Wait for the most urgent entry; ``None`` when the lane is closed and empty."""
         with self._wake:
-            while not self._queue and not self._closing:
+            while (not self._queue or self._queue[0][0] == _HELD) and not self._closing:
                 self._wake.wait()
             if not self._queue:
                 return None
@@ -212,8 +208,7 @@ class Lane:
 
     def _put_back(self, entry: _Entry) -> None:
         with self._wake:
-            order = _AT_ONCE if entry.cancelled else int(entry.job.kind)
-            heapq.heappush(self._queue, (order, entry.job_id, entry))
+            heapq.heappush(self._queue, (entry.order, entry.job_id, entry))
 
     def _step(self, entry: _Entry) -> bool:
         """Take one step of a job; ``True`` if there are more."""

@@ -17,7 +17,15 @@ from napari_adasam.domain.sector_finding import find_sector
 from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
 from napari_adasam.files.atomic import make_folder, write_whole
 from napari_adasam.files.dataset import Dataset
-from napari_adasam.files.exports.table import COLUMNS, Measured, Row, given_columns, measured_rows, table_csv
+from napari_adasam.files.exports.table import (
+    COLUMNS,
+    Measured,
+    Row,
+    check_erosion,
+    given_columns,
+    measured_rows,
+    table_csv,
+)
 from napari_adasam.files.pixels import grey_levels
 
 OnProgress = Callable[[int, int, str], None]
@@ -32,8 +40,34 @@ class MeasureReport:
     problems: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class MeasureChoice:
+    """What enters echo intensity.
+
+    Parameters
+    ----------
+    sector
+        Whether what lies outside the scan sector that is found in each picture is left out.
+    erosion_mm
+        So much along the border of each structure is left out, where there is a scale.
+    """
+
+    sector: bool = True
+    erosion_mm: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_erosion(self.erosion_mm)
+
+
+EVERYTHING_SCANNED = MeasureChoice()
+
+
 def measure_dataset(
-    folder: Path, out: Path, names: Sequence[tuple[int, str]], on_progress: OnProgress, sector: bool = True
+    folder: Path,
+    out: Path,
+    names: Sequence[tuple[int, str]],
+    on_progress: OnProgress,
+    choice: MeasureChoice = EVERYTHING_SCANNED,
 ) -> MeasureReport:
     """Measure every label image of a data set into one CSV, with the columns of its index.csv behind.
 
@@ -50,8 +84,8 @@ def measure_dataset(
         Of label values; others are called "structure N".
     on_progress
         Told (done, total, what); each label image is read twice.
-    sector
-        Whether echo intensity leaves out what lies outside the scan sector that is found in each picture.
+    choice
+        What enters echo intensity.
 
     Raises
     ------
@@ -71,9 +105,10 @@ def measure_dataset(
     for number, key in enumerate(sound, start=1):
         labels = dataset.labels(key)
         grey, spacing, part = _picture(dataset, key, labels, problems)
-        grey = within_scan(dataset, key, grey) if sector and grey is not None else grey
+        grey = within_scan(dataset, key, grey) if choice.sector and grey is not None else grey
         name = dataset.images.get(key, dataset.labelled[key]).name
-        rows += measured_rows(Measured(key, name, labels, spacing, part, given=given[key]), structures, grey)
+        own = Measured(key, name, labels, spacing, part, given=given[key], erosion_mm=choice.erosion_mm)
+        rows += measured_rows(own, structures, grey)
         on_progress(len(keys) + number, len(keys) + len(sound), key)
     make_folder(out.parent)
     write_whole(out, table_csv(rows, given_columns(given)))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from napari_adasam.domain.looks import Look
 from napari_adasam.domain.prompts import Prompt
-from napari_adasam.domain.records import Mask, Suggestion
+from napari_adasam.domain.records import Labels, Mask, Suggestion
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.settings import PromptSettings
 from napari_adasam.domain.structures import Structure
@@ -36,6 +36,22 @@ class SegmentAnswer:
     mask: Mask = field(repr=False)
     score: float
     logits: NDArray[np.float32] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A frame's id and pixels."""
+
+    frame_id: str
+    pixels: Pixels = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FollowAnswer:
+    """What a frame's labels become on another frame: a suggestion a structure, and how sure they are, 0 to 1."""
+
+    suggestions: tuple[Suggestion, ...]
+    confidence: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +103,9 @@ class Predictor(Protocol):
         self, frame_id: str, pixels: Pixels, prompt: Prompt, previous: NDArray[np.float32] | None
     ) -> SegmentAnswer:
         """Answer a clinician's prompt; ``previous`` is the logits of the answer that it corrects."""
+
+    def follow(self, before: Picture, after: Picture, labels: Labels, structures: Sequence[Structure]) -> FollowAnswer:
+        """Take the labels (height, width) of one frame to the next; what is not there stays away."""
 
     def look(self, frame_id: str, pixels: Pixels, structures: Sequence[Structure], settings: PromptSettings) -> Look:
         """What the frame would teach, for the order; ``look.model`` is the serving fingerprint."""

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_adasam.domain.effort import ModelSize
 from napari_adasam.domain.errors import InputError, ModelError
 from napari_adasam.domain.looks import Look
 from napari_adasam.domain.prompts import Prompt
@@ -28,10 +29,12 @@ from napari_adasam.files.pixels import to_grey
 from napari_adasam.model import adaptation, adasam, checkpoints, devices, looking, registry
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas, grey_canvas, normalise
+from napari_adasam.services import following
 from napari_adasam.services.gate import Past
 from napari_adasam.services.interludes import let_clicks_in
 from napari_adasam.services.ports import ModelInfo, Pixels, SegmentAnswer
 from napari_adasam.services.regions import Region, Regions
+from napari_adasam.services.stopwatch import Stopwatch
 
 CACHE_BYTES = 512 * 2**20
 EARLIER = 3
@@ -82,12 +85,19 @@ class ModelPredictor:
         The valid region of each frame; without ``settings.use_sector`` it is the whole picture.
     store
         Where activations of frames are kept for the next sitting; ``None`` for nowhere.
+    watch
+        Times what is computed, for estimates.
     """
 
     def __init__(
-        self, settings: ModelSettings, regions: Regions | None = None, store: ActivationStore | None = None
+        self,
+        settings: ModelSettings,
+        regions: Regions | None = None,
+        store: ActivationStore | None = None,
+        watch: Stopwatch | None = None,
     ) -> None:
         self.settings, self._store = settings, store
+        self.watch = watch or Stopwatch()
         self._regions = regions or Regions()
         self._keys: dict[str, str] = {}
         self.activations = Cache()
@@ -109,6 +119,8 @@ class ModelPredictor:
             device = devices.choose(self.settings.device)
             net = self._take(let_clicks_in(registry.load(self.settings).to(device)).requires_grad_(False).eval())
             self._base_fingerprint = registry.fingerprint_of_base(self.settings, self._fingerprint)
+            size = ModelSize(sum(one.nbytes for one in net.state_dict().values()), net.sam.size)
+            self.watch.begin(f"{device}/{torch.get_num_threads()}/{self._base_fingerprint}/{net.sam.size}", size)
             return net
         return self._net
 
@@ -127,8 +139,7 @@ class ModelPredictor:
     def seen(self, frame_id: str, pixels: Pixels) -> tuple[str, Region | None]:
         """A key of what the model sees of a frame, and its valid region: ``None`` for all, as without the setting."""
         region = self._regions.of(frame_id, to_grey(pixels)) if self.settings.use_sector else None
-        key = frame_id if region is None else f"{frame_id}@{region.key}"
-        self._keys[frame_id] = key
+        self._keys[frame_id] = key = frame_id if region is None else f"{frame_id}@{region.key}"
         return key, region
 
     def square(self, pixels: Pixels, region: Region | None) -> tuple[Tensor, Tensor]:
@@ -151,6 +162,7 @@ class ModelPredictor:
         if found is None:
             found = self._stored_or_encoded(pixels, region)
             self.activations.put(key, found)
+            self.watch.note_view(found.nbytes)
         return found
 
     def _stored_or_encoded(self, pixels: Pixels, region: Region | None) -> Tensor:
@@ -160,8 +172,9 @@ class ModelPredictor:
         if kept is not None:
             return torch.from_numpy(kept)
         grey, valid = self.square(pixels, region)
-        image = normalise(grey[None].to(self.net.device), valid[None].to(self.net.device))
-        found = self.net.sam.encoder.front(image, self.cut).half().cpu()
+        with self.watch.timing("encode"):
+            image = normalise(grey[None].to(self.net.device), valid[None].to(self.net.device))
+            found = self.net.sam.encoder.front(image, self.cut).half().cpu()
         if self._store is not None and bool(torch.isfinite(found).all()):
             self._store.put(key, found.numpy())
         return found
@@ -173,9 +186,10 @@ class ModelPredictor:
             self._front_fingerprint = checkpoints.fingerprint(front.state_dict())
         grey = np.ascontiguousarray(to_grey(pixels))
         content = hashlib.sha256(grey.tobytes()).hexdigest()
-        seen = "" if region is None else region.key
-        return f"{content}/{grey.shape}/{seen}/{self._front_fingerprint}/{self.net.sam.size}"
+        seen = f"{grey.shape}/{'' if region is None else region.key}"
+        return f"{content}/{seen}/{self._front_fingerprint}/{self.net.sam.size}"
 
+    @devices.again_without_onednn
     @torch.no_grad()
     def embedding(self, frame_id: str, pixels: Pixels) -> Tensor:
         """The embedding (1, 256, h, w) of a frame with the serving weights."""
@@ -191,6 +205,7 @@ class ModelPredictor:
             self._embeddings.put(key, found)
         return found
 
+    @devices.again_without_onednn
     def look(self, frame_id: str, pixels: Pixels, structures: Sequence[Structure], settings: PromptSettings) -> Look:
         """What the frame would teach, for the order."""
         canvas = Canvas(pixels.shape[0], pixels.shape[1], self.net.sam.size)
@@ -199,6 +214,7 @@ class ModelPredictor:
         found = looking.look(self.net, self.embedding(frame_id, pixels), structures, sight)
         return replace(found, model=self._fingerprint)
 
+    @devices.again_without_onednn
     def suggest(
         self, frame_id: str, pixels: Pixels, structures: Sequence[Structure], settings: PromptSettings
     ) -> list[Suggestion]:
@@ -212,6 +228,7 @@ class ModelPredictor:
             for s, a in zip(structures, answers, strict=True)
         ]
 
+    @devices.again_without_onednn
     def segment(
         self, frame_id: str, pixels: Pixels, prompt: Prompt, previous: NDArray[np.float32] | None
     ) -> SegmentAnswer:
@@ -220,6 +237,8 @@ class ModelPredictor:
         before = None if previous is None else torch.from_numpy(previous)
         mask, score, low = adasam.answer(self.net, self.embedding(frame_id, pixels), prompt, before, canvas)
         return SegmentAnswer(mask, score, np.asarray(low.cpu().numpy(), dtype=np.float32))
+
+    follow = following.follow
 
     def forget(self, frame_id: str) -> None:
         """Drop what is cached of a frame that will not be asked for again."""

@@ -22,11 +22,15 @@ LOOKING = frozenset({"next", "back", "cancel", "save_as", "export", "second_read
 
 @dataclass(frozen=True, slots=True)
 class SittingFacts:
-    """What else the reasons need: what serves, the scale and sector by hand, and why nothing may be changed."""
+    """What else the reasons need.
+
+    What serves, the scale and sector by hand, why nothing may be changed, and why a clip cannot be gone through.
+    """
 
     model: Callable[[], ModelInfo | None]
     marking_out: MarkingOut
     reading: Callable[[], str]
+    no_clip: Callable[[str], str]
 
 
 class Reasons:
@@ -50,6 +54,7 @@ class Reasons:
             "undo": self._undo,
             "redo": self._redo,
             "own_scale": self._own_scale,
+            "propagate": sitting.no_clip,
         }
 
     def why_not(self, command: str, busy: bool) -> str:

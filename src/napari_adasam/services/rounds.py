@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -9,16 +10,20 @@ from typing import cast
 import numpy as np
 from psygnal import Signal
 
+from napari_adasam.domain.effort import Estimate, Work
 from napari_adasam.domain.errors import InputError, ModelError
 from napari_adasam.domain.packing import LabelImage
-from napari_adasam.domain.records import FrameStatus
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
+from napari_adasam.domain.steps import CLOSED
 from napari_adasam.domain.structures import Structure
+from napari_adasam.services.gate import held_count
 from napari_adasam.services.lane import Job, JobKind, Outcome
 from napari_adasam.services.models import Models
 from napari_adasam.services.ports import LabelledFrame, ModelInfo, UnlabelledFrame
 from napari_adasam.services.sources import Sources
 from napari_adasam.services.workbench import Workbench
+
+PAUSED = "paused; press “Go on” in Learn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +121,9 @@ class Learning:
         self._bench = bench
         self._running: int | None = None
         self._since = 0
-        self.progress: RoundProgress | Reading | None = None
+        self._step: RoundProgress | Reading | None = None
+        self._ran = 0
+        self.paused = False
         self.reports: tuple[RoundReport, ...] = ()
         """Of all rounds that ran to their end, oldest first, numbered from 1, earlier sittings included."""
 
@@ -124,6 +131,15 @@ class Learning:
     def running(self) -> bool:
         """Whether a round is under way."""
         return self._running is not None
+
+    @property
+    def progress(self) -> RoundProgress | Reading | None:
+        """The last step, as it is to be told."""
+        if not self.paused:
+            return self._step
+        if isinstance(self._step, RoundProgress):
+            return replace(self._step, what=PAUSED, seconds_left=None)
+        return RoundProgress(0, self._bench.settings.train.steps, math.nan, PAUSED)
 
     def why_not(self) -> str:
         """Why no round can start now; empty if one can."""
@@ -133,6 +149,17 @@ class Learning:
             return "There is nothing to learn from yet; accept an image first."
         return ""
 
+    def estimate(self) -> Estimate | None:
+        """What a round would take; ``None`` where no speed is known yet, or none can start."""
+        watch, train = self._bench.watch, self._bench.settings.train
+        if watch.speeds is None or watch.size is None or self.why_not():
+            return None
+        session = self._bench.session
+        accepted, held = session.accepted, held_count(session.accepted)
+        rest = sum(session.status(frame.id) not in CLOSED for frame in session.frames)
+        work = Work.of(train, accepted - held, held, rest, self._ran)
+        return work.estimate(watch.speeds, watch.size, train.most_prompts)
+
     def start(self) -> bool:
         """Start a round; ``False``, with a sentence, if none can start."""
         reason = self.why_not()
@@ -141,7 +168,7 @@ class Learning:
             return False
         order, models, sources = self._order(), self._bench.models, self._bench.sources
         self._since = 0
-        self.progress = None
+        self._step, self.paused = None, False
         job = Job(JobKind.TRAIN, lambda: run_round(order, models, sources), key="round")
         self._running = self._bench.dispatch.send(job, "Learning", self._receive)
         self._bench.dispatch.changed.emit()
@@ -151,6 +178,12 @@ class Learning:
         """One more frame was accepted; a round starts by itself if it is time."""
         self._since += 1
         self._start_if_time()
+
+    def pause(self, paused: bool) -> None:
+        """Hold the round where it is, or let it go on; meanwhile everything else is answered as ever."""
+        if self._running is not None and paused is not self.paused:
+            self.paused = paused
+            self._bench.dispatch.pause(self._running, paused)
 
     def cancel(self) -> None:
         """Stop the round; the model stays as it was."""
@@ -167,16 +200,17 @@ class Learning:
             self._on_step(cast("RoundProgress | Reading", outcome.value))
             return
         self._running = None
-        self.progress = None
+        self._step, self.paused = None, False
         if outcome.state == "done":
             found = cast(RoundResult, outcome.value)
             result = replace(found, report=replace(found.report, number=len(self.reports) + 1))
             self.reports = (*self.reports, result.report)
+            self._ran += 1
             self.finished.emit(result)
             self._start_if_time()
 
     def _on_step(self, step: RoundProgress | Reading) -> None:
-        self.progress = step
+        self._step = step
         if isinstance(step, RoundProgress):
             self.progressed.emit(step)
         elif step.problem:
@@ -186,8 +220,7 @@ class Learning:
         session, train = self._bench.session, self._bench.settings.train
         annotations = session.annotations
         accepted = [Accepted(one, annotations.packed(one), session.frame(one).file_id) for one in annotations]
-        closed = (FrameStatus.ACCEPTED, FrameStatus.SKIPPED)
-        rest = [frame.id for frame in session.frames if session.status(frame.id) not in closed]
+        rest = [frame.id for frame in session.frames if session.status(frame.id) not in CLOSED]
         most = train.max_unlabelled if train.learns_unlabelled else 0
         remaining = [Remaining(one, dict(session.ticks(one))) for one in _spread(rest, most)]
         return RoundOrder(tuple(accepted), tuple(remaining), session.structures)

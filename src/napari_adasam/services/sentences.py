@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from napari_adasam.domain.errors import AdasamError
 
-FULL = ("out of memory", "can't allocate memory", "not enough memory")
-"""What torch says when memory is full: on a graphics card, and on Linux and Windows for the computer's own."""
+FULL = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "could not create a primitive",
+    "could not execute a primitive",
+    "can't start new thread",
+    "resource temporarily unavailable",
+)
+"""What torch says when memory is full: a graphics card's, the computer's own (Linux, Windows), oneDNN, threads."""
+LOST = ("cuda error", "cuda driver error", "cudnn_status", "cublas_status", "hip error", "mtlcommandbuffer")
+"""What torch says when a card is gone; after that nothing can be computed on it in this process."""
+DEVICE_LOST = (
+    "The graphics card has stopped answering, so the processor computes from now on, more slowly. "
+    "Your annotations are safe."
+)
 
 
 def sentence(error: BaseException, doing: str) -> str:
@@ -18,7 +32,15 @@ def sentence(error: BaseException, doing: str) -> str:
         return str(error)
     if is_out_of_memory(error):
         return f"{doing} needs more memory than is free. Your annotations are safe; close other programs and try again."
+    if is_device_lost(error):
+        return DEVICE_LOST
     return f"{doing} failed unexpectedly ({type(error).__name__}). Your annotations are safe; the log has the details."
+
+
+def is_device_lost(error: BaseException) -> bool:
+    """Whether an error means that the graphics card has stopped answering: unplugged, reset, or its driver gone."""
+    text = str(error).casefold()
+    return isinstance(error, RuntimeError) and not is_out_of_memory(error) and any(words in text for words in LOST)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

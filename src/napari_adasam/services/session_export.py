@@ -10,7 +10,16 @@ from napari_adasam.domain.calibration import NOT_SET
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.export_formats import EVERYDAY
 from napari_adasam.domain.records import Frame, FrameStatus
-from napari_adasam.files.exports import ExportOptions, ExportReport, Provenance, export, losses, read_key
+from napari_adasam.files.exports import (
+    NO_EXTRAS,
+    ExportOptions,
+    ExportReport,
+    Extras,
+    Provenance,
+    export,
+    losses,
+    read_key,
+)
 from napari_adasam.files.store import SessionRecord, Store
 from napari_adasam.services.exporting import reader_of
 from napari_adasam.services.scan_sectors import ScanSectors
@@ -26,6 +35,7 @@ class SessionExport:
     formats: tuple[str, ...] = EVERYDAY
     names: tuple[str, ...] = ()
     deidentify: bool = False
+    extras: Extras = NO_EXTRAS
 
 
 def export_session(
@@ -55,7 +65,8 @@ def export_session(
     frames = [_as_set(record, frame) for frame in record.frames]
     accepted = [frame for frame in frames if _is_accepted(record, frame)]
     chosen = _chosen(record.frames, accepted, order.names)
-    for sentence in (*record.problems, *losses(order.formats, chosen, record.structures, order.deidentify)):
+    lost = losses(order.formats, chosen, record.structures, order.deidentify, order.extras)
+    for sentence in (*record.problems, *lost):
         tell(sentence)
     options = ExportOptions(
         formats=order.formats,
@@ -63,6 +74,7 @@ def export_session(
         key=read_key(folder) if order.deidentify else b"",
         pixels=reader_of(sources),
         scan=ScanSectors(record.frames, record.setups, sources.grey).mask,
+        extras=order.extras,
         progress=progress,
         provenance=_provenance(record),
     )

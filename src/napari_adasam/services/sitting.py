@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from psygnal import Signal
 
+from napari_adasam.domain.effort import Estimate
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.session import Session
 from napari_adasam.domain.settings import Settings
@@ -18,16 +20,18 @@ from napari_adasam.services.correcting import Correcting
 from napari_adasam.services.exporting import UNDER_WAY, Exporting
 from napari_adasam.services.filing import Filing
 from napari_adasam.services.keeping import Keeping
-from napari_adasam.services.lane import Outcome
+from napari_adasam.services.lane import Job, JobKind, Outcome
 from napari_adasam.services.looking import Looking
 from napari_adasam.services.marking_out import MarkingOut
 from napari_adasam.services.models import MakePredictor, MakeTrainer
 from napari_adasam.services.ports import ModelInfo, Pixels
+from napari_adasam.services.propagating import Propagating
 from napari_adasam.services.readers import OtherReaders
 from napari_adasam.services.reasons import Reasons, SittingFacts
 from napari_adasam.services.recording import Recording
 from napari_adasam.services.regions import Regions
 from napari_adasam.services.rounds import Learning, RoundResult
+from napari_adasam.services.stopwatch import Stopwatch
 from napari_adasam.services.suggesting import Suggesting
 from napari_adasam.services.walk import Walk
 from napari_adasam.services.workbench import Workbench
@@ -91,11 +95,14 @@ class Sitting:
         self._walk.looks = self._looking.looks
         self._correcting = Correcting(self._bench)
         self._learning = Learning(self._bench)
+        self._propagating = Propagating(self._bench, clock)
         self._recording = Recording(self._bench, self._keeping, self._walk, lambda: self._suggesting.model)
         self._checking = Checking(self._bench, self._keeping)
         self._filing = Filing(self._bench, self._keeping, self._learning, self._checking)
         self._exporting = Exporting(self._bench, self._keeping, lambda: self._suggesting.model)
-        facts = SittingFacts(lambda: self._suggesting.model, self._marking_out, lambda: self._keeping.reading)
+        facts = SittingFacts(
+            lambda: self._suggesting.model, self._marking_out, lambda: self._keeping.reading, self._propagating.why_not
+        )
         self._reasons = Reasons(session, self._walk, self._learning, facts)
         self._other = OtherReaders()
         self._activity = self._describe()
@@ -104,6 +111,7 @@ class Sitting:
     def _connect(self) -> None:
         self._bench.dispatch.changed.connect(self.look_again)
         self._bench.dispatch.problem.connect(self.problem.emit)
+        self._bench.dispatch.device_lost.connect(self._on_device_lost)
         self._recording.problem.connect(self.problem.emit)
         self._checking.problem.connect(self.problem.emit)
         self._suggesting.model_changed.connect(self.model_changed.emit)
@@ -113,6 +121,8 @@ class Sitting:
         self._learning.finished.connect(self._on_round)
         self._exporting.finished.connect(self.exported.emit)
         self._correcting.withdrawn.connect(self._on_withdrawn)
+        self._propagating.told.connect(self.problem.emit)
+        self._propagating.ended.connect(self.queue_changed.emit)
         self._session.status_changed.connect(self._on_status)
         self._session.labels_changed.connect(self._recording.draft)
 
@@ -154,6 +164,20 @@ class Sitting:
         return self._learning.running
 
     @property
+    def round_paused(self) -> bool:
+        """Whether a round is under way, and held."""
+        return self._learning.paused
+
+    @property
+    def watch(self) -> Stopwatch:
+        """For the predictor: it times what it computes."""
+        return self._bench.watch
+
+    def estimate(self) -> Estimate | None:
+        """What a round that starts now will take; ``None`` where nothing has been computed yet, or none can start."""
+        return self._learning.estimate()
+
+    @property
     def folder(self) -> Path | None:
         """Where the session is kept; ``None`` while it is in memory only."""
         return self._keeping.folder
@@ -172,6 +196,10 @@ class Sitting:
     def queue(self) -> tuple[str, ...]:
         """Ids of the frames still to be done, in the order they are offered."""
         return self._walk.queue
+
+    def clip(self, frame_id: str) -> tuple[str, ...]:
+        """Ids of all frames of the frame's file, in their order; itself alone for a single image."""
+        return self._propagating.clip(frame_id)
 
     def why(self, frame_id: str) -> str:
         """Why this frame is offered, in words."""
@@ -209,6 +237,18 @@ class Sitting:
             self._recording.learned()
         self.round_finished.emit(result.report)
 
+    def _on_device_lost(self) -> None:
+        """Compute on the processor from now on, with what was learned as far as it is on the disk."""
+        model, settings = self._suggesting.model, self._bench.settings
+        if settings.model.device == "cpu" or (model is not None and model.device == "cpu"):
+            return
+        self._bench.settings = replace(settings, model=replace(settings.model, device="cpu"))
+        models, folder = self._bench.models, self._keeping.models_folder()
+        learned = None if folder is None or model is None else folder / f"{model.fingerprint}.safetensors"
+        job = Job(JobKind.PROMPT, lambda: models.replace(None, None, keep_predictor=False), key="model")
+        self._bench.dispatch.send(job, "Going on with the processor", lambda _outcome: None)
+        self._suggesting.start_over(learned if learned is not None and learned.exists() else None)
+
     def _on_withdrawn(self, frame_id: str) -> None:
         """A frame may be accepted again, which the disk has to know first."""
         if not self._recording.follow(frame_id):
@@ -228,6 +268,8 @@ class Sitting:
         accepted, frames = self._session.accepted, len(self._session.frames)
         if self._exporting.running:
             return self._exporting.activity(self.training)
+        if self._propagating.running:
+            return after_silence(self._propagating.activity(), self._bench.dispatch.silence)
         errands, filing = self._bench.dispatch.errands, self._filing
         line = describe(errands, self._learning.progress, accepted, frames, filing.opening)
         return after_silence(line, self._bench.dispatch.silence)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import cast
 
 from psygnal import Signal
@@ -80,6 +81,14 @@ class Suggesting:
             self.serve(model)
         self.show_current()
 
+    def start_over(self, restored: Path | None) -> None:
+        """Load the model anew, and after it what was learned, if that is on the disk; then renew suggestions."""
+        session = self._bench.session
+        self.cancel()
+        self._stale = {frame.id for frame in session.frames if session.scores(frame.id)}
+        self.model, self._bench.restored = None, restored
+        self.show_current()
+
     def serve(self, model: ModelInfo) -> None:
         """Take note of what serves now."""
         self.model = model
@@ -105,6 +114,8 @@ class Suggesting:
     # ------------------------------------------------------------------------------------------------------------------
 
     def _needs(self, frame_id: str) -> bool:
+        if self._bench.session.propagated(frame_id) is not None:
+            return False  # its masks came from a frame that a person has vouched for
         has = set(self._bench.session.scores(frame_id)) if frame_id not in self._stale else set()
         return any(one.value not in has for one in self._open_structures(frame_id))
 

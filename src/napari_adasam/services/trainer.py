@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from napari_adasam.domain.overlap import dice
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.settings import LearnSettings, PromptSettings, TrainSettings
 from napari_adasam.domain.structures import Structure
-from napari_adasam.model import adaptation, adasam, devices
+from napari_adasam.model import adaptation, adasam
 from napari_adasam.model.adapters.parts import added
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas
@@ -31,10 +32,10 @@ from napari_adasam.model.headstart import fit_class_maps
 from napari_adasam.model.pseudo import ema_decay, unlabelled_weight
 from napari_adasam.model.supervision import Lesson, labelled_loss, masks_of
 from napari_adasam.services.gate import Held, Past, decide, hold_out, mean
-from napari_adasam.services.lane import give_way
+from napari_adasam.services.lane import give_way, held_seconds
 from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
-from napari_adasam.services.sentences import is_out_of_memory
+from napari_adasam.services.thrift import Thrift
 from napari_adasam.services.unlabelled import Unlabelled
 from napari_adasam.services.views import Views
 
@@ -69,7 +70,7 @@ class RoundTrainer:
     ) -> None:
         self.predictor, self.gated = predictor, gated
         self.train, self.learn, self.prompts = train, learn, prompts
-        self._most_prompts = train.most_prompts
+        self._thrift = Thrift(train.most_prompts)
 
     def round(
         self,
@@ -78,7 +79,7 @@ class RoundTrainer:
         structures: Sequence[Structure],
     ) -> Iterator[RoundProgress | RoundReport]:
         """Run a round; the last value is its report. Raises ModelError where there is nothing to learn from."""
-        began = time.monotonic()
+        began = time.monotonic() - held_seconds()
         if not labelled:
             raise ModelError("There is no accepted frame to learn from. Nothing was changed. Accept a frame first.")
         chosen = tuple(unlabelled[: self.train.max_unlabelled]) if self.train.learns_unlabelled else ()
@@ -96,6 +97,7 @@ class RoundTrainer:
         before = yield from self._measure(self.predictor.net, views, material, "measuring the serving model")
         after = yield from self._measure(teacher, views, material, "measuring the new model")
         accepted, verdict = decide(before, after, material.structures, self.learn)
+        less = self._thrift.given_up
         self._conclude(teacher if accepted else None, material, after)
         yield RoundReport(
             number=self.predictor.rounds,
@@ -105,8 +107,8 @@ class RoundTrainer:
             before=before,
             after=after,
             accepted=accepted,
-            verdict=verdict,
-            seconds=time.monotonic() - began,
+            verdict=verdict + (f" It learned {less}, because memory was short." if less else ""),
+            seconds=time.monotonic() - held_seconds() - began,
             model=self.predictor.info().fingerprint,
             losses=tuple(losses),
         )
@@ -128,17 +130,15 @@ class RoundTrainer:
         fused = student.device.type in ("cpu", "cuda")  # one pass over the weights in place of a dozen
         optimiser = torch.optim.AdamW(_groups(student, settings.lr), weight_decay=0.0, fused=fused)
         rest = Unlabelled(material.unlabelled, material.structures, views, settings, self.prompts)
-        began = time.monotonic()
+        began = time.monotonic() - held_seconds()
         for step in range(settings.steps):
             total = 0.0
             for _ in range(settings.batch):
                 total += self._labelled(student, views, material, rng)
                 yield self._progress(step, total, began)
             if material.unlabelled and settings.unlabelled_is_due(step):
-                loss = rest.loss(student, teacher, rng, unlabelled_weight(settings, step / settings.steps))
-                if loss.requires_grad:
-                    loss.backward()  # type: ignore[no-untyped-call]
-                total += loss.item()
+                weight = unlabelled_weight(settings, step / settings.steps)
+                total += self._thrift.afford(partial(self._unlabelled, rest, student, teacher, rng, weight))
                 yield self._progress(step, total, began)
             if not math.isfinite(total):
                 raise ModelError("Learning went astray and was stopped. The model in use is unchanged. Start it again.")
@@ -167,30 +167,37 @@ class RoundTrainer:
         fit_class_maps(student.head, rows, torch.cat(embeddings), torch.cat(shares), give_way)
 
     def _labelled(self, student: AdaSam, views: Views, material: Material, rng: np.random.Generator) -> float:
-        """One labelled view; where memory is full, another one with half the prompts at once, from now on."""
-        try:
-            return self._labelled_at_once(student, views, material, rng)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error) or self._most_prompts == 1:
-                raise
-        self._most_prompts //= 2
-        devices.free_memory()
-        return self._labelled(student, views, material, rng)
+        """One labelled view; where memory is full, another one with less, from now on."""
+        with self.predictor.watch.timing("labelled"):
+            return self._thrift.afford(lambda: self._labelled_at_once(student, views, material, rng))
+
+    def _unlabelled(
+        self, rest: Unlabelled, student: AdaSam, teacher: AdaSam, rng: np.random.Generator, weight: float
+    ) -> float:
+        if not self._thrift.unlabelled:
+            return 0.0
+        with self.predictor.watch.timing("unlabelled"):
+            loss = rest.loss(student, teacher, rng, weight)
+            if loss.requires_grad:
+                loss.backward()  # type: ignore[no-untyped-call]
+            return loss.item()
 
     def _labelled_at_once(self, student: AdaSam, views: Views, material: Material, rng: np.random.Generator) -> float:
         frame = material.held.train[int(rng.integers(len(material.held.train)))]
         front, labels = views.labelled(frame, int(rng.integers(self.train.views)))
         student.train()
-        embedding = views.embed(student, front)
-        lesson = Lesson(self.train.weights, self.prompts, self._most_prompts)
+        with torch.set_grad_enabled(self._thrift.encoder):
+            embedding = views.embed(student, front)
+        lesson = Lesson(self.train.weights, self.prompts, self._thrift.most_prompts)
         loss = labelled_loss(student, embedding, labels, rng, lesson) / self.train.batch
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.item()
 
     def _progress(self, step: int, loss: float, began: float) -> RoundProgress:
-        left = (time.monotonic() - began) / step * (self.train.steps - step) if step else None
-        lean = self._most_prompts < self.train.most_prompts
-        what = "learning more slowly, because memory is short" if lean else "learning"
+        taken = time.monotonic() - held_seconds() - began
+        left = taken / step * (self.train.steps - step) if step else None
+        less = self._thrift.given_up
+        what = f"learning {less}, because memory is short" if less else "learning"
         return RoundProgress(step, self.train.steps, loss, what, left)
 
     def _measure(
@@ -199,10 +206,11 @@ class RoundTrainer:
         """Prompt-free Dice by structure on the held-out frames; masks are looked at after the answers are there."""
         found: dict[int, list[float]] = {s.value: [] for s in material.structures}
         for frame in material.held.out:
-            with torch.no_grad():
-                embedding = views.embed(net.eval(), views.plain(frame))
-            canvas = Canvas(frame.pixels.shape[0], frame.pixels.shape[1], net.sam.size)
-            answers = adasam.suggest(net, embedding, canvas, material.structures, self.prompts, views.region(frame))
+            with self.predictor.watch.timing("measured"):
+                with torch.no_grad():
+                    embedding = views.embed(net.eval(), views.plain(frame))
+                canvas = Canvas(frame.pixels.shape[0], frame.pixels.shape[1], net.sam.size)
+                answers = adasam.suggest(net, embedding, canvas, material.structures, self.prompts, views.region(frame))
             for structure, answer in zip(material.structures, answers, strict=True):
                 found[structure.value].append(dice(answer.mask, frame.labels == structure.value))
             yield RoundProgress(self.train.steps, self.train.steps, float("nan"), what, None)
@@ -222,6 +230,7 @@ class RoundTrainer:
             learned |= {f.group for f in held.train}
         self.predictor.past = Past((past.held | {f.group for f in held.out}) - learned, learned)
         self.predictor.rounds += 1
+        self.predictor.watch.keep()
 
 
 def _groups(student: AdaSam, lr: float) -> list[dict[str, object]]:

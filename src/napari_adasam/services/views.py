@@ -98,7 +98,8 @@ class Views:
             grey, valid = self.predictor.square(pixels, region)
             view = augment.apply(augment.View(grey, valid, None), geometry, tone)
             image = normalise(view.grey[None].to(self._device), view.valid[None].to(self._device))
-            found = self._encoder.front(image, self.cut).half().cpu()
+            with self.predictor.watch.timing("encode"):
+                found = self._encoder.front(image, self.cut).half().cpu()
             self.predictor.activations.put(key, found)
         return found
 

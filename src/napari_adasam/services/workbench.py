@@ -11,6 +11,7 @@ from napari_adasam.services.dispatch import Dispatch
 from napari_adasam.services.lane import Outcome
 from napari_adasam.services.models import MakePredictor, MakeTrainer, Models
 from napari_adasam.services.sources import Sources
+from napari_adasam.services.stopwatch import Stopwatch
 
 
 class Workbench:
@@ -19,7 +20,7 @@ class Workbench:
     ``settings`` is replaced whole by the annotator, and read by its parts when they need it.
     """
 
-    __slots__ = ("dispatch", "models", "restored", "session", "settings", "sources")
+    __slots__ = ("dispatch", "models", "restored", "session", "settings", "sources", "watch")
 
     def __init__(
         self,
@@ -35,6 +36,8 @@ class Workbench:
         self.models = Models(make_predictor, make_trainer)
         self.sources = Sources()
         self.dispatch = Dispatch(forward, clock)
+        self.watch = Stopwatch()
+        """For the predictor: how fast this computer is."""
         self.restored: Path | None = None
         """The learned model of the session that was reopened, to be served once the base is loaded."""
 

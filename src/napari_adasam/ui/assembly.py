@@ -17,6 +17,7 @@ from napari_adasam.files.home import sessions_home
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.services.lane import Outcome
 from napari_adasam.services.ports import Predictor, Trainer
+from napari_adasam.services.torch_start import leave_a_core
 
 SAMPLES = 8
 
@@ -36,8 +37,9 @@ def make_annotator(
     def load_predictor() -> Predictor:
         from napari_adasam.services.predictor import ModelPredictor
 
+        leave_a_core()
         store = None if activations is None else ActivationStore(activations)
-        return ModelPredictor(annotator.settings.model, annotator.regions, store)
+        return ModelPredictor(annotator.settings.model, annotator.regions, store, annotator.watch)
 
     def load_trainer(predictor: Predictor) -> Trainer:
         from napari_adasam.services.predictor import ModelPredictor
@@ -47,6 +49,8 @@ def make_annotator(
         return RoundTrainer(cast(ModelPredictor, predictor), now.train, now.learn, now.prompts)
 
     annotator = Annotator(Session(MUSCLE_PRESET), load_predictor, load_trainer, settings, forward=forward)
+    if activations is not None:
+        annotator.watch.path = activations.parent / "speeds.json"
     if home is not None:
         annotator.keep_by_itself(home)
     return annotator

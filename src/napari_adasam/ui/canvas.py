@@ -26,6 +26,8 @@ from napari_adasam.ui.placement import Placement
 from napari_adasam.ui.prompt_layers import DrawnPrompt, PromptLayers
 
 RESTORE_MS = 50
+ANSWER_MS = 150
+"""So long (ms) a point waits for its outline, to be drawn with it: drawing twice takes longer than the decoder."""
 
 
 class Canvas:
@@ -52,6 +54,9 @@ class Canvas:
         self._restore = restore
         self._restore.setSingleShot(True)
         self._restore.timeout.connect(self._bring_back)
+        self._unanswered = QTimer(restore.parent())
+        self._unanswered.setSingleShot(True)
+        self._unanswered.timeout.connect(self._draw_prompts)
         self._connect()
         self.masks.set_structures(self._session.structures)
         if self._session.current is not None:
@@ -71,6 +76,7 @@ class Canvas:
         """Let go of the viewer and the session; the layers stay, but for what is beside."""
         self.beside.hide()
         self._restore.stop()
+        self._unanswered.stop()
         self.viewer.layers.events.removed.disconnect(self._on_removed)
         session = self._session
         session.current_changed.disconnect(self._on_current)
@@ -134,7 +140,10 @@ class Canvas:
             return
         self._drawing = None
         self.masks.write(self._session.labels(frame_id))
-        self._draw_prompts()
+        if self._session.unanswered(frame_id):
+            self._unanswered.start(ANSWER_MS)
+        else:
+            self._draw_prompts()
 
     def _on_suggestions(self, frame_id: str) -> None:
         frame = self._shown
@@ -205,6 +214,7 @@ class Canvas:
 
     def _draw_prompts(self) -> None:
         frame = self._shown
+        self._unanswered.stop()
         if frame is None:
             return
         self.prompts.show(self._prompts_of(frame), (frame.height, frame.width), Placement.of(frame), self._drawing)

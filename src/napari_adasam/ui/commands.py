@@ -56,6 +56,7 @@ COMMANDS = (
     Command("clear_structure", ("Delete",), "Wipe", "Remove the whole outline of this structure from this image"),
     Command("undo", ("Control-Z",), "Undo", "Take the last step back: suggestion, click, stroke, accept or skip"),
     Command("redo", ("Control-Y", "Control-Shift-Z"), "Redo", "Do again what was taken back"),
+    Command("propagate", ("K",), "Propagate", "Take the outlines of the accepted frames to the others of this clip"),
     Command("help", ("H", "F1"), "Help", "This sheet (also ?)"),
 )
 BY_NAME = {command.name: command for command in COMMANDS}
@@ -93,6 +94,7 @@ class Commander:
             "masks": self._toggle_masks,
             "clear": self._clear_prompts,
             "clear_structure": self._clear_structure,
+            "propagate": annotator.propagate,
         }
         self._tools_by_name = {
             "point": Tool.POINT,

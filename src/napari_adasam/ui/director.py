@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QEventLoop, QTimer
 
 from napari_adasam.domain.errors import AdasamError
 
@@ -23,6 +23,7 @@ class Wait:
 
 
 Script = Iterator[Wait]
+Connect = Callable[[Callable[[], None]], object]
 
 
 def pause(seconds: float) -> Wait:
@@ -37,7 +38,7 @@ class Director:
     Parameters
     ----------
     last_sign
-        When (monotonic seconds) there was last a sign that work goes on; long silence ends the demo.
+        When (monotonic seconds) there was last a sign that work goes on; long silence ends the script.
     """
 
     def __init__(
@@ -60,11 +61,11 @@ class Director:
                 self._wait, self._since = next(self._script), time.monotonic()
             elif time.monotonic() - max(self._since, self._last_sign()) > PATIENCE_S:
                 raise AdasamError(
-                    f"Nothing has happened for {PATIENCE_S:.0f} s while the demo waited for {self._wait.what}. It ends."
+                    f"Nothing has happened for {PATIENCE_S:.0f} s while {self._wait.what} was waited for. This ends."
                 )
         except StopIteration:
             self._end()
-        except Exception as error:  # noqa: BLE001 - Qt would swallow it; run_demo raises it again
+        except Exception as error:  # noqa: BLE001 - Qt would swallow it; whoever plays it raises it again
             self.error = error
             self._end()
 
@@ -72,3 +73,21 @@ class Director:
         self.timer.stop()
         self.ended = True
         self._on_end()
+
+
+def play(script: Script, last_sign: Callable[[], float] = lambda: 0.0, gone: Connect | None = None) -> None:
+    """Let the windows of this process live until a script has ended; raises what it raised.
+
+    ``gone`` is given what to call if its window is closed before: that is an AdasamError.
+    """
+    loop = QEventLoop()
+    director = Director(script, loop.quit, last_sign)
+    if gone is not None:
+        gone(loop.quit)
+    director.timer.start()
+    loop.exec()
+    director.timer.stop()
+    if director.error is not None:
+        raise director.error
+    if not director.ended:
+        raise AdasamError("The window was closed before everything was measured. Nothing was written. Start it again.")

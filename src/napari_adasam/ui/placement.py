@@ -15,6 +15,9 @@ from napari.layers import Layer
 from napari_adasam.domain.prompts import Box, Point
 from napari_adasam.domain.records import Frame
 
+NAPARI_UNITS = {"mm": "millimeter", "pixel": "pixel"}
+"""How napari tells of the units that it is given."""
+
 
 @dataclass(frozen=True, slots=True)
 class Placement:
@@ -43,10 +46,14 @@ class Placement:
         return {"scale": self.scale, "units": (self.unit, self.unit)}
 
     def apply(self, layer: Layer) -> None:
-        """Put an existing layer where the frame is."""
-        layer.scale = self.scale
-        layer.units = (self.unit, self.unit)
-        layer.translate = (0.0, 0.0)
+        """Put an existing layer where the frame is; nothing is set that is so already, for each costs 10 ms."""
+        if tuple(layer.scale) != self.scale:
+            layer.scale = self.scale
+        name = NAPARI_UNITS[self.unit]
+        if tuple(str(unit) for unit in layer.units) != (name, name):
+            layer.units = (self.unit, self.unit)
+        if any(layer.translate):
+            layer.translate = (0.0, 0.0)
 
 
 def pixel_at(layer: Layer, world: Sequence[float]) -> tuple[float, float]:

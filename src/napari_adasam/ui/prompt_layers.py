@@ -6,7 +6,8 @@ are the clinician's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,10 +33,13 @@ class PromptLayers:
     def __init__(self) -> None:
         self.boxes: Shapes | None = None
         self.points: Points | None = None
+        self._drawn_boxes: object = None
+        self._drawn_points: object = None
 
     def make_boxes(self, placement: Placement) -> Shapes:
         """Make the layer of boxes; the caller puts it into the viewer."""
         self.boxes = Shapes(ndim=2, name="Prompt boxes", opacity=0.9, **placement.layer_arguments())
+        self._drawn_boxes = None
         return self.boxes
 
     def make_points(self, placement: Placement) -> Points:
@@ -43,46 +47,71 @@ class PromptLayers:
         self.points = Points(
             ndim=2, name="Prompt points", opacity=1.0, canvas_size_limits=(9, 16), **placement.layer_arguments()
         )
+        self._drawn_points = None
         return self.points
 
     def show(
         self, prompts: Iterable[DrawnPrompt], shape: tuple[int, int], placement: Placement, drawing: DrawnPrompt | None
     ) -> None:
-        """Draw the prompts of a frame of (height, width), and the box that is being drawn."""
+        """Draw the prompts of a frame of (height, width), and the box that is being drawn.
+
+        What is on the screen already is not drawn again: that would take the window longer than the decoder's answer.
+        """
         drawn = [*prompts, drawing] if drawing is not None else list(prompts)
-        self._show_boxes([one for one in drawn if one.box is not None], shape, placement)
-        self._show_points(drawn, shape, placement)
+        boxes = [one for one in drawn if one.box is not None]
+        points = [(point, one) for one in drawn for point in one.points]
+        if (wanted := (boxes, shape)) != self._drawn_boxes or self._was_changed(self.boxes, len(boxes)):
+            self._show_boxes(boxes, shape)
+            self._drawn_boxes = wanted
+        if (wanted_points := (points, shape)) != self._drawn_points or self._was_changed(self.points, len(points)):
+            self._show_points(points, shape)
+            self._drawn_points = wanted_points
+        for layer in (self.boxes, self.points):
+            if layer is not None:
+                placement.apply(layer)
 
-    def _show_boxes(self, drawn: list[DrawnPrompt], shape: tuple[int, int], placement: Placement) -> None:
+    @staticmethod
+    def _was_changed(layer: Shapes | Points | None, count: int) -> bool:
+        """Whether somebody added or deleted in the layer itself."""
+        return layer is not None and len(layer.data) != count
+
+    def _show_boxes(self, drawn: list[DrawnPrompt], shape: tuple[int, int]) -> None:
         layer = self.boxes
-        if layer is None:
+        if layer is None or (not drawn and not len(layer.data)):
             return
-        placement.apply(layer)
-        layer.data = []
         unit = max(shape) / 500
-        if drawn:
-            layer.add_rectangles(
-                [np.array(box_corners(one.box)) for one in drawn if one.box is not None],
-                edge_width=[unit * (2.0 if one.by_clinician else 1.0) for one in drawn],
-                edge_color=[one.color for one in drawn],
-                face_color="transparent",
-            )
-        layer.selected_data = set()
+        with _at_once(layer):
+            layer.data = []
+            if drawn:
+                layer.add_rectangles(
+                    [np.array(box_corners(one.box)) for one in drawn if one.box is not None],
+                    edge_width=[unit * (2.0 if one.by_clinician else 1.0) for one in drawn],
+                    edge_color=[one.color for one in drawn],
+                    face_color="transparent",
+                )
+            layer.selected_data = set()
 
-    def _show_points(self, drawn: list[DrawnPrompt], shape: tuple[int, int], placement: Placement) -> None:
+    def _show_points(self, rows: list[tuple[Point, DrawnPrompt]], shape: tuple[int, int]) -> None:
         layer = self.points
-        if layer is None:
+        if layer is None or (not rows and not len(layer.data)):
             return
-        placement.apply(layer)
-        rows = [(point, one) for one in drawn for point in one.points]
-        layer.data = np.array([(point.y, point.x) for point, _ in rows], dtype=float).reshape(-1, 2)
-        if rows:
-            layer.symbol = [_symbol(point, one.by_clinician) for point, one in rows]
-            layer.face_color = [one.color for _, one in rows]
-            layer.border_color = ["white" if one.by_clinician else one.color for _, one in rows]
-            layer.border_width = 0.15
-            layer.size = max(shape) / 45
-        layer.selected_data = set()
+        with _at_once(layer):
+            layer.selected_data = set()
+            layer.data = np.array([(point.y, point.x) for point, _ in rows], dtype=float).reshape(-1, 2)
+            if rows:
+                layer.symbol = [_symbol(point, one.by_clinician) for point, one in rows]
+                layer.face_color = [one.color for _, one in rows]
+                layer.border_color = ["white" if one.by_clinician else one.color for _, one in rows]
+                layer.border_width = 0.15
+                layer.size = max(shape) / 45
+
+
+@contextmanager
+def _at_once(layer: Shapes | Points) -> Iterator[None]:
+    """Tell the screen of several changes as one: napari computes everything anew for each."""
+    with layer.events.blocker_all():
+        yield
+    layer.refresh()
 
 
 def _symbol(point: Point, by_clinician: bool) -> str:

@@ -60,7 +60,10 @@ def allow(button: QWidget, reason: str, label: QLabel | None = None) -> None:
     if "tip" not in button.dynamicPropertyNames() and button.property("tip") is None:
         button.setProperty("tip", button.toolTip())
     button.setEnabled(not reason)
-    button.setToolTip(reason or str(button.property("tip") or ""))
-    if label is not None:
+    tip = reason or str(button.property("tip") or "")
+    if button.toolTip() != tip:  # setting it costs a millisecond even where it is the same
+        button.setToolTip(tip)
+    if label is not None and label.text() != reason:
         label.setText(reason)
+    if label is not None:
         label.setVisible(bool(reason))

@@ -17,12 +17,16 @@ from napari_adasam.domain.structures import Structure
 
 
 def measure(
-    labels: Labels, structure: Structure, spacing: Spacing | None, grey: NDArray[Any] | None = None
+    labels: Labels,
+    structure: Structure,
+    spacing: Spacing | None,
+    grey: NDArray[Any] | None = None,
+    erosion: float = 0.0,
 ) -> tuple[Measurement, ...]:
     """Every figure that there is of a structure; of an absent one its area, 0, and nothing else.
 
     A structure of several parts has a thickness between its parts, another has one of its own. Echo intensity needs
-    ``grey``, (height, width).
+    ``grey``, (height, width); so much along the border is left out of it (``erosion``, in mm, or px without a spacing).
     """
     size = area(labels, structure.value, spacing)
     if not size.value:
@@ -35,5 +39,5 @@ def measure(
         *thick(labels, structure.value, spacing),
         *feret(labels, structure.value, spacing),
         *position(labels, structure.value, spacing),
-        *(() if grey is None else echo_intensity(labels, structure.value, grey)),
+        *(() if grey is None else echo_intensity(labels, structure.value, grey, spacing, erosion)),
     )

@@ -3,7 +3,7 @@
 from napari_adasam.domain.export_formats import EVERYDAY, FORMATS
 from napari_adasam.files.exports.losses import losses
 from napari_adasam.files.exports.naming import output_names, read_key
-from napari_adasam.files.exports.options import ExportOptions, ExportReport, Progress
+from napari_adasam.files.exports.options import NO_EXTRAS, ExportOptions, ExportReport, Extras, Progress
 from napari_adasam.files.exports.png import mask_png
 from napari_adasam.files.exports.provenance import Provenance, software_versions
 from napari_adasam.files.exports.tiff import mask_tiff
@@ -12,8 +12,10 @@ from napari_adasam.files.exports.writer import export, export_steps
 __all__ = [
     "EVERYDAY",
     "FORMATS",
+    "NO_EXTRAS",
     "ExportOptions",
     "ExportReport",
+    "Extras",
     "Progress",
     "Provenance",
     "export",

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
+from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Frame
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.dicom import BURNED_IN
 from napari_adasam.files.exports.dicom_source import comes_from_dicom
 from napari_adasam.files.exports.nifti import is_slice
+from napari_adasam.files.exports.options import NO_EXTRAS, Extras
+from napari_adasam.files.exports.table import read_file_table, row_of
 
 LONGEST_LABEL = 64
 NO_PLACE_FOR_SCALE = ("png", "coco")
 
 
 def losses(
-    formats: Collection[str], frames: Sequence[Frame], structures: Sequence[Structure], deidentify: bool = False
+    formats: Collection[str],
+    frames: Sequence[Frame],
+    structures: Sequence[Structure],
+    deidentify: bool = False,
+    extras: Extras = NO_EXTRAS,
 ) -> tuple[str, ...]:
     """One sentence for each thing that a person should know before these frames are exported; none if all is kept.
 
@@ -30,11 +38,15 @@ def losses(
         Those that will be exported, with the paths of their files.
     deidentify
         Whether names are left out.
+    extras
+        What else is asked for.
     """
     found = [*_names_and_scale(formats, frames)]
     if "dicom-seg" in formats:
         found += _dicom(frames, structures, deidentify)
-    return (*found, *_privacy(formats, frames, deidentify))
+    if "csv" in formats and extras.table is not None:
+        found += _table(extras.table, frames, deidentify)
+    return (*found, *_privacy(formats, frames, deidentify, extras.blank_outside))
 
 
 def _names_and_scale(formats: Collection[str], frames: Sequence[Frame]) -> list[str]:
@@ -89,15 +101,31 @@ def _some_scaled_files_are_mixed(frames: Sequence[Frame]) -> bool:
     return any(len(one) > 1 for one in known.values())
 
 
-def _privacy(formats: Collection[str], frames: Sequence[Frame], deidentify: bool) -> list[str]:
+def _table(path: Path, frames: Sequence[Frame], deidentify: bool) -> list[str]:
+    try:
+        table = read_file_table(path)
+    except InputError as error:
+        return [str(error)]
+    without = sum(row_of(table, frame) is None for frame in frames)
+    found = [f"{path.name} has no row for {without} of {len(frames)} frames."] if without else []
+    return [*found, f"{path.name}: its columns go out as they are, names in them too."] if deidentify else found
+
+
+def _privacy(formats: Collection[str], frames: Sequence[Frame], deidentify: bool, blank: bool) -> list[str]:
     found = []
     if not deidentify and frames:
         found.append("Files and rows are called like your image files; if those are names of people, leave names out.")
     marked = sum(BURNED_IN in frame.note for frame in frames)
     if marked:
-        where = "and an overlay would show it" if "overlay" in formats else "though masks and figures do not show it"
+        shown = "and an overlay shows what of it lies in the scan" if blank else "and an overlay would show it"
+        where = shown if "overlay" in formats else "though masks and figures do not show it"
         found.append(f"{marked} picture{'s' if marked != 1 else ''} may have the patient's name written in, {where}.")
-    elif deidentify and "overlay" in formats:
+    if blank and "overlay" in formats:
+        found.append(
+            "Overlay: what lies outside the scan sector is black; look at each, since a sector can be wrong, or be the "
+            "whole picture, and text within it stays."
+        )
+    elif not marked and deidentify and "overlay" in formats:
         found.append("Overlay: text that is written in a picture is still there; look at each before you pass it on.")
     if deidentify:
         found.append("This is an aid, not a certified de-identification; check the files before you pass them on.")

@@ -13,10 +13,36 @@ from napari_adasam.domain.export_formats import EVERYDAY
 from napari_adasam.domain.records import Annotation, Frame, Mask
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.exports.provenance import Provenance
+from napari_adasam.files.exports.table import check_erosion
 
 OnProgress = Callable[[int, int, str], None]
 ReadPixels = Callable[[Frame], NDArray[Any]]
 FindScan = Callable[[Frame], Mask | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What a person can ask of an export besides formats and frames.
+
+    Parameters
+    ----------
+    blank_outside
+        Whether overlays are black outside the scan sector, where the scanner writes.
+    erosion_mm
+        So much along the border of a structure does not enter its echo intensity. Without a scale nothing is left out.
+    table
+        The user's CSV with a row a file (:func:`~napari_adasam.files.exports.table.read_file_table`).
+    """
+
+    blank_outside: bool = False
+    erosion_mm: float = 0.0
+    table: Path | None = None
+
+    def __post_init__(self) -> None:
+        check_erosion(self.erosion_mm)
+
+
+NO_EXTRAS = Extras()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +72,7 @@ class ExportOptions:
     key: bytes = field(default=b"", repr=False)
     pixels: ReadPixels | None = None
     scan: FindScan | None = None
+    extras: Extras = NO_EXTRAS
     progress: OnProgress | None = None
     provenance: Provenance = field(default_factory=Provenance)
 

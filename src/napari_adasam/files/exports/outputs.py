@@ -9,17 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from napari_adasam.files.exports.coco import FILE as COCO_FILE
 from napari_adasam.files.exports.coco import CocoFile
 from napari_adasam.files.exports.dicom_source import comes_from_dicom
 from napari_adasam.files.exports.naming import unique_names
 from napari_adasam.files.exports.nifti import NiftiFiles
-from napari_adasam.files.exports.options import Item, ReadPixels
+from napari_adasam.files.exports.options import Item
 from napari_adasam.files.exports.overlay import overlay_png
 from napari_adasam.files.exports.plan import Plan
 from napari_adasam.files.exports.png import mask_png
 from napari_adasam.files.exports.rows import FILE as TABLE_FILE
 from napari_adasam.files.exports.rows import TableFile
+from napari_adasam.files.exports.table import scaled_part
 from napari_adasam.files.exports.tiff import mask_tiff
 from napari_adasam.files.staging import Staging
 
@@ -53,11 +56,10 @@ class FileEach:
 
 def open_output(name: str, plan: Plan, staging: Staging, files: ExitStack) -> Output:
     """The writer of one format; what it opens is closed with ``files``."""
-    pixels = plan.pixels
     if name == "coco":
         return CocoFile(files.enter_context(staging.open(COCO_FILE)), plan.structures)
     if name == "csv":
-        return TableFile(files.enter_context(staging.open(TABLE_FILE)), plan.names, pixels, plan.scan)
+        return TableFile(files.enter_context(staging.open(TABLE_FILE)), plan)
     if name == "nifti":
         return NiftiFiles(staging, plan)
     if name == "dicom-seg":
@@ -65,14 +67,19 @@ def open_output(name: str, plan: Plan, staging: Staging, files: ExitStack) -> Ou
     each: dict[str, tuple[str, str, Callable[[Item], bytes]]] = {
         "png": ("masks", ".png", lambda item: mask_png(item.annotation.labels, item.structures, item.frame.spacing)),
         "tiff": ("masks", ".tif", lambda item: mask_tiff(item.annotation.labels, item.frame.spacing, item.structures)),
-        "overlay": ("overlays", ".png", lambda item: _overlay(item, pixels)),
+        "overlay": ("overlays", ".png", lambda item: _overlay(item, plan)),
     }
     return FileEach(staging, *each[name])
 
 
-def _overlay(item: Item, pixels: ReadPixels | None) -> bytes:
-    assert pixels is not None  # make_plan refuses
-    return overlay_png(pixels(item.frame), item.annotation.labels, item.structures, item.frame.spacing)
+def _overlay(item: Item, plan: Plan) -> bytes:
+    assert plan.pixels is not None  # make_plan refuses
+    pixels = plan.pixels(item.frame)
+    scan = plan.scan(item.frame) if plan.scan is not None and plan.extras.blank_outside else None
+    if scan is not None:
+        pixels = np.where(scan if pixels.ndim == 2 else scan[..., None], pixels, np.zeros((), pixels.dtype))
+    frame = item.frame
+    return overlay_png(pixels, item.annotation.labels, item.structures, frame.spacing, scaled_part(frame))
 
 
 def _dicom_seg(plan: Plan, staging: Staging) -> Output:

@@ -5,7 +5,7 @@ Nothing is written over the picture itself but outlines and tint: the strip with
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from math import floor, log10
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from napari_adasam.domain.measures import area, in_words, scale_within
 from napari_adasam.domain.records import Labels, Mask, Spacing
 from napari_adasam.domain.structures import PALETTE, Structure
 from napari_adasam.files.exports.png import rgb
@@ -27,6 +28,7 @@ COMPRESSION = 2
 BAR_SHARE = 0.3
 """The scale bar is at most this share of the picture's width."""
 NO_SCALE = "no scale: pixels only"
+Part = tuple[int, int, int, int]
 INK, PAPER = (255, 255, 255), (0, 0, 0)
 
 
@@ -51,8 +53,26 @@ def scale_bar(width: int, x_mm: float) -> ScaleBar:
     return ScaleBar(length, round(length / x_mm))
 
 
+def legend(
+    labels: Labels, structures: Sequence[Structure], spacing: Spacing | None, part: Part | None = None
+) -> dict[int, str]:
+    """Value to name and area of each structure that is there; areas of 1 cm² and more in cm², without a scale in px².
+
+    ``part``: what the spacing holds for, as in :func:`~napari_adasam.domain.measures.scale_within`.
+    """
+    found = {}
+    for value in (int(one) for one in np.unique(labels) if one):
+        size = area(labels, value, scale_within(labels, value, spacing, part))
+        found[value] = f"{_name(value, structures)} · {in_words(size)}"
+    return found
+
+
 def overlay_png(
-    pixels: NDArray[Any], labels: Labels, structures: Sequence[Structure] = (), spacing: Spacing | None = None
+    pixels: NDArray[Any],
+    labels: Labels,
+    structures: Sequence[Structure] = (),
+    spacing: Spacing | None = None,
+    part: Part | None = None,
 ) -> bytes:
     """The PNG file of a frame with its masks.
 
@@ -64,6 +84,8 @@ def overlay_png(
         (height, width) uint8.
     spacing
         ``None``: the strip says that there is no scale.
+    part
+        See :func:`legend`.
 
     Raises
     ------
@@ -73,7 +95,7 @@ def overlay_png(
     if pixels.shape[:2] != labels.shape:
         raise ValueError(f"expected a picture of {labels.shape}, got {pixels.shape[:2]}")
     picture = _painted(_eight_bits(pixels), labels, structures)
-    strip = _strip(labels, structures, spacing)
+    strip = _strip(labels.shape[1], legend(labels, structures, spacing, part), structures, spacing)
     whole = Image.new("RGB", (picture.shape[1], picture.shape[0] + strip.height), PAPER)
     whole.paste(Image.fromarray(picture), (0, 0))
     whole.paste(strip, (0, picture.shape[0]))
@@ -93,12 +115,15 @@ def _eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
 
 def _painted(picture: NDArray[np.uint8], labels: Labels, structures: Sequence[Structure]) -> NDArray[np.uint8]:
     thickness = max(1, round(min(labels.shape) / 240))
+    levels = np.arange(256, dtype=np.float32)
     for value in (int(one) for one in np.unique(labels) if one):
         mask = labels == value
-        colour = np.asarray(rgb(_colour(value, structures)), np.float32)
-        inside = picture[mask].astype(np.float32)
-        picture[mask] = np.rint(inside + TINT * (colour - inside)).astype(np.uint8)
-        picture[mask & ~_core(mask, thickness)] = colour.astype(np.uint8)
+        outline = mask & ~_core(mask, thickness)
+        for channel, colour in enumerate(rgb(_colour(value, structures))):
+            tinted = np.rint(levels + np.float32(TINT) * (np.float32(colour) - levels)).astype(np.uint8)
+            plane = picture[..., channel]
+            plane[mask] = tinted[plane[mask]]
+            plane[outline] = colour
     return picture
 
 
@@ -111,14 +136,14 @@ def _core(mask: Mask, thickness: int) -> Mask:
     return mask
 
 
-def _strip(labels: Labels, structures: Sequence[Structure], spacing: Spacing | None) -> Image.Image:
+def _strip(
+    width: int, names: Mapping[int, str], structures: Sequence[Structure], spacing: Spacing | None
+) -> Image.Image:
     """Scale bar on the first line, then the names of what is in the frame, as many on a line as fit."""
-    width = labels.shape[1]
     size = max(10, min(24, width // 40))
     font = ImageFont.load_default(size)
     line, gap = size + 6, size // 2
-    present = [int(one) for one in np.unique(labels) if one]
-    names = {value: _name(value, structures) for value in present}
+    names = {value: name.replace("²", "2") for value, name in names.items()}  # the font has no ²
     places, x, y = [], gap, line
     for value, name in names.items():
         long = size + gap + int(font.getlength(name)) + 2 * gap

@@ -16,7 +16,8 @@ from napari_adasam.domain.records import Annotation, Frame
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.exports.dicom_source import comes_from_dicom
 from napari_adasam.files.exports.naming import output_names, without_names
-from napari_adasam.files.exports.options import ExportOptions, FindScan, ReadPixels
+from napari_adasam.files.exports.options import ExportOptions, Extras, FindScan, ReadPixels
+from napari_adasam.files.exports.table import given_columns, read_file_table, row_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +32,9 @@ class Plan:
         The same as they go out: without paths if names are left out.
     names
         Frame id to its name in the export.
-    key, pixels, scan
+    given
+        Frame id to further columns of the table; every frame has all of them, or there are none.
+    key, pixels, scan, extras
         See :class:`ExportOptions`; ``pixels`` takes frames as they go out.
     """
 
@@ -41,7 +44,9 @@ class Plan:
     structures: tuple[Structure, ...]
     key: bytes = field(repr=False)
     pixels: ReadPixels | None = field(repr=False)
-    scan: FindScan | None = field(default=None, repr=False)
+    scan: FindScan | None = field(repr=False)
+    extras: Extras
+    given: Mapping[str, Mapping[str, str]]
 
     def file_stem(self, source: Frame) -> str:
         """What the file of a frame is called in the export: without the frame's own number."""
@@ -70,7 +75,25 @@ def make_plan(
         raise InputError("Overlays need the pictures, which cannot be read here; choose another format.")
     shown = [without_names(frame, options.key) for frame in sources] if options.key else sources
     pixels = _reader(sources, options.pixels)
-    return Plan(tuple(sources), tuple(shown), output_names(shown), tuple(structures), options.key, pixels, options.scan)
+    return Plan(
+        sources=tuple(sources),
+        frames=tuple(shown),
+        names=output_names(shown),
+        structures=tuple(structures),
+        key=options.key,
+        pixels=pixels,
+        scan=options.scan,
+        extras=options.extras,
+        given=_given(sources, options.extras.table),
+    )
+
+
+def _given(sources: Sequence[Frame], path: Path | None) -> dict[str, dict[str, str]]:
+    """Of the user's table the columns of each frame, empty where it has no row."""
+    table = {} if path is None else read_file_table(path)
+    columns = given_columns(table)
+    rows = {frame.id: row_of(table, frame) or {} for frame in sources}
+    return {key: {name: row.get(name, "") for name in columns} for key, row in rows.items()} if columns else {}
 
 
 def _check_dicom(frames: Sequence[Frame]) -> None:

@@ -28,6 +28,8 @@ KEYS = ("file", "id")
 NOT_COMPARABLE = "not comparable across devices or gains"
 GREY = "grey level"
 OUTSIDE_SCAN = "outside the scan sector left out"
+MOST_EROSION_MM = 100.0
+NOT_ERODED = "border not left out: no scale"
 BEYOND_SCALE = "reaches out of the part of the picture that the scale holds for"
 
 Row = dict[str, str]
@@ -55,6 +57,8 @@ class Measured:
         How the masks came to be; ``None`` where nobody knows.
     given
         Further columns, such as left or right, visit, repeat.
+    erosion_mm
+        Left out of echo intensity along the border of each structure, where there is a scale.
     """
 
     name: str
@@ -65,6 +69,32 @@ class Measured:
     bits: int | None = None
     annotation: Annotation | None = None
     given: Mapping[str, str] = field(default_factory=dict)
+    erosion_mm: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Further:
+    """What the table of a session holds besides its own columns.
+
+    Parameters
+    ----------
+    given
+        The user's file table (:func:`read_file_table`), by the stem of the frame, or of its file for all frames of it.
+    erosion_mm
+        Of :class:`Measured`.
+    """
+
+    given: FileTable = field(default_factory=dict)
+    erosion_mm: float = 0.0
+
+
+NOTHING_FURTHER = Further()
+
+
+def check_erosion(mm: float) -> None:
+    """Raise InputError where that is no length to leave out along a border."""
+    if not 0 <= mm <= MOST_EROSION_MM:
+        raise InputError(f"Along the border 0 to {MOST_EROSION_MM:g} mm can be left out, not {mm:g}. Nothing was done.")
 
 
 def measurements_csv(
@@ -73,7 +103,7 @@ def measurements_csv(
     structures: Sequence[Structure],
     names: Mapping[str, str],
     grey: Callable[[Frame], NDArray[Any] | None],
-    given: FileTable | None = None,
+    further: Further = NOTHING_FURTHER,
 ) -> bytes:
     """The table of a session in UTF-8, rows in the order of ``frames``; ``names`` are those of frames in the export.
 
@@ -85,19 +115,21 @@ def measurements_csv(
     grey
         The frame's grey pixels (height, width), as they are in the file, masked (:mod:`numpy.ma`) where they are not
         of the scan; ``None`` where there are none: then there is no echo intensity.
-    given
-        The user's file table (:func:`read_file_table`), by the stem of the frame, or of its file for all frames of it.
     """
     rows: list[Row] = []
-    table = given or {}
     for frame in frames:
         if frame.id in annotations:
             annotation, path = annotations[frame.id], Path(frame.path)
-            own = table.get(frame.stem, table.get(path.stem, {}))
-            facts = (annotation.labels, frame.spacing, scaled_part(frame), frame.bits, annotation, own)
-            one = Measured(names[frame.id], path.name, *facts)
+            facts = (annotation.labels, frame.spacing, scaled_part(frame), frame.bits, annotation)
+            own = row_of(further.given, frame)
+            one = Measured(names[frame.id], path.name, *facts, own or {}, further.erosion_mm)
             rows += measured_rows(one, structures, grey(frame))
-    return table_csv(rows, given_columns(table))
+    return table_csv(rows, given_columns(further.given))
+
+
+def row_of(table: FileTable, frame: Frame) -> Mapping[str, str] | None:
+    """The row of a file table about this frame, or about its file; ``None`` if there is none."""
+    return table.get(frame.stem, table.get(Path(frame.path).stem))
 
 
 def measured_rows(one: Measured, structures: Sequence[Structure], grey: NDArray[Any] | None) -> list[Row]:
@@ -111,8 +143,10 @@ def measured_rows(one: Measured, structures: Sequence[Structure], grey: NDArray[
         spacing = scale_within(one.labels, structure.value, one.spacing, one.part)
         beyond = () if spacing is one.spacing else (BEYOND_SCALE,)
         outside = _outside(one.labels, structure.value, grey)
-        for figure in measure(one.labels, structure, spacing, grey):
-            notes = (NOT_COMPARABLE, *outside, *beyond) if figure.unit == GREY else beyond
+        eroded = _eroded(one.erosion_mm, spacing)
+        erosion = one.erosion_mm if spacing is not None else 0.0
+        for figure in measure(one.labels, structure, spacing, grey, erosion):
+            notes = (NOT_COMPARABLE, *outside, *eroded, *beyond) if figure.unit == GREY else beyond
             rows.append(common | _figure(figure, bits, notes) | dict(one.given))
     return rows
 
@@ -192,6 +226,13 @@ def _figure(figure: Measurement, bits: str, notes: Sequence[str]) -> Row:
         "note": "; ".join(notes),
     }
     return row
+
+
+def _eroded(erosion_mm: float, spacing: Spacing | None) -> tuple[str, ...]:
+    """Says what was left out along the border, where that was asked for."""
+    if not erosion_mm:
+        return ()
+    return (f"{erosion_mm:g} mm along the border left out",) if spacing is not None else (NOT_ERODED,)
 
 
 def _outside(labels: Labels, structure: int, grey: NDArray[Any] | None) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ The label image is computed from the anatomy's curves at each pixel's position, 
 2 aponeurosis. The same seed gives the same image.
 """
 
-from napari_adasam.files.phantom.images import PhantomImage, PhantomSettings, clip, draw
+from napari_adasam.files.phantom.images import Motion, PhantomImage, PhantomSettings, clip, draw
 from napari_adasam.files.phantom.samples import write_image, write_samples
 
-__all__ = ["PhantomImage", "PhantomSettings", "clip", "draw", "write_image", "write_samples"]
+__all__ = ["Motion", "PhantomImage", "PhantomSettings", "clip", "draw", "write_image", "write_samples"]

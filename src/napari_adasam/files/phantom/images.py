@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,9 +14,11 @@ from napari_adasam.files.phantom.anatomy import Anatomy, draw_anatomy
 from napari_adasam.files.phantom.scanner import Scanner, draw_scanner
 from napari_adasam.files.phantom.screen import draw_interface, scan_convert
 from napari_adasam.files.phantom.speckle import Noise, compress, draw_noise, envelope
-from napari_adasam.files.phantom.tissue import echo_of
+from napari_adasam.files.phantom.tissue import Slide, echo_of
 
 SMALLEST_SIDE = 64
+CUT = 7_919
+"""What is added to the seed where a clip goes over to another person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,28 @@ class PhantomSettings:
     def __post_init__(self) -> None:
         if min(self.height, self.width) < SMALLEST_SIDE:
             raise ValueError(f"expected sides of {SMALLEST_SIDE} px or more, got {self.height} × {self.width}")
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """What happens in a clip.
+
+    Parameters
+    ----------
+    contraction
+        Strength of the contraction, see :meth:`Anatomy.contracted`; one takes 60 frames.
+    slide_mm
+        How far the probe slides to either side; there and back takes 110 frames.
+    gain_db
+        How far the gain goes up and down; once takes 85 frames.
+    cut
+        From this frame on the clip shows another person; ``None`` for none.
+    """
+
+    contraction: float = 1.0
+    slide_mm: float = 0.0
+    gain_db: float = 0.0
+    cut: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,15 +120,31 @@ def draw(seed: int, settings: PhantomSettings | None = None, repeat: int = 0) ->
     return _render(scene, scene.anatomy, noise)
 
 
-def clip(seed: int, frames: int, settings: PhantomSettings | None = None) -> Iterator[PhantomImage]:
-    """Frames of a contracting muscle: its geometry and its speckle change slowly. One contraction takes 60 frames."""
+def clip(
+    seed: int, frames: int | Sequence[int], settings: PhantomSettings | None = None, motion: Motion = Motion()
+) -> Iterator[PhantomImage]:
+    """Frames of a contracting muscle: its geometry and its speckle change slowly.
+
+    ``frames``: how many, from the first on, or the numbers of those that are wanted, in rising order.
+    """
+    (scene, noise), cut = _begin(seed, settings), motion.cut
+    for index in range(frames) if isinstance(frames, int) else frames:
+        if cut is not None and index >= cut:
+            (scene, noise), cut = _begin(seed + CUT, settings), None
+        anatomy = scene.anatomy.contracted(2 * np.pi * index / 60, motion.contraction)
+        slide = Slide(motion.slide_mm * float(np.sin(2 * np.pi * index / 110)), motion.slide_mm)
+        beams = round(slide.by / scene.scanner.pixel_mm)
+        turn = 0.1 * index
+        speckle = np.asarray(np.cos(turn) * noise[0] + np.sin(turn) * noise[1], np.complex64)
+        gain = motion.gain_db * float(np.sin(2 * np.pi * index / 85))
+        yield _render(scene, anatomy, np.roll(speckle, -beams, axis=1), slide, gain)
+
+
+def _begin(seed: int, settings: PhantomSettings | None) -> tuple[_Scene, tuple[Noise, Noise]]:
+    """A scene, and the two fields that its speckle turns between."""
     scene = _draw_scene(seed, settings or PhantomSettings())
     rng = np.random.default_rng([seed, 1, 0])
-    first, second = draw_noise(rng, scene.scanner.samples), draw_noise(rng, scene.scanner.samples)
-    for index in range(frames):
-        turn = 0.1 * index
-        noise = np.asarray(np.cos(turn) * first + np.sin(turn) * second, np.complex64)
-        yield _render(scene, scene.anatomy.contracted(2 * np.pi * index / 60), noise)
+    return scene, (draw_noise(rng, scene.scanner.samples), draw_noise(rng, scene.scanner.samples))
 
 
 def _draw_scene(seed: int, settings: PhantomSettings) -> _Scene:
@@ -119,14 +159,18 @@ def _draw_scene(seed: int, settings: PhantomSettings) -> _Scene:
     return _Scene(scanner, anatomy, around, int(rng.integers(2**31)))
 
 
-def _render(scene: _Scene, anatomy: Anatomy, noise: Noise) -> PhantomImage:
+def _render(
+    scene: _Scene, anatomy: Anatomy, noise: Noise, slide: Slide | None = None, gain_db: float = 0.0
+) -> PhantomImage:
     scanner, window = scene.scanner, scene.scanner.window
-    echo = echo_of(anatomy, *scanner.beam_positions(), np.random.default_rng(scene.texture_seed))
+    echo = echo_of(anatomy, *scanner.beam_positions(), np.random.default_rng(scene.texture_seed), slide)
     sigma = (scanner.axial_mm / scanner.pixel_mm, scanner.lateral)
     signal = envelope(echo.diffuse, echo.coherent, noise, sigma)
-    beams = compress(signal, gain_by_depth(scanner)[:, None], scanner.dynamic_range_db)
+    beams = compress(signal, gain_by_depth(scanner)[:, None] + np.float32(gain_db), scanner.dynamic_range_db)
     scan, shown = scan_convert(beams, scanner)
-    labels = np.where(shown, anatomy.labels(*scanner.pixel_positions()), 0).astype(np.uint8)
+    x, depth = scanner.pixel_positions()
+    x = x if slide is None else (x + np.float32(slide.by)).astype(np.float32)
+    labels = np.where(shown, anatomy.labels(x, depth), 0).astype(np.uint8)
     place = (slice(window.top, window.top + window.height), slice(window.left, window.left + window.width))
     pixels = scene.interface.copy()
     pixels[place] = scan

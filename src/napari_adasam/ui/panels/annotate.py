@@ -23,7 +23,8 @@ LARGEST_BRUSH = 100
 # A button's command to the annotator's, where that one may say why not.
 ASKED = {"accept": "accept", "back": "back", "next": "next", "skip": "skip", "reopen": "reopen", "undo": "undo",
          "redo": "redo", "suggest": "suggest", "clear_structure": "clear_structure", "point": "click",
-         "not_point": "click", "box": "box", "brush": "stroke", "eraser": "stroke"}  # fmt: skip
+         "not_point": "click", "box": "box", "brush": "stroke", "eraser": "stroke",
+         "propagate": "propagate"}  # fmt: skip
 
 
 class AnnotatePanel(QWidget):
@@ -73,6 +74,8 @@ class AnnotatePanel(QWidget):
         allow(self.buttons["accept"], self._annotator.why_not("accept") if shown else reason, self.reason)
         self.buttons["maps"].setChecked(self._commander.maps_shown)
         self.buttons["masks"].setChecked(self._commander.masks_shown)
+        current = self._annotator.session.current
+        self.buttons["propagate"].setVisible(current is not None and len(self._annotator.clip(current)) > 1)
         closed = shown and not self._annotator.why_not("reopen")
         self.buttons["skip"].setVisible(not closed)
         self.buttons["reopen"].setVisible(closed)
@@ -113,6 +116,7 @@ class AnnotatePanel(QWidget):
         layout.setContentsMargins(4, 0, 4, 4)
         layout.setSpacing(4)
         layout.addWidget(self.frame_card)
+        layout.addWidget(self.buttons["propagate"])
         layout.addWidget(self.review)
         layout.addWidget(self.structures)
         layout.addLayout(grid)

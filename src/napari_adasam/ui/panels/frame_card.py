@@ -59,6 +59,8 @@ class FrameCard(QWidget):
         self.scale = QLabel()
         self.why = QLabel()
         self.why.setWordWrap(True)
+        self.source = QLabel()
+        self.source.setWordWrap(True)
         self.order = QComboBox()
         self.order.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.order.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -79,6 +81,7 @@ class FrameCard(QWidget):
         layout.addWidget(self.why, 3, 0, 1, 3)
         layout.addWidget(QLabel("Next image:"), 4, 0)
         layout.addWidget(self.order, 4, 1, 1, 2)
+        layout.addWidget(self.source, 5, 0, 1, 3)
         layout.setColumnStretch(1, 1)
 
     def fill(self) -> None:
@@ -112,6 +115,7 @@ class FrameCard(QWidget):
         source = f"Scale from: {frame.spacing.source}" if frame.spacing else "The scale of this image is not known."
         self.scale.setToolTip(" ".join((source, frame.note)).strip())
         self.why.setText(f"Why this one: {self._annotator.why(current)}")
+        self._show_source(current)
 
     def update_line(self, frame_id: str) -> None:
         """Renew one line of the list."""
@@ -127,6 +131,16 @@ class FrameCard(QWidget):
         place = f"No. {queue.index(current) + 1} of {len(queue)} to do" if current in queue else f"{len(queue)} to do"
         self.place.setText(f"{place} · {done} of {len(frames)} done")
         self.place.setToolTip(f"{done} of {len(frames)} images accepted")
+
+    def _show_source(self, current: str) -> None:
+        """Which frame the outlines came from, and how sure they are; as long as they are not accepted."""
+        session = self._annotator.session
+        how = session.propagated(current)
+        shown = how is not None and session.status(current) not in DONE
+        self.source.setVisible(shown)
+        if how is not None and shown:
+            changed = ", changed by you" if session.touched(current) else f", {how.confidence:.0%} sure"
+            self.source.setText(f"Propagated from {session.frame(how.source).stem}{changed}")
 
     def _line(self, frame: Frame) -> str:
         status = self._annotator.session.status(frame.id)

@@ -10,6 +10,7 @@ from math import isfinite
 from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QProgressBar, QPushButton, QSpinBox, QWidget
 
+from napari_adasam.domain.effort import Estimate
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.annotator import Annotator
@@ -42,6 +43,11 @@ def dice_words(report: RoundReport, structures: Sequence[Structure]) -> str:
     return f"Agreement (Dice) on {images} not learned from:<table>{''.join(rows)}</table>"
 
 
+def estimate_words(expected: Estimate) -> str:
+    """What a round will take, in words."""
+    return f"A round takes about {duration_words(expected.seconds)} and {expected.bytes / 1e9:.1f} GB of memory."
+
+
 class LearnPanel(QWidget):
     """Start and stop a round, see how it goes, read the verdict, go back."""
 
@@ -54,20 +60,22 @@ class LearnPanel(QWidget):
         self._step = -1
         self.start = QPushButton("Learn now")
         self.start.setToolTip("Learn from the accepted images; you can go on working meanwhile")
+        self.pause = QPushButton("Pause")
+        self.pause.setToolTip("Hold the round where it is, for instance to have the whole computer to yourself")
         self.cancel = QPushButton("Stop learning")
         self.earlier = QPushButton("Go back to the earlier model")
         for button, command in (
             (self.start, annotator.start_round),
+            (self.pause, self._pause_or_go_on),
             (self.cancel, annotator.cancel),
             (self.earlier, annotator.go_back_to_earlier_model),
         ):
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             button.clicked.connect(partial(self._run, command))
-        self.every = QSpinBox()
-        self.every.setRange(0, MOST_EVERY)
-        self.every.setSpecialValueText("never")
-        self.every.setToolTip("After so many accepted images a round of learning starts by itself")
-        self.every.valueChanged.connect(self._set_every)
+        self.estimate = QLabel()
+        self.estimate.setObjectName("hint")
+        self.estimate.setWordWrap(True)
+        self.every = self._make_every()
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(6)
@@ -94,6 +102,11 @@ class LearnPanel(QWidget):
         for widget in (self.bar, self.progress):
             widget.setVisible(training)
         self.cancel.setVisible(training)
+        self._show_estimate()
+        self.pause.setVisible(training)
+        self.pause.setText("Go on" if self._annotator.round_paused else "Pause")
+        if self._annotator.round_paused:
+            self.progress.setText(self._annotator.activity.text)
         self.loss_plot.setVisible(bool(self._losses))
         self.model.refresh()
         self.method.refresh()
@@ -142,21 +155,43 @@ class LearnPanel(QWidget):
         layout.setContentsMargins(4, 0, 4, 4)
         layout.setSpacing(4)
         layout.addWidget(self.start, 0, 0)
-        layout.addWidget(self.cancel, 0, 1)
-        layout.addWidget(self.reason, 1, 0, 1, 2)
-        layout.addWidget(QLabel("By itself after so many accepted:"), 2, 0)
-        layout.addWidget(self.every, 2, 1)
-        layout.addWidget(QLabel("What it adapts:"), 3, 0)
-        layout.addWidget(self.method, 3, 1)
+        layout.addWidget(self.pause, 0, 1)
+        layout.addWidget(self.cancel, 0, 2)
+        layout.addWidget(self.reason, 1, 0, 1, 3)
+        layout.addWidget(self.estimate, 2, 0, 1, 3)
+        layout.addWidget(QLabel("By itself after so many accepted:"), 3, 0)
+        layout.addWidget(self.every, 3, 1, 1, 2)
+        layout.addWidget(QLabel("What it adapts:"), 4, 0)
+        layout.addWidget(self.method, 4, 1, 1, 2)
         running = (self.progress, self.bar, self.loss_plot)
         finished = (self.verdict, self.table, self.dice_plot, self.earlier, self.model)
-        for row, widget in enumerate((*running, *finished), start=4):
-            layout.addWidget(widget, row, 0, 1, 2)
+        for row, widget in enumerate((*running, *finished), start=5):
+            layout.addWidget(widget, row, 0, 1, 3)
 
     def _run(self, command: object, *_: object) -> None:
         if callable(command):
             self._commander.attempt(command)
         self.refresh()
+
+    def _make_every(self) -> QSpinBox:
+        every = QSpinBox()
+        every.setRange(0, MOST_EVERY)
+        every.setSpecialValueText("never")
+        every.setToolTip("After so many accepted images a round of learning starts by itself")
+        every.valueChanged.connect(self._set_every)
+        return every
+
+    def _show_estimate(self) -> None:
+        expected = self._annotator.estimate()
+        self.estimate.setVisible(expected is not None)
+        if expected is not None and self.estimate.text() != (words := estimate_words(expected)):
+            self.estimate.setText(words)
+
+    def _pause_or_go_on(self) -> None:
+        if self._annotator.round_paused:
+            self._annotator.resume_round()
+        else:
+            self._annotator.pause_round()
 
     def _set_every(self, every: int) -> None:
         settings = self._annotator.settings

@@ -175,8 +175,12 @@ class ScalePanel(QWidget):
         self._marking.show_sector(self.show_sector.isChecked())
 
     def _ask(self, question: str) -> bool:
-        yes = QMessageBox.StandardButton.Yes
-        return bool(QMessageBox.question(self, "Replace the scale?", question) == yes)
+        box = QMessageBox(QMessageBox.Icon.Question, "Replace the scale?", question, parent=self)
+        box.setInformativeText("Only this image is changed, and “As in the file” brings its own scale back.")
+        replace = box.addButton("Replace it", QMessageBox.ButtonRole.AcceptRole)
+        box.setDefaultButton(box.addButton("Keep the file's scale", QMessageBox.ButtonRole.RejectRole))
+        box.exec()
+        return box.clickedButton() is replace
 
 
 def _button(text: str, tip: str, clicked: Callable[[], None]) -> QPushButton:

@@ -88,6 +88,8 @@ class StructureRows(QWidget):
         suggestion = session.suggestions(current).get(value)
         if said is not None:
             return said, "there (you)" if said else "not there (you)"
+        if session.propagated(current) is not None:  # the classifier was not asked
+            return bool((session.labels(current) == value).any()), "propagated"
         if suggestion is None:
             return False, "not looked yet"
         present = suggestion.presence >= self._annotator.settings.prompts.presence

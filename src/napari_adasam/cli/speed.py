@@ -1,0 +1,90 @@
+"""The command that measures speed and smoothness in a real window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_adasam.cli.program import BUNDLED, ModelName, app, progress, show
+from napari_adasam.ui.screen import need_window
+
+if TYPE_CHECKING:
+    from napari_adasam.evaluation.speed import SpeedPlan
+
+
+@app.command()
+def benchmark(
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the figures here too.")
+    ] = None,
+    peers: Annotated[
+        bool, typer.Option("--peers", help="Other SAM plugins of napari on the same images too, each in its own venv.")
+    ] = False,
+    lanes: Annotated[
+        bool, typer.Option("--lanes", help="Training inline, on a thread and in a process too, side by side.")
+    ] = False,
+    own: Annotated[bool, typer.Option("--own/--no-own", help="Whether this program's own rows are measured.")] = True,
+    images: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A folder of images; drawn ones, if not given.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A MobileSAM checkpoint for the plugins that take one.")
+    ] = None,
+    peers_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where the plugins' venvs lie or are made; else in the cache.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="In a minute: to see that it runs, not for figures.")] = False,
+    model: ModelName = BUNDLED,
+) -> None:
+    """Speed and smoothness of the program in a real window, on this computer."""
+    need_window()
+    plan = _plan(images, model, quick)
+    result = _own(plan) if own else _nothing()
+    if lanes:
+        result["rows"] += _lanes(plan)
+    if peers:
+        result["rows"] += _peers(plan, weights, peers_dir)
+    if json_file:
+        from napari_adasam.evaluation.run import write_json
+
+        write_json(json_file, result)
+    show(result)
+
+
+def _plan(images: Path | None, model: str, quick: bool) -> SpeedPlan:
+    from napari_adasam.services.torch_start import keep_triton_out
+
+    keep_triton_out()
+    from napari_adasam.evaluation.speed import SpeedPlan
+
+    plan = SpeedPlan(images=images, model=model)
+    return plan.quick() if quick else plan
+
+
+def _nothing() -> dict[str, Any]:
+    from napari_adasam.evaluation.speed import setting
+
+    return {**setting(), "rows": []}
+
+
+def _own(plan: SpeedPlan) -> dict[str, Any]:
+    from napari_adasam.ui.benchmark import run_benchmark
+
+    with progress("parts") as advance:
+        return run_benchmark(plan, advance)
+
+
+def _lanes(plan: SpeedPlan) -> list[dict[str, Any]]:
+    from napari_adasam.ui.lanes import measure_lanes
+
+    with progress("parts") as advance:
+        return measure_lanes(plan, advance)
+
+
+def _peers(plan: SpeedPlan, weights: Path | None, home: Path | None) -> list[dict[str, Any]]:
+    from napari_adasam.evaluation.peers import measure_peers
+
+    with progress("programs") as advance:
+        return measure_peers(plan, weights, home, advance)

@@ -1,0 +1,262 @@
+"""Key frames' masks to the other frames of a clip or volume: in the background, frame by frame, clicks first.
+
+A job of the lane, one frame a step. What has come is in the session and on the disk; it may be stopped at any frame.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+import numpy as np
+from psygnal import Signal
+
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.packing import LabelImage
+from napari_adasam.domain.propagation import STOP_BELOW, Propagated, Run, outline_of, runs
+from napari_adasam.domain.protection import lay_suggestions
+from napari_adasam.domain.records import FrameStatus, Suggestion
+from napari_adasam.domain.steps import CLOSED
+from napari_adasam.domain.structures import Structure
+from napari_adasam.services.activity import Activity
+from napari_adasam.services.jobs import Job, JobKind, Outcome
+from napari_adasam.services.ports import Picture
+from napari_adasam.services.workbench import Workbench
+
+UNDER_WAY = "Outlines are being taken through a clip; wait for it, or stop it."
+NO_CLIP = "This image is one alone; only outlines in a clip or a volume are taken further."
+NO_KEY = "Accept an image of this clip first; its outlines are taken to the others."
+NOTHING_LEFT = "The other images of this clip have their outlines already, or were closed by you."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Course:
+    """Masks on their way outwards.
+
+    Parameters
+    ----------
+    source, outline
+        The key frame, see :class:`Propagated`.
+    start, labels
+        The frame that is gone on from, and its labels: the key frame, or the last one that was done already.
+    frames
+        Ids, in the order in which they are gone through.
+    """
+
+    source: str
+    outline: str
+    start: str
+    labels: LabelImage = field(repr=False)
+    frames: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """A frame further."""
+
+    frame_id: str
+    suggestions: tuple[Suggestion, ...] = field(repr=False)
+    how: Propagated
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A course that ended before ``frame_id``: so unsure (0 to 1), or the sentence why it could not be read."""
+
+    frame_id: str
+    confidence: float
+    why: str = ""
+
+
+class Propagating:
+    """Takes outlines through clips. GUI thread.
+
+    Parameters
+    ----------
+    clock
+        Monotonic seconds.
+    """
+
+    told = Signal(str)
+    """A sentence on where it stopped, and why."""
+    ended = Signal()
+    """A job has ended, however."""
+
+    def __init__(self, bench: Workbench, clock: Callable[[], float] = time.monotonic) -> None:
+        self._bench = bench
+        self._clock = clock
+        self._sent: int | None = None
+        self._revisions: dict[str, int] = {}
+        self._done, self._total, self._since = 0, 0, 0.0
+        self._clip: tuple[str, ...] = ()
+        self._waiting: list[str] = []
+        self._clips: tuple[object, dict[str, tuple[str, ...]]] = (None, {})
+
+    @property
+    def running(self) -> bool:
+        """Whether a job is under way."""
+        return self._sent is not None
+
+    def clip(self, frame_id: str) -> tuple[str, ...]:
+        """Ids of all frames of the frame's file, in their order; itself alone for a single image."""
+        session = self._bench.session
+        if self._clips[0] != session.moves:
+            found: dict[str, list[tuple[int, str]]] = {}
+            for frame in session.frames:
+                found.setdefault(frame.file_id, []).append((frame.index, frame.id))
+            ordered = {file_id: tuple(one for _, one in sorted(frames)) for file_id, frames in found.items()}
+            self._clips = (session.moves, ordered)
+        return self._clips[1][session.frame(frame_id).file_id]
+
+    def why_not(self, frame_id: str) -> str:
+        """Why the clip of a frame cannot be gone through now; empty if it can."""
+        clip = self.clip(frame_id)
+        if len(clip) < 2:
+            return NO_CLIP
+        if self.running:
+            return UNDER_WAY
+        return "" if self._keys(clip) else NO_KEY
+
+    def start(self, frame_id: str) -> bool:
+        """Go through the clip of a frame, from all of its key frames; ``False`` if there is nothing to do."""
+        clip = self.clip(frame_id)
+        return self._send(clip, runs(self._keys(clip), len(clip)))
+
+    def renew(self, key: str) -> bool:
+        """A key frame is new or another one: renew what follows it, where the clip was gone through before.
+
+        A job in the same clip is ended first, one in another waited for; then all that is out of date is done.
+        """
+        session, clip = self._bench.session, self.clip(key)
+        under_way = self._sent is not None and clip == self._clip
+        if not under_way and not any(session.propagated(one) for one in clip):
+            return False
+        if self._sent is not None:
+            self._waiting.append(key)
+            if under_way:
+                self._bench.dispatch.cancel(self._sent)
+            return True
+        own = [run for run in runs(self._keys(clip), len(clip)) if clip[run.key] == key]
+        return self._send(clip, own)
+
+    def cancel(self) -> None:
+        """Stop after the frame that is under way; what is done stays."""
+        self._waiting.clear()
+        if self._sent is not None:
+            self._bench.dispatch.cancel(self._sent)
+
+    def activity(self) -> Activity:
+        """The line while it runs."""
+        left = None
+        if self._done:
+            left = (self._clock() - self._since) / self._done * (self._total - self._done)
+        words = f"Taking outlines through the clip: {self._done} of {self._total}"
+        return Activity(words, self._done, self._total, left, cancellable=True)
+
+    # -- what is to be done --------------------------------------------------------------------------------------------
+
+    def _keys(self, clip: Sequence[str]) -> list[int]:
+        session = self._bench.session
+        return [at for at, one in enumerate(clip) if session.status(one) is FrameStatus.ACCEPTED]
+
+    def _course(self, clip: Sequence[str], run: Run) -> Course | None:
+        """What of a run is not done yet, or out of date; ``None`` for nothing."""
+        session, source = self._bench.session, clip[run.key]
+        labels = session.labels(source)
+        outline = outline_of(labels)
+        frames = [clip[at] for at in run.frames]
+        done = 0
+        while done < len(frames) and self._is_of(frames[done], source, outline):
+            done += 1
+        rest = frames[done:]
+        while rest and not self._is_open(rest[-1]):
+            rest.pop()
+        start = frames[done - 1] if done else source
+        packed = session.packed(start)
+        if not rest or not labels.any() or packed is None:
+            return None
+        return Course(source, outline, start, packed, tuple(rest))
+
+    def _is_of(self, frame_id: str, source: str, outline: str) -> bool:
+        how = self._bench.session.propagated(frame_id)
+        return how is not None and (how.source, how.outline) == (source, outline) and self._is_open(frame_id)
+
+    def _is_open(self, frame_id: str) -> bool:
+        """Whether masks may come: nothing was decided or changed by a person."""
+        session = self._bench.session
+        return session.status(frame_id) not in CLOSED and not session.touched(frame_id)
+
+    # -- the job -------------------------------------------------------------------------------------------------------
+
+    def _send(self, clip: tuple[str, ...], wanted: Sequence[Run]) -> bool:
+        session, structures = self._bench.session, self._bench.session.structures
+        courses = [one for one in (self._course(clip, run) for run in wanted) if one is not None]
+        frames = [frame_id for course in courses for frame_id in course.frames]
+        if not frames:
+            return False
+        self._revisions = {frame_id: session.revision(frame_id) for frame_id in frames}
+        self._clip = clip
+        self._done, self._total, self._since = 0, len(frames), self._clock()
+        job = Job(JobKind.PROPAGATE, lambda: self._work(courses, structures), key="clip")
+        self._sent = self._bench.dispatch.send(job, "Taking outlines through the clip", self._receive)
+        return True
+
+    def _work(self, courses: Sequence[Course], structures: Sequence[Structure]) -> Generator[Step, None, list[Drift]]:
+        """The job; lane's thread."""
+        drifts = []
+        for course in courses:
+            drift = yield from self._go(course, structures)
+            drifts += [] if drift is None else [drift]
+        return drifts
+
+    def _go(self, course: Course, structures: Sequence[Structure]) -> Generator[Step, None, Drift | None]:
+        """One course; lane's thread. The drift that ended it, if one did."""
+        bench, several = self._bench, [one.value for one in structures if one.several_parts]
+        labels, at = course.labels.open(), course.start
+        try:
+            before = Picture(at, bench.sources.grey(at))
+            for at in course.frames:
+                after = Picture(at, bench.sources.grey(at))
+                answer = bench.models.predictor().follow(before, after, labels, structures)
+                if answer.confidence < STOP_BELOW:
+                    return Drift(at, answer.confidence)
+                yield Step(at, answer.suggestions, Propagated(course.source, course.outline, answer.confidence))
+                masks = {one.structure: one.mask for one in answer.suggestions}
+                labels, before = lay_suggestions(np.zeros_like(labels), masks, several), after
+        except InputError as error:
+            return Drift(at, 0.0, str(error))
+        return None
+
+    def _receive(self, outcome: Outcome) -> None:
+        if not outcome.ended:
+            self._take(cast(Step, outcome.value))
+            return
+        self._sent = None
+        if outcome.state == "done":
+            words = self._words(cast("list[Drift]", outcome.value))
+            if words:
+                self.told.emit(words)
+        while self._waiting and not self.start(self._waiting.pop(0)):
+            pass
+        self.ended.emit()
+
+    def _take(self, step: Step) -> None:
+        """Lay a step's masks into the session, unless a person has been there meanwhile."""
+        self._done += 1
+        if self._is_open(step.frame_id):
+            self._bench.session.propose(step.frame_id, step.suggestions, self._revisions[step.frame_id], step.how)
+
+    def _words(self, drifts: Sequence[Drift]) -> str:
+        """Where it stopped, and what to do; not where masks of another key frame stay, as on both sides of a cut."""
+        unread = [one.why for one in drifts if one.why]
+        lost = [one for one in drifts if not one.why and self._bench.session.propagated(one.frame_id) is None]
+        if lost:
+            names = " and ".join(f"{self._bench.stem(one.frame_id)} ({one.confidence:.0%} sure)" for one in lost)
+            frames = "these images" if len(lost) > 1 else "that image"
+            unread.append(
+                f"The outlines were lost at {names}, so they were taken no further there. Go to {frames}, correct "
+                "and accept: it goes on from there."
+            )
+        return " ".join(unread)

@@ -1,0 +1,59 @@
+"""What a round does without where memory is full: one thing after the other, the cheapest for the result first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from napari_adasam.model import devices
+from napari_adasam.services.sentences import is_out_of_memory
+
+Value = TypeVar("Value")
+
+
+class Thrift:
+    """What one trainer still affords; what was given up stays given up, for memory will not grow.
+
+    Parameters
+    ----------
+    most_prompts
+        So many prompts a labelled view is asked with at once, at most.
+    """
+
+    def __init__(self, most_prompts: int) -> None:
+        self.most_prompts = most_prompts
+        self.unlabelled = True
+        """Whether frames without a mask are learned from."""
+        self.encoder = True
+        """Whether the encoder's adapters learn; else what comes after it alone."""
+        self._all_prompts = most_prompts
+
+    @property
+    def given_up(self) -> str:
+        """In words; empty for nothing."""
+        if not self.encoder:
+            return "from accepted images only, with the encoder as it is"
+        if not self.unlabelled:
+            return "from accepted images only"
+        return "with fewer prompts at once" if self.most_prompts < self._all_prompts else ""
+
+    def afford(self, work: Callable[[], Value]) -> Value:
+        """Do it, again with less each time that memory is full; raises what it raises when there is no less."""
+        while True:
+            try:
+                return work()
+            except (RuntimeError, MemoryError) as error:
+                if not devices.leave_onednn(error) and (not is_out_of_memory(error) or not self._give_up()):
+                    raise
+            devices.free_memory()
+
+    def _give_up(self) -> bool:
+        if self.most_prompts > 1:
+            self.most_prompts //= 2
+        elif self.unlabelled:
+            self.unlabelled = False
+        elif self.encoder:
+            self.encoder = False
+        else:
+            return False
+        return True

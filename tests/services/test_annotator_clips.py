@@ -1,0 +1,274 @@
+"""Outlines of accepted frames are taken to the others of their clip; what a person decided stays."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from annotator_fakes import HEIGHT, INSIDE, WIDTH, Desk, make_desk, run_round
+
+from napari_adasam.domain.records import FrameStatus, MaskOrigin
+from napari_adasam.domain.settings import LearnSettings, Settings
+from napari_adasam.domain.structures import Structure
+from napari_adasam.files.store import Store
+from napari_adasam.services.propagating import NO_CLIP, NO_KEY, UNDER_WAY
+
+FRAMES = 9
+
+
+def write_clip(path: Path, frames: int = FRAMES) -> Path:
+    stack = np.random.default_rng(0).integers(0, 255, (frames, HEIGHT, WIDTH), dtype=np.uint8)
+    tifffile.imwrite(path, stack, photometric="minisblack")
+    return path
+
+
+@pytest.fixture
+def desk(make: Callable[..., Desk], tmp_path: Path) -> Desk:
+    """A clip of nine frames, the first on the screen with its suggestion."""
+    made = make(images=0)
+    assert made.annotator.open([write_clip(tmp_path / "cine.tif")]) == []
+    made.settle()
+    return made
+
+
+def ids(desk: Desk) -> list[str]:
+    return [frame.id for frame in desk.session.frames]
+
+
+def sources(desk: Desk) -> list[int | None]:
+    """For each frame, the number of the frame that its masks came from."""
+    found = [desk.session.propagated(one) for one in ids(desk)]
+    return [None if how is None else ids(desk).index(how.source) for how in found]
+
+
+def accept(desk: Desk, number: int, rows: slice | None = None) -> None:
+    """Accept a frame, with other outlines drawn first if so wanted."""
+    desk.annotator.go_to(ids(desk)[number])
+    desk.settle()
+    if rows is not None:
+        labels = np.zeros((HEIGHT, WIDTH), np.uint8)
+        labels[rows, 5:25] = 1
+        for value in (1, 2):
+            desk.annotator.clear_structure(value)
+        desk.annotator.stroke(labels)
+    assert desk.annotator.accept()
+
+
+def propagate(desk: Desk) -> None:
+    assert desk.annotator.propagate()
+    desk.settle()
+
+
+def test_an_accepted_frame_is_followed_by_all_others(desk: Desk) -> None:
+    accept(desk, 3)
+    key = desk.session.labels(ids(desk)[3]).copy()
+    propagate(desk)
+    assert sources(desk) == [3, 3, 3, None, 3, 3, 3, 3, 3]
+    for number, frame_id in enumerate(ids(desk)):
+        assert np.array_equal(desk.session.labels(frame_id), np.roll(key, abs(number - 3), 1))
+    how = desk.session.propagated(ids(desk)[0])
+    assert how is not None
+    assert how.confidence == 0.9
+    assert desk.session.status(ids(desk)[0]) is FrameStatus.SUGGESTED
+    assert desk.problems == []
+
+
+def test_accepted_frames_are_never_touched_and_the_nearer_one_counts(desk: Desk) -> None:
+    accept(desk, 0, slice(2, 8))
+    accept(desk, 6, slice(20, 30))
+    before = [desk.session.step(ids(desk)[number]) for number in (0, 6)]
+    propagate(desk)
+    assert sources(desk) == [None, 0, 0, 0, 6, 6, None, 6, 6]
+    assert [desk.session.step(ids(desk)[number]) for number in (0, 6)] == before
+    assert desk.session.accepted == 2
+
+
+def test_what_is_accepted_while_masks_are_on_their_way_is_not_touched(desk: Desk) -> None:
+    accept(desk, 0)
+    reached, go_on = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        if len(desk.predictor.followed) == 3:
+            reached.set()
+            assert go_on.wait(10)
+
+    desk.predictor.before_answer = wait
+    assert desk.annotator.propagate()
+    assert desk.annotator.why_not("propagate") == UNDER_WAY
+    assert reached.wait(10)
+    desk.annotator.go_to(ids(desk)[5])
+    labels = np.zeros((HEIGHT, WIDTH), np.uint8)
+    labels[1:4, 1:9] = 1
+    desk.annotator.stroke(labels)
+    assert desk.annotator.accept()
+    go_on.set()
+    desk.settle()
+    assert (desk.session.labels(ids(desk)[5]) == 1).sum() == (labels == 1).sum()
+    assert sources(desk)[6:] == [5, 5, 5], "the frames after it follow it"
+    assert desk.session.accepted == 2
+
+
+def test_a_click_goes_first(desk: Desk) -> None:
+    accept(desk, 0)
+    reached, go_on = threading.Event(), threading.Event()
+    clicked_after: list[int] = []
+    segment = desk.predictor.segment
+
+    def noting(*given: object) -> object:
+        clicked_after.append(len(desk.predictor.followed))
+        return segment(*given)  # type: ignore[arg-type]
+
+    def wait() -> None:
+        if len(desk.predictor.followed) == 2 and not reached.is_set():
+            reached.set()
+            assert go_on.wait(10)
+
+    desk.predictor.segment = noting  # type: ignore[method-assign,assignment]
+    desk.predictor.before_answer = wait
+    desk.annotator.go_to(ids(desk)[8])
+    desk.settle()
+    assert desk.annotator.propagate()
+    assert reached.wait(10)
+    desk.annotator.click(INSIDE, 1)
+    go_on.set()
+    desk.settle()
+    assert clicked_after == [2]
+    assert sources(desk) == [None, *[0] * 7, None]
+
+
+def test_correcting_renews_only_the_frames_that_are_nearer_to_it(desk: Desk) -> None:
+    accept(desk, 0)
+    propagate(desk)
+    before = [desk.session.step(one) for one in ids(desk)]
+    desk.predictor.followed.clear()
+    accept(desk, 6, slice(2, 8))
+    desk.settle()
+    assert sources(desk) == [None, 0, 0, 0, 6, 6, 0, 6, 6]
+    after = [desk.session.step(one) for one in ids(desk)]
+    assert [one is other for one, other in zip(before, after, strict=True)] == [True] * 4 + [False] * 5
+    assert len(desk.predictor.followed) == 4
+    corrected = desk.session.labels(ids(desk)[6])
+    assert np.array_equal(desk.session.labels(ids(desk)[5]), np.roll(corrected, 1, 1))
+
+
+def test_accepting_what_came_as_it_is_renews_nothing(desk: Desk) -> None:
+    accept(desk, 0)
+    propagate(desk)
+    desk.predictor.followed.clear()
+    accept(desk, 4)
+    desk.settle()
+    assert desk.predictor.followed == []
+    assert desk.session.annotations[ids(desk)[4]].origins[1] is MaskOrigin.SUGGESTED
+
+
+def test_what_a_person_drew_or_left_out_stays(desk: Desk) -> None:
+    accept(desk, 0)
+    for number in (2, 4):
+        desk.annotator.go_to(ids(desk)[number])
+        desk.settle()
+        desk.annotator.click(INSIDE, 1) if number == 2 else desk.annotator.skip()
+        desk.settle()
+    before = [desk.session.step(ids(desk)[number]) for number in (2, 4)]
+    propagate(desk)
+    assert [desk.session.step(ids(desk)[number]) for number in (2, 4)] == before
+    assert sources(desk) == [None, 0, None, 0, None, 0, 0, 0, 0]
+
+
+def test_cancelling_keeps_what_is_done_and_the_next_time_goes_on_from_there(desk: Desk) -> None:
+    accept(desk, 0)
+    asked = desk.predictor.followed
+    desk.predictor.before_answer = lambda: desk.annotator.cancel() if len(asked) == 3 else None
+    propagate(desk)
+    assert sources(desk) == [None, 0, 0, 0, *[None] * 5]
+    desk.predictor.before_answer = lambda: None
+    asked.clear()
+    propagate(desk)
+    assert sources(desk) == [None, *[0] * 8]
+    assert asked == list(zip(ids(desk)[3:], ids(desk)[4:], strict=False))
+    assert not desk.annotator.propagate()
+
+
+def test_drift_stops_and_is_said_and_correcting_goes_on(desk: Desk) -> None:
+    accept(desk, 0)
+    desk.predictor.lost = {ids(desk)[4]}
+    propagate(desk)
+    assert sources(desk) == [None, 0, 0, 0, *[None] * 5]
+    assert "lost at cine_0004 (10% sure)" in desk.problems[-1]
+    accept(desk, 4, slice(2, 8))
+    desk.settle()
+    assert sources(desk) == [None, 0, 0, 4, None, 4, 4, 4, 4]
+
+
+def test_on_both_sides_of_a_cut_frames_keep_what_they_have(desk: Desk) -> None:
+    accept(desk, 0)
+    desk.predictor.lost = {ids(desk)[6]}
+    propagate(desk)
+    desk.predictor.lost = {ids(desk)[5]}
+    desk.problems.clear()
+    accept(desk, 6, slice(2, 8))
+    desk.settle()
+    assert sources(desk) == [None, 0, 0, 0, 0, 0, None, 6, 6]
+    assert desk.problems == []
+
+
+def test_it_says_why_not(desk: Desk, make: Callable[..., Desk]) -> None:
+    assert desk.annotator.why_not("propagate") == NO_KEY
+    assert not desk.annotator.propagate()
+    assert make().annotator.why_not("propagate") == NO_CLIP
+
+
+def test_a_new_model_and_a_look_ahead_leave_propagated_masks(desk: Desk) -> None:
+    accept(desk, 0)
+    propagate(desk)
+    before = [desk.session.step(one) for one in ids(desk)]
+    run_round(desk)
+    desk.annotator.go_to(ids(desk)[5])
+    desk.settle()
+    assert [desk.session.step(one) for one in ids(desk)] == before
+    desk.annotator.suggest()
+    desk.settle()
+    assert sources(desk)[4:7] == [0, None, 0], "asked for, the suggestion comes"
+
+
+def test_undo_takes_propagated_masks_back(desk: Desk) -> None:
+    accept(desk, 0)
+    desk.annotator.go_to(ids(desk)[1])
+    desk.settle()
+    suggested = desk.labels().copy()
+    propagate(desk)
+    assert not np.array_equal(desk.labels(), suggested)
+    assert desk.annotator.undo()
+    assert np.array_equal(desk.labels(), suggested)
+
+
+def test_masks_are_there_after_reopening(desk: Desk, tmp_path: Path) -> None:
+    assert desk.annotator.save_as(tmp_path / "session")
+    accept(desk, 0)
+    propagate(desk)
+    desk.annotator.go_to(ids(desk)[2])
+    desk.annotator.click(INSIDE, 1)
+    desk.settle()
+    labels = [desk.session.labels(one).copy() for one in ids(desk)]
+    hows = [desk.session.propagated(one) for one in ids(desk)]
+    desk.annotator.close()
+
+    again = make_desk(Settings(learn=LearnSettings(every=0)), (Structure(9, "something else"),))
+    assert again.annotator.open([tmp_path / "session"]) == []
+    again.settle()
+    assert [again.session.propagated(one) for one in ids(again)] == hows
+    assert all(np.array_equal(again.session.labels(one), was) for one, was in zip(ids(again), labels, strict=True))
+    stands = [again.session.status(one).value for one in ids(again)]
+    assert stands == ["accepted", "suggested", "corrected", *["suggested"] * 6]
+    accept(again, 4)
+    kept = again.session.annotations[ids(again)[4]]
+    assert (kept.origins[1], kept.changed_share[1], kept.model) == (MaskOrigin.SUGGESTED, 0.0, "v1")
+    accept(again, 6, slice(2, 8))
+    again.settle()
+    assert sources(again)[5:] == [0, 0, 6, 6], "frame 5 lies between two key frames, as near to the earlier one"
+    on_disk = Store.read(tmp_path / "session").propagated
+    assert sorted(on_disk) == sorted(ids(again)[number] for number in (1, 2, 3, 5, 7, 8))
+    again.annotator.close()
