@@ -87,7 +87,7 @@ def shoot_all(out: Path, work: Path) -> None:
     dock.annotate_panel.frame_card.order.setCurrentIndex(1)
     first.settle()
     annotator.next()
-    first.shoot("5_active")
+    first.shoot("active")
     unfold(dock, "open", "structures")
     first.shoot("6_open_structures")
     second = Screens(out, work / "home")
