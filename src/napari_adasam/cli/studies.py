@@ -63,15 +63,18 @@ Against = Annotated[
 ]
 
 
+StudyData = Annotated[
+    Path,
+    typer.Argument(
+        help="A folder with images/, labels/ and index.csv; for the study propagation one of volumes, or the word "
+        "phantom for drawn clips."
+    ),
+]
+
+
 @app.command()
 def evaluate(
-    dataset: Annotated[
-        Path,
-        typer.Argument(
-            help="A folder with images/, labels/ and index.csv; for the study propagation one of volumes, or the word "
-            "phantom for drawn clips."
-        ),
-    ],
+    dataset: StudyData,
     study: Annotated[str, typer.Option(help=f"One of: {', '.join(STUDIES)}.")],
     model: StartName = None,
     base: AdapterBase = None,
@@ -102,8 +105,7 @@ def evaluate(
     """
     _check(study)
     folder, part = test or dataset, part_of(held_back, validation)
-    start = _start(study, folder, model)
-    start = replace(start, input_size=input_size or start.input_size, use_sector=sector, base=base)
+    start = replace(_start(study, folder, model, input_size), use_sector=sector, base=base)
     settings = with_settings(Settings(model=start), changes or ())
     if study == "labels":
         which = (methods, counts_of(labels), seeds)
@@ -131,12 +133,14 @@ def part_of(held_back: bool, validation: bool) -> Part:
     return "held-back" if held_back else "validation" if validation else "unseen"
 
 
-def _start(study: str, folder: Path, model: str | None) -> ModelSettings:
+def _start(study: str, folder: Path, model: str | None, input_size: int | None) -> ModelSettings:
     if study != "labels" or model:
-        return model_at(model or BUNDLED)
-    from napari_adasam.evaluation.run import default_start
+        start = model_at(model or BUNDLED)
+    else:
+        from napari_adasam.evaluation.run import default_start
 
-    return default_start(folder)
+        start = default_start(folder)
+    return replace(start, input_size=input_size or start.input_size)
 
 
 def _of_images(

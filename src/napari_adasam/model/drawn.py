@@ -64,8 +64,8 @@ def band(size: int, rng: np.random.Generator) -> Mask:
     x = np.arange(size) / size
     middle = rng.uniform(0.15, 0.85) + rng.normal(0, 0.12) * (x - 0.5)
     middle = middle + rng.normal(0, 0.03) * np.sin(2 * np.pi * rng.uniform(0.3, 1.2) * x + rng.uniform(0, 6.3))
-    thick = math.exp(rng.uniform(math.log(0.008), math.log(0.25)))
-    thick = thick * (1 + rng.normal(0, 0.15) * np.sin(2 * np.pi * x + rng.uniform(0, 6.3)))
+    mean = math.exp(rng.uniform(math.log(0.008), math.log(0.25)))
+    thick = mean * (1 + rng.normal(0, 0.15) * np.sin(2 * np.pi * x + rng.uniform(0, 6.3)))
     y = np.arange(size)[:, None] / size
     mask = np.abs(y - middle[None]) < thick[None] / 2
     if rng.random() < 0.5:

@@ -230,8 +230,8 @@ def corrected_loss(
 
 def prompted_loss(net: AdaSam, embedding: Tensor, labels: Tensor, rng: np.random.Generator, lesson: Lesson) -> Tensor:
     """The loss of a person's prompts, one for each of the regions 1, 2, … of ``labels`` (S, S); no class is taught."""
-    values = (Structure(int(v), "region") for v in labels.unique() if v > 0)
-    hands = (by_hand((labels == s.value).cpu().numpy(), s, rng) for s in values)
+    planes = ((labels == value).cpu().numpy() for value in range(1, int(labels.max()) + 1))
+    hands = (by_hand(plane, Structure(1, "region"), rng) for plane in planes if plane.any())
     asked = [hand for hand in hands if hand is not None]
     if not asked:
         return embedding.sum() * 0

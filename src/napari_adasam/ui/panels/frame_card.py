@@ -61,10 +61,7 @@ class FrameCard(QWidget):
         self.why.setWordWrap(True)
         self.source = QLabel()
         self.source.setWordWrap(True)
-        self.order = QComboBox()
-        self.order.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.order.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.order.setToolTip("Which image is offered next")
+        self.order = _short_list("Which image is offered next", 0)
         for how, words in ORDERS:
             self.order.addItem(words, how)
         self.order.activated.connect(self._set_order)
