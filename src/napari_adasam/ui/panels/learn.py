@@ -62,7 +62,7 @@ class LearnPanel(QWidget):
         self.start.setToolTip("Learn from the accepted images; you can go on working meanwhile")
         self.pause = QPushButton("Pause")
         self.pause.setToolTip("Hold the round where it is, for instance to have the whole computer to yourself")
-        self.cancel = QPushButton("Stop learning")
+        self.cancel = QPushButton("Stop")
         self.earlier = QPushButton("Go back to the earlier model")
         for button, command in (
             (self.start, annotator.start_round),
