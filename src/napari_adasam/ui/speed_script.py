@@ -28,7 +28,7 @@ from napari_adasam.ui.pulse import Painting, Pulse
 MOVE_MS = 100
 MEMORY_MS = 500
 SETTLE_S = 0.3
-TURN_S, CLICKS_A_TURN = 2.0, 2
+TURN_S, CLICKS_A_TURN, MOST_TURNS = 2.0, 2, 20
 """By turns while a round runs: so many clicks, and so long a way through the frames."""
 PHASES = 9
 WINDOW = (1366, 768)
@@ -190,15 +190,21 @@ class SpeedScript:
         yield from self._idle()
 
     def _round_disturbed(self) -> Script:
-        """Clicks and moves by turns until the round ends."""
+        """Clicks and moves by turns, while the round runs; it is ended after :data:`MOST_TURNS`.
+
+        What is shown needs suggestions, which go first, so that a round beside so much moving takes very long.
+        """
         yield from self._see_all()
         self._start_round()
         yield Wait(lambda: self._steps_done > 0 or not self._annotator.training, "a step of the round")
         still_on, turn_s = partial(getattr, self._annotator, "training"), min(TURN_S, self._plan.watch_s)
-        while self._annotator.training:
+        for _ in range(MOST_TURNS):
+            if not self._annotator.training:
+                break
             yield from self._click(CLICKS_A_TURN, "click_training_ms", still_on)
             with self._moving():
                 yield from self._watch("gap_moving_training_ms", turn_s, still_on)
+        self._annotator.cancel()
         yield from self._idle()
 
     def _cancel(self) -> Script:
