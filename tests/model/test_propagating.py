@@ -75,3 +75,10 @@ def test_a_structure_of_several_parts_is_followed_part_by_part() -> None:
     assert [int(part.sum()) for part in parts] == [210, 207, 204, 201]
     assert len(parts) == MOST_PARTS
     assert parts_of(np.zeros_like(mask), APONEUROSIS) == []
+
+
+def test_specks_alone_are_followed_as_one() -> None:
+    mask = np.zeros((64, 64), bool)
+    mask[10:12, 10:12] = mask[40:42, 40:42] = True
+    (found,) = parts_of(mask, APONEUROSIS)
+    assert (found == mask).all()

@@ -20,7 +20,7 @@ from napari_adasam.domain.overlap import dice
 from napari_adasam.domain.prompts import Prompt
 from napari_adasam.domain.propagation import Signs
 from napari_adasam.domain.records import Mask
-from napari_adasam.domain.simulated import SMALLEST_PART, tight_box
+from napari_adasam.domain.simulated import parts, tight_box
 from napari_adasam.domain.structures import Structure
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas, label_canvas, to_image_size
@@ -75,9 +75,9 @@ class Follower:
     @torch.no_grad()
     def follow(self, mask: Mask, structure: Structure) -> Followed:
         """The structure's mask (H, W) on the next frame; empty where it was empty."""
-        parts = parts_of(mask, structure)
-        shifts = [self._shift(part) for part in parts]
-        carried = [moved(part, shift, self.region) for part, shift in zip(parts, shifts, strict=True)]
+        own = parts_of(mask, structure)
+        shifts = [self._shift(part) for part in own]
+        carried = [moved(part, shift, self.region) for part, shift in zip(own, shifts, strict=True)]
         asked = [self._prompt(part) for part in carried]
         prompts = [one for one in asked if one is not None]
         if not prompts:
@@ -113,9 +113,9 @@ class Follower:
 
     def _way_back(self, found: Mask, mask: Mask, structure: Structure, shifts: Sequence[Shift]) -> tuple[float, float]:
         """Dice of the mask that one came from with what the way back gives, and the predicted IoU there."""
-        parts = parts_of(found, structure)
         back = _mean(shifts)
-        asked = [self._prompt(moved(part, (-back[0], -back[1]), self.region)) for part in parts]
+        own = parts_of(found, structure)
+        asked = [self._prompt(moved(part, (-back[0], -back[1]), self.region)) for part in own]
         prompts = [one for one in asked if one is not None]
         if not prompts:
             return 0.0, 1.0
@@ -134,12 +134,8 @@ def parts_of(mask: Mask, structure: Structure) -> list[Mask]:
     """What is followed one by one: the largest parts of a structure that may have several, else the whole mask."""
     if not mask.any():
         return []
-    if not structure.several_parts:
-        return [mask]
-    names, count = ndimage.label(mask, np.ones((3, 3)))
-    sizes = np.bincount(names.ravel())[1:]
-    largest = np.argsort(-sizes, kind="stable")[:MOST_PARTS]
-    return [names == at + 1 for at in largest if sizes[at] >= SMALLEST_PART or count == 1]
+    found = parts(mask, structure) or [mask]  # specks alone are followed as one
+    return sorted(found, key=np.count_nonzero, reverse=True)[:MOST_PARTS]
 
 
 def dense_of(mask: Mask, canvas: Canvas, side: int) -> NDArray[np.float32]:
