@@ -19,7 +19,7 @@ from collections.abc import Callable, Generator
 from napari_adasam.domain.errors import AdasamError
 from napari_adasam.services.jobs import Job, JobKind, Outcome, OutcomeState
 
-__all__ = ["Job", "JobKind", "Lane", "Outcome", "give_way", "held_seconds"]
+__all__ = ["Job", "JobKind", "Lane", "Outcome", "give_way", "held_seconds", "worked_seconds"]
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,11 @@ def held_seconds() -> float:
     """How long (s) the job that calls was paused until now; 0 on any thread but a lane's."""
     lane: Lane | None = getattr(_here, "lane", None)
     return 0.0 if lane is None or not lane._running else lane._running[-1].held
+
+
+def worked_seconds() -> float:
+    """Monotonic seconds without those for which the job that calls was paused."""
+    return time.monotonic() - held_seconds()
 
 
 class _Entry:

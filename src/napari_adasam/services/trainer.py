@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,7 +31,7 @@ from napari_adasam.model.headstart import fit_class_maps
 from napari_adasam.model.pseudo import ema_decay, unlabelled_weight
 from napari_adasam.model.supervision import Lesson, labelled_loss, masks_of
 from napari_adasam.services.gate import Held, Past, decide, hold_out, mean
-from napari_adasam.services.lane import give_way, held_seconds
+from napari_adasam.services.lane import give_way, worked_seconds
 from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
 from napari_adasam.services.thrift import Thrift
@@ -79,7 +78,7 @@ class RoundTrainer:
         structures: Sequence[Structure],
     ) -> Iterator[RoundProgress | RoundReport]:
         """Run a round; the last value is its report. Raises ModelError where there is nothing to learn from."""
-        began = time.monotonic() - held_seconds()
+        began = worked_seconds()
         if not labelled:
             raise ModelError("There is no accepted frame to learn from. Nothing was changed. Accept a frame first.")
         chosen = tuple(unlabelled[: self.train.max_unlabelled]) if self.train.learns_unlabelled else ()
@@ -108,7 +107,7 @@ class RoundTrainer:
             after=after,
             accepted=accepted,
             verdict=verdict + (f" It learned {less}, because memory was short." if less else ""),
-            seconds=time.monotonic() - held_seconds() - began,
+            seconds=worked_seconds() - began,
             model=self.predictor.info().fingerprint,
             losses=tuple(losses),
         )
@@ -130,7 +129,7 @@ class RoundTrainer:
         fused = student.device.type in ("cpu", "cuda")  # one pass over the weights in place of a dozen
         optimiser = torch.optim.AdamW(_groups(student, settings.lr), weight_decay=0.0, fused=fused)
         rest = Unlabelled(material.unlabelled, material.structures, views, settings, self.prompts)
-        began = time.monotonic() - held_seconds()
+        began = worked_seconds()
         for step in range(settings.steps):
             total = 0.0
             for _ in range(settings.batch):
@@ -194,7 +193,7 @@ class RoundTrainer:
         return loss.item()
 
     def _progress(self, step: int, loss: float, began: float) -> RoundProgress:
-        taken = time.monotonic() - held_seconds() - began
+        taken = worked_seconds() - began
         left = taken / step * (self.train.steps - step) if step else None
         less = self._thrift.given_up
         what = f"learning {less}, because memory is short" if less else "learning"
