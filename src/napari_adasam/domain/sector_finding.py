@@ -22,8 +22,8 @@ from napari_adasam.domain.sector import Fan, Sector, Vertex, rectangle, whole_pi
 
 STEP, FAINT_STEP = 2, 1
 """Neighbours differ if their grey values (0 to 255) are at least so far apart; compression noise on black is less."""
-LETTER_STEP, LETTERS = 64, 0.4
-"""Where more than this share of the differences are so large, there are letters on black, not speckle."""
+LETTER_STEP, LETTERS, FULL = 64, 0.4, 0.6
+"""Where few neighbours differ, and many of those by so much, there are letters on black, not speckle."""
 DENSE = 0.2
 """Share of such pixels around a place that makes it tissue."""
 SMALLEST_SHARE = 0.08
@@ -107,8 +107,10 @@ def _marks(grey: NDArray[np.uint8], step: int) -> Mask:
     jumps = np.abs(np.diff(values, axis=1, append=values[:, -1:]))
     marks: Mask = jumps >= step
     side = _side(marks)
-    letters = ndimage.uniform_filter((jumps >= LETTER_STEP).astype(np.float32), side)
-    return marks & (letters <= LETTERS * ndimage.uniform_filter(marks.astype(np.float32), side))
+    density = ndimage.uniform_filter(marks.astype(np.float32), side)
+    high = ndimage.uniform_filter((jumps >= LETTER_STEP).astype(np.float32), side)
+    marks[(high > LETTERS * density) & (density < FULL)] = False
+    return marks
 
 
 def _beside_paint(grey: NDArray[np.uint8]) -> Mask:
