@@ -148,7 +148,7 @@ def test_each_compression_has_one_decoder_that_is_there() -> None:
         assert name in get_decoder(syntax).available_plugins
 
 
-@pytest.mark.parametrize("name", ["dicom-jpeg-lossless", "dicom-jpeg-extended-12-bit"])
+@pytest.mark.parametrize("name", ["dicom-jpeg-lossless", "dicom-jpeg-extended-12-bit", "dicom-jpeg-ls"])
 def test_a_jpeg_without_its_end_is_damaged(tmp_path: Path, name: str) -> None:
     SPECIMENS[name].write(tmp_path / "a.dcm")
     dataset = dcmread(tmp_path / "a.dcm")

@@ -9,6 +9,7 @@ import tifffile
 from pictures import COLOUR, GREY8, GREY16
 
 from napari_adasam.domain.errors import InputError
+from napari_adasam.files.labels import read_labels
 from napari_adasam.files.readers import open_file
 
 
@@ -110,3 +111,13 @@ def test_pages_that_go_round_in_a_ring_are_damage(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(InputError, match="damaged or cut short"):
         open_file(path)
+
+
+def test_a_page_that_claims_more_bytes_than_the_file_has_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((40, 50), np.uint8), bigtiff=True)
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        file.pages[0].tags["StripByteCounts"].overwrite(1 << 46)
+    for read in (open_file, read_labels):
+        with pytest.raises(InputError, match=r"a\.tif is damaged or cut short"):
+            read(path)

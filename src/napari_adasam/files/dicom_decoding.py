@@ -27,7 +27,9 @@ DECODERS = {
 }
 """pydicom's name of the decoder; where there is none here, pydicom has only one itself."""
 LOSSLESS_JPEG = (uid.JPEGLossless, uid.JPEGLosslessSV1)
-END_OF_IMAGE = b"\xff\xd9"
+JPEG_LS = (uid.JPEGLSLossless, uid.JPEGLSNearLossless)
+END_OF_IMAGE, PADDING = b"\xff\xd9", 16
+"""Where the mark is missing, decoders of JPEG-LS go on for ever, and others fill the rest with grey."""
 
 
 def can_decode(syntax: uid.UID) -> bool:
@@ -49,12 +51,15 @@ def decoded(dataset: Dataset, frame: bytes, options: dict[str, Any]) -> tuple[ND
     Raises
     ------
     EOFError
-        If the end of a lossless or 12-bit JPEG is missing.
+        If the end of a JPEG that is lossless or of 12 bits is missing.
     RuntimeError, NotImplementedError
         If the decoder cannot do it; what is damaged also raises as each decoder likes.
     """
     syntax = uid.UID(dataset.file_meta.TransferSyntaxUID)
-    if syntax in LOSSLESS_JPEG or (syntax == uid.JPEGExtended12Bit and int(dataset.BitsStored) > 8):
+    turbo = syntax in LOSSLESS_JPEG or (syntax == uid.JPEGExtended12Bit and int(dataset.BitsStored) > 8)
+    if (turbo or syntax in JPEG_LS) and frame.rfind(END_OF_IMAGE) < len(frame) - PADDING:
+        raise EOFError("cut short")
+    if turbo:
         return _by_libjpeg_turbo(dataset, frame)
     plugin = DECODERS.get(syntax, "")
     to_rgb = plugin == "pillow" and str(dataset.PhotometricInterpretation).startswith("YBR_FULL")
@@ -69,8 +74,6 @@ def decoded(dataset: Dataset, frame: bytes, options: dict[str, Any]) -> tuple[ND
 
 
 def _by_libjpeg_turbo(dataset: Dataset, frame: bytes) -> tuple[NDArray[Any], str]:
-    if not frame.rstrip(b"\0").endswith(END_OF_IMAGE):
-        raise EOFError("cut short")
     colours = str(dataset.PhotometricInterpretation)
     coded = {"RGB": "RGB", "YBR_FULL": "YCBCR", "YBR_FULL_422": "YCBCR"}.get(colours)
     values = np.asarray(jpeg8_decode(frame, colorspace=coded, outcolorspace=coded))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import struct
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -179,10 +180,12 @@ def page_values(path: Path, page: Any, index: int) -> NDArray[Any]:
 
 
 def _unpacked(path: Path, page: Any) -> NDArray[Any]:
-    """Values of a page, after a look at whether any part of it is packed to burst."""
+    """Values of a page, after a look at whether its parts lie in the file, and whether any is packed to burst."""
+    if any(start + length > page.parent.filehandle.size for start, length in _parts(page)):
+        raise EOFError("cut short")
     if page.compression in DEFLATE:
         file = page.parent.filehandle
-        for start, length in zip(page.dataoffsets, page.databytecounts, strict=True):
+        for start, length in _parts(page):
             if length * GREATEST_PACKING > UNGUARDED_BYTES:
                 file.seek(start)
                 try:
@@ -192,6 +195,11 @@ def _unpacked(path: Path, page: Any) -> NDArray[Any]:
                         f"{path.name} unpacks to far more than its size in pixels; it was left out. Save it again."
                     ) from error
     return np.asarray(page.asarray(maxworkers=1))
+
+
+def _parts(page: Any) -> Iterator[tuple[int, int]]:
+    """Where each strip or tile begins in the file, and how many bytes it has there."""
+    return zip(page.dataoffsets, page.databytecounts, strict=True)
 
 
 def _needs_pillow(page: Any) -> bool:
