@@ -18,15 +18,18 @@ from PIL import Image
 from qtpy.QtWidgets import QApplication
 
 from napari_adasam.domain.settings import LearnSettings, Settings, TrainSettings
+from napari_adasam.domain.structures import MUSCLE_PRESET
 from napari_adasam.files import phantom
 from napari_adasam.ui.app import open_window
 from napari_adasam.ui.assembly import make_annotator
 from napari_adasam.ui.dock import AdasamDock
+from napari_adasam.ui.theme import AMBER, STATUS_COLORS
 
 SHORT_ROUND = TrainSettings(steps=10, batch=1, views=1, max_unlabelled=1)
 SETTINGS = Settings(learn=LearnSettings(every=0), train=SHORT_ROUND)
-COLORS = 96
-"""So many colours make a picture small, and hide nothing of the window."""
+COLORS = 72
+"""So many colours make a picture small, and hide nothing of the window if its own are among them."""
+OWN = [color for color, _ in (*STATUS_COLORS.values(), AMBER)] + [one.color for one in MUSCLE_PRESET]
 
 
 class Screens:
@@ -56,7 +59,12 @@ class Screens:
     def shoot(self, name: str, settle: bool = True) -> None:
         self.settle() if settle else self.wait(0.3)
         picture = Image.fromarray(self.viewer.screenshot(canvas_only=False, flash=False)[..., :3])
-        picture.quantize(COLORS, dither=Image.Dither.NONE).save(self._out / f"{name}.png", optimize=True)
+        sample = picture.copy()
+        for place, color in enumerate(OWN):  # the canvas has most of the pixels: the small chips' colours would go
+            sample.paste(color, (100 * place, 0, 100 * place + 100, 200))
+        palette = sample.quantize(COLORS, dither=Image.Dither.NONE)
+        small = picture.quantize(palette=palette, dither=Image.Dither.NONE)
+        small.save(self._out / f"{name}.png", optimize=True)
 
     def close(self) -> None:
         self.dock.shut_down()
@@ -153,7 +161,7 @@ def shoot_all(out: Path, work: Path) -> None:
     second.shoot("window_second")
     second.close()
     shoot_learning(first)
-    shoot_export(first, work / "ultrasound-masks")
+    shoot_export(first, work / "knee study" / "ultrasound-masks")
     first.close()
 
 

@@ -83,19 +83,37 @@ def test_the_hint_names_the_structure_in_hand_as_it_is_written(opened: AdasamDoc
     assert "T takes" not in opened.hint.text()
 
 
-def test_a_skipped_image_leads_on_or_to_the_export(opened: AdasamDock, qtbot: Any) -> None:
-    for _ in range(4):
-        opened.commander.run("skip")
-        wait_idle(opened, qtbot)
-    assert "all other images are done" in opened.hint.text()
-    opened.commander.run("back")
-    opened.commander.run("reopen")
-    opened.commander.run("next")
+def test_an_image_that_is_left_out_leads_on_and_the_last_one_to_the_export(opened: AdasamDock, qtbot: Any) -> None:
     opened.commander.run("skip")
     wait_idle(opened, qtbot)
     opened.commander.run("back")
+    assert opened.hint.text() == "<b>Skipped: left out.</b> Press O to open it again, or X for the next image."
+    opened.commander.run("next")
+    opened.annotator.mark_unusable()
     wait_idle(opened, qtbot)
-    assert ("X for the next image" in opened.hint.text()) is bool(opened.annotator.queue)
+    opened.commander.run("back")
+    assert opened.hint.text().startswith("<b>Unusable: left out.</b>")
+    for _ in range(2):
+        opened.commander.run("next")
+        opened.commander.run("skip")
+        wait_idle(opened, qtbot)
+    assert opened.hint.text().endswith("all other images are done: step 5 exports them.")
+
+
+def test_a_second_window_says_that_it_is_only_to_look_at_and_offers_no_change(
+    opened: AdasamDock, make_dock: Callable[..., AdasamDock], tmp_path: Path, qtbot: Any
+) -> None:
+    scale = opened.scale_panel
+    assert all(button.isEnabled() for button in (scale.set, scale.ruler, scale.rectangle, scale.polygon, scale.whole))
+    assert opened.annotator.save_as(tmp_path / "session")
+    second = make_dock()
+    second.open([tmp_path / "session"])
+    wait_idle(second, qtbot)
+    assert second.hint.text().startswith("<b>Only to look at:</b>")
+    scale = second.scale_panel
+    for button in (scale.set, scale.ruler, scale.rectangle, scale.polygon, scale.whole, scale.own, scale.found):
+        assert not button.isEnabled()
+        assert "open in another window" in button.toolTip()
 
 
 def test_steps_4_and_5_say_what_they_wait_for_and_what_they_have(opened: AdasamDock, qtbot: Any) -> None:
@@ -139,6 +157,7 @@ def test_accept_is_always_in_sight_while_there_is_something_to_accept(
 
 
 def test_naparis_line_at_the_bottom_names_our_keys(opened: AdasamDock) -> None:
+    assert opened.viewer.help == KEYS
     for tool in ("brush", "eraser", "point", "move"):
         opened.commander.run(tool)
         assert opened.canvas.masks.layer.help == KEYS

@@ -19,7 +19,10 @@ def next_step(annotator: Annotator, structure: Structure | None) -> str:
     if not session.frames:
         if annotator.busy:
             return "<b>Wait a moment:</b> the images are being opened."
-        return "<b>Start:</b> open your ultrasound images, or the sample images to try it out."
+        return (
+            "<b>Start:</b> open your ultrasound images, or the sample images to try it out. "
+            "Step 2 names what is outlined; rename it, or use a list."
+        )
     if annotator.only_to_look_at:
         return "<b>Only to look at:</b> X and Z go through the images; step 5 exports. Step 1 says why."
     if structure is None:
@@ -27,19 +30,20 @@ def next_step(annotator: Annotator, structure: Structure | None) -> str:
     current = session.current
     if current is None:
         return "<b>Now:</b> choose an image in step 3."
-    return _on_image(annotator, session.status(current), structure)
+    return _on_image(annotator, current, structure)
 
 
-def _on_image(annotator: Annotator, status: FrameStatus, structure: Structure) -> str:
+def _on_image(annotator: Annotator, current: str, structure: Structure) -> str:
     """What to do with the image on the screen, as long as it may be changed."""
-    name = escape(structure.name)
+    status, name = annotator.session.status(current), escape(structure.name)
     if status is FrameStatus.ACCEPTED:
         if not annotator.queue:
             return "<b>All images are done.</b> Open step 5 and export them; or go back (Z) and look again."
         return "<b>Accepted.</b> Press X for the next image; or change this one and accept it again."
     if status is FrameStatus.SKIPPED:
         onward = ", or X for the next image" if annotator.queue else "; all other images are done: step 5 exports them"
-        return f"<b>Skipped.</b> Press O to open it again{onward}."
+        what = "Unusable" if annotator.session.is_unusable(current) else "Skipped"
+        return f"<b>{what}: left out.</b> Press O to open it again{onward}."
     if status is FrameStatus.NEW:
         if annotator.busy:
             return "<b>Wait a moment:</b> the program is drawing a first outline. You can already draw yourself."
@@ -59,7 +63,7 @@ def summaries(annotator: Annotator) -> dict[str, str]:
     names = ", ".join(one.name for one in session.structures)
     every = annotator.settings.learn.every
     waiting = "" if done else "accept an image first"
-    ahead = f"by itself after every {every} accepted" if every else "when you like"
+    ahead = f"by itself, every {every} accepted" if every else "when you like"
     learned = _count(rounds, "round") if rounds else waiting or ahead
     return {
         "open": _count(frames, "image") if frames else "",

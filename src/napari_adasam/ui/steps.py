@@ -11,6 +11,8 @@ from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QFrame, QScrollArea, QSl
 from napari_adasam.ui.section import Section
 
 TURNED_BY_WHEEL = (QComboBox, QAbstractSpinBox, QSlider)
+LAID_OUT_MS = 50
+"""After so long a step that was opened has its height, words that wrap included."""
 
 
 class Steps(QScrollArea):
@@ -39,7 +41,7 @@ class Steps(QScrollArea):
         """Scroll to a step if it is open, once it is laid out."""
         if section.is_open:
             self._wanted = section
-            QTimer.singleShot(0, self._scroll)
+            QTimer.singleShot(LAID_OUT_MS, self._scroll)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802 - Qt's name
         """Take a turn of the wheel from a list, a number or a slider: Qt offers what is ignored to its parent."""

@@ -99,13 +99,14 @@ class Tools:
         if masks is not None and layer is masks:
             masks.events.mode.connect(self._on_mode)
             masks.events.help.connect(self._on_help)
+            self._on_help()
             self.choose(self.tool)
 
     def _on_help(self, event: object = None) -> None:
         """napari's line at the bottom names its own number keys, which lead away from ours."""
         layer = self._canvas.masks.layer
         if layer is not None and layer.help != KEYS:
-            layer.help = KEYS
+            layer.help = self._viewer.help = KEYS
 
     def _on_mode(self, event: object = None) -> None:
         """Follow napari's own tool buttons, and the held Space bar."""
