@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from napari.viewer import Viewer
-from PIL import Image
+from PIL import Image, ImageColor
 from qtpy.QtWidgets import QApplication
 
 from napari_adasam.domain.settings import LearnSettings, Settings, TrainSettings
@@ -27,7 +27,7 @@ from napari_adasam.ui.theme import AMBER, STATUS_COLORS
 
 SHORT_ROUND = TrainSettings(steps=10, batch=1, views=1, max_unlabelled=1)
 SETTINGS = Settings(learn=LearnSettings(every=0), train=SHORT_ROUND)
-COLORS = 72
+COLORS = 88
 """So many colours make a picture small, and hide nothing of the window if its own are among them."""
 OWN = [color for color, _ in (*STATUS_COLORS.values(), AMBER)] + [one.color for one in MUSCLE_PRESET]
 
@@ -59,8 +59,9 @@ class Screens:
     def shoot(self, name: str, settle: bool = True) -> None:
         self.settle() if settle else self.wait(0.3)
         picture = Image.fromarray(self.viewer.screenshot(canvas_only=False, flash=False)[..., :3])
-        sample = picture.copy()
-        for place, color in enumerate(OWN):  # the canvas has most of the pixels: the small chips' colours would go
+        sample, there = picture.copy(), {color for _, color in picture.getcolors(picture.width * picture.height) or []}
+        own = [color for color in OWN if ImageColor.getrgb(color) in there]
+        for place, color in enumerate(own):  # the canvas has most of the pixels: the small chips' colours would go
             sample.paste(color, (100 * place, 0, 100 * place + 100, 200))
         palette = sample.quantize(COLORS, dither=Image.Dither.NONE)
         small = picture.quantize(palette=palette, dither=Image.Dither.NONE)
