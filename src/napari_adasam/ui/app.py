@@ -34,10 +34,7 @@ def open_window(paths: Sequence[Path] = (), make: MakeAnnotator | None = None) -
 
 def make_room(viewer: Viewer) -> None:
     """Make a window that is smaller than a small laptop's screen as large, as far as this screen allows."""
-    screen = QApplication.primaryScreen()
-    if screen is None:
-        return
-    area = screen.availableGeometry()
+    area = QApplication.primaryScreen().availableGeometry()
     left, top, width, height = viewer.window.geometry()
     wide, high = min(ROOM[0], area.width()), min(ROOM[1], area.height() - FRAME_PX)
     if width < wide or height < high:
