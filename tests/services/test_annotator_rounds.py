@@ -154,7 +154,7 @@ def test_two_rounds_at_once_are_refused(desk: Desk) -> None:
     desk.accept()
     assert desk.annotator.start_round()
     assert not desk.annotator.start_round()
-    assert desk.problems == ["A round is under way; wait for it, or cancel it."]
+    assert desk.problems == ["A round is under way; wait for it, or stop it."]
     desk.settle()
     assert len(desk.reports) == 1
 

@@ -135,7 +135,7 @@ def test_a_refused_student_leaves_the_serving_weights_bit_for_bit(serving: Servi
     info = predictor.info()
     report = to_the_end(RoundTrainer(predictor, SHORT, REFUSE).round(labelled(6), [], (BELLY,)))
     assert not report.accepted
-    assert "goes on serving" in report.verdict
+    assert "stays in use" in report.verdict
     assert predictor.info() == info
     assert checkpoints.fingerprint(predictor.net.state_dict()) == info.fingerprint
     assert report.model == info.fingerprint

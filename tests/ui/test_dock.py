@@ -81,12 +81,14 @@ def test_reasons_go_when_things_become_possible(opened: AdasamDock, qtbot: Any) 
 def test_the_frames_state_is_in_words(opened: AdasamDock, qtbot: Any) -> None:
     card = opened.annotate_panel.frame_card
     assert card.status.text() == "suggested"
-    assert "of 4 done" in card.place.text()
+    assert card.place.text() == "No. 1 of 4 to do"
+    assert opened.sections["annotate"].header.text().endswith("0 of 4 done")
     assert card.why.text().startswith("Why this one: ")
     first = opened.annotator.session.current
     opened.commander.run("accept")
     wait_idle(opened, qtbot)
-    assert "1 of 4 done" in card.place.text()
+    assert card.place.text() == "No. 1 of 3 to do"
+    assert opened.sections["annotate"].header.text().endswith("1 of 4 done")
     assert "accepted" in card.chosen.itemText(card.chosen.findData(first))
 
 
@@ -136,7 +138,7 @@ def test_the_status_line_tells_of_a_round_and_stops_it(
     opened.learn_panel.start.click()
     qtbot.wait_until(lambda: any(opened.learn_panel.loss_plot.values()))
     assert opened.status_line.stop.isEnabled()
-    assert opened.learn_panel.progress.text().startswith("learning: step 1 of 10")
+    assert opened.learn_panel.progress.text().startswith("Learning: step 1 of 10")
     opened.status_line.stop.click()
     trainer.hold.set()
     wait_idle(opened, qtbot)

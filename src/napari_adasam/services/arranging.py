@@ -47,7 +47,7 @@ class Arranging(Sitting):
         other_learn = replace(settings.learn, every=before.learn.every) != before.learn
         other_trainer = (settings.train, settings.prompts) != (before.train, before.prompts) or trainer is not None
         if self.training and other_model:
-            self.problem.emit("A round is under way; wait for it or cancel it, then change the model.")
+            self.problem.emit("A round is under way; wait for it or stop it, then change the model.")
             return
         self._bench.settings = settings
         models = self._bench.models

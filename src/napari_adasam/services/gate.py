@@ -68,18 +68,18 @@ def decide(
     """Whether the student serves, and why, in one sentence."""
     if not after:
         return True, (
-            "Nothing could be held out yet, so the new model serves unmeasured; accept frames of other files, "
+            "No image could be kept aside yet, so the new model is in use unmeasured; accept images of other files, "
             "or go back to the earlier model."
         )
     fall = mean(before) - mean(after)
     figures = f"{mean(before):.3f} before, {mean(after):.3f} after"
     if fall > settings.max_fall + ROUNDING:
-        return False, f"The new model is worse on held-out frames (Dice {figures}); the earlier one goes on serving."
+        return False, f"The new model is worse on images kept aside (Dice {figures}); the earlier one stays in use."
     for structure in structures:
         value = structure.value
         if value in after and before.get(value, 0.0) - after[value] > settings.max_fall_structure + ROUNDING:
             return False, (
                 f"The new model is worse at {structure.name} (Dice {before[value]:.3f} before, "
-                f"{after[value]:.3f} after); the earlier one goes on serving."
+                f"{after[value]:.3f} after); the earlier one stays in use."
             )
-    return True, f"The new model serves: Dice on held-out frames {figures}."
+    return True, f"The new model is in use: Dice on images kept aside {figures}."

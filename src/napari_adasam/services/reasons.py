@@ -126,6 +126,6 @@ class Reasons:
 
     def _earlier_model(self) -> str:
         if self._learning.running:
-            return "A round is under way; wait for it, or cancel it."
+            return "A round is under way; wait for it, or stop it."
         model = self._model()
         return "" if model is not None and model.earlier else "There is no earlier model to go back to."

@@ -144,7 +144,7 @@ class Learning:
     def why_not(self) -> str:
         """Why no round can start now; empty if one can."""
         if self.running:
-            return "A round is under way; wait for it, or cancel it."
+            return "A round is under way; wait for it, or stop it."
         if not self._bench.session.accepted:
             return "There is nothing to learn from yet; accept an image first."
         return ""

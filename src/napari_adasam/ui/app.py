@@ -8,6 +8,7 @@ from pathlib import Path
 
 import napari
 from napari.viewer import Viewer
+from qtpy.QtWidgets import QApplication
 
 from napari_adasam.domain.settings import Settings
 from napari_adasam.files.home import sessions_home
@@ -15,6 +16,10 @@ from napari_adasam.ui.assembly import make_annotator
 from napari_adasam.ui.dock import AdasamDock, MakeAnnotator
 
 NAME = "AdaSAM ultrasound"
+ROOM = (1366, 768)
+"""Width and height in which every step of the work is seen, in pixels."""
+FRAME_PX = 40
+"""Left for the title bar that the system puts around a window."""
 
 
 def open_window(paths: Sequence[Path] = (), make: MakeAnnotator | None = None) -> tuple[Viewer, AdasamDock]:
@@ -27,8 +32,19 @@ def open_window(paths: Sequence[Path] = (), make: MakeAnnotator | None = None) -
     return viewer, dock
 
 
+def make_room(viewer: Viewer) -> None:
+    """Make a window that is smaller than a small laptop's screen as large, as far as this screen allows."""
+    area = QApplication.primaryScreen().availableGeometry()
+    left, top, width, height = viewer.window.geometry()
+    wide, high = min(ROOM[0], area.width()), min(ROOM[1], area.height() - FRAME_PX)
+    if width < wide or height < high:
+        left, top = min(left, area.right() - wide), min(top, area.bottom() - high)
+        viewer.window.set_geometry(max(area.left(), left), max(area.top(), top), max(width, wide), max(height, high))
+
+
 def launch(paths: Sequence[Path] = (), settings: Settings = Settings()) -> None:
     """Open the window and work until it is closed."""
-    _, dock = open_window(paths, partial(make_annotator, settings=settings, home=sessions_home()))
+    viewer, dock = open_window(paths, partial(make_annotator, settings=settings, home=sessions_home()))
+    make_room(viewer)
     napari.run()
     dock.shut_down()

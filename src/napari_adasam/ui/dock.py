@@ -13,8 +13,9 @@ from typing import Any
 from napari.viewer import Viewer
 from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from napari_adasam.files.exports import ExportReport
 from napari_adasam.services.activity import Activity
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.services.lane import Outcome
@@ -22,7 +23,7 @@ from napari_adasam.ui.assembly import make_kept_annotator, sample_paths
 from napari_adasam.ui.bridge import Bridge
 from napari_adasam.ui.canvas import Canvas
 from napari_adasam.ui.commands import Commander
-from napari_adasam.ui.guide import next_step
+from napari_adasam.ui.guide import next_step, summaries
 from napari_adasam.ui.marking import Marking
 from napari_adasam.ui.offers import not_taken_in, taken_in
 from napari_adasam.ui.panels.annotate import AnnotatePanel
@@ -34,6 +35,7 @@ from napari_adasam.ui.panels.structures import StructuresPanel
 from napari_adasam.ui.section import Section
 from napari_adasam.ui.shortcuts import HelpSheet, Keys
 from napari_adasam.ui.status_line import StatusLine
+from napari_adasam.ui.steps import Steps
 from napari_adasam.ui.theme import colors_of, dock_style
 from napari_adasam.ui.tools import Tools
 
@@ -144,22 +146,12 @@ class AdasamDock(QWidget):
             "learn": Section("4  Learn", self.learn_panel),
             "export": Section("5  Export", self.export_panel),
         }
+        self.sections["annotate"].header.toggled.connect(self.annotate_panel.onward.setVisible)
         for name in ("annotate", "learn", "export"):
             self.sections[name].set_open(False)
 
     def _arrange(self) -> None:
-        steps = QWidget()
-        column = QVBoxLayout(steps)
-        column.setContentsMargins(0, 0, 4, 0)
-        column.setSpacing(4)
-        for section in self.sections.values():
-            column.addWidget(section)
-        column.addStretch()
-        scroll = QScrollArea()
-        scroll.setWidget(steps)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.steps = Steps(self.sections.values())
         self.hint.setObjectName("hint")
         self.hint.setWordWrap(True)
         self.help.setText("?")
@@ -173,7 +165,8 @@ class AdasamDock(QWidget):
         layout.setContentsMargins(4, 2, 2, 2)
         layout.setSpacing(4)
         layout.addLayout(top)
-        layout.addWidget(scroll, stretch=1)
+        layout.addWidget(self.steps, stretch=1)
+        layout.addWidget(self.annotate_panel.onward)  # below what scrolls: the most used buttons are always there
         layout.addWidget(self.status_line)
         self.setMinimumWidth(WIDTH - 20)
         self.setAcceptDrops(True)
@@ -196,14 +189,15 @@ class AdasamDock(QWidget):
             (annotator.problem, self.status_line.show_notice),
             (annotator.round_progress, self.learn_panel.show_progress),
             (annotator.round_finished, self._on_round),
-            (annotator.model_changed, self._on_model),
+            (annotator.model_changed, self._refresh),
             (annotator.saved, self._on_frame),
-            (annotator.exported, self.export_panel.show_report),
+            (annotator.exported, self._on_export),
             (annotator.queue_changed, self._refresh),
             (self.commander.problem, self.status_line.show_notice),
             (self.commander.help_wanted, self.show_help),
             (self.canvas.message, self.status_line.show_notice),
             (self.canvas.layer_made, self.keys.bind),
+            (self.tools.structure_changed, self._show_hint),
         ):
             signal.connect(slot)
             self._closing.callback(signal.disconnect, slot)
@@ -225,20 +219,13 @@ class AdasamDock(QWidget):
         self.learn_panel.refresh()
         self.export_panel.refresh()
         self._on_activity(self.annotator.activity)
+
+    def _show_hint(self) -> None:
         self.hint.setText(next_step(self.annotator, self.tools.current_structure()))
 
     def _show_summaries(self) -> None:
-        session = self.annotator.session
-        frames, done = len(session.frames), session.accepted
-        names = ", ".join(one.name for one in session.structures)
-        self.sections["open"].set_summary(f"{frames} image{'s' if frames != 1 else ''}" if frames else "")
-        self.sections["structures"].set_summary(names if len(names) < 34 else f"{len(session.structures)} structures")
-        self.sections["annotate"].set_summary(f"{done} of {frames} done" if frames else "open images first")
-        rounds = len(self.annotator.reports)
-        waiting = "" if done else "accept an image first"
-        learned = f"{rounds} round{'s' if rounds != 1 else ''}" if rounds else waiting
-        self.sections["learn"].set_summary("learning now" if self.annotator.training else learned)
-        self.sections["export"].set_summary(waiting)
+        for name, words in summaries(self.annotator).items():
+            self.sections[name].set_summary(words)
 
     def _on_frames(self) -> None:
         self.annotate_panel.frame_card.fill()
@@ -267,14 +254,16 @@ class AdasamDock(QWidget):
         self.learn_panel.refresh()
         self.export_panel.refresh()
         self._show_summaries()
+        self._show_hint()
 
     def _on_round(self, _report: object) -> None:
         self.learn_panel.show_reports()
         self.sections["learn"].set_open(True)
         self._refresh()
 
-    def _on_model(self, _model: object) -> None:
-        self._refresh()
+    def _on_export(self, report: ExportReport) -> None:
+        self.export_panel.show_report(report)
+        self.steps.show_step(self.sections["export"])
 
     def _on_layers(self, event: Any = None) -> None:
         """Images that were opened or dropped in napari are offered to the session."""

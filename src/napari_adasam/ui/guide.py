@@ -1,32 +1,78 @@
-"""What to do now, in one or two sentences for someone who has never seen the program."""
+"""What to do now, in a few sentences for someone who has never seen the program."""
 
 from __future__ import annotations
+
+from html import escape
 
 from napari_adasam.domain.records import FrameStatus
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.annotator import Annotator
+
+MAPS = "<br>Paler colours, dots and boxes show where the program looked; C hides them."
+LONGEST_NAMES = 34
+"""So many letters of structures' names fit behind the title of step 2."""
 
 
 def next_step(annotator: Annotator, structure: Structure | None) -> str:
     """The next thing to do, from where the session stands."""
     session = annotator.session
     if not session.frames:
-        return "<b>Start:</b> open your ultrasound images, or the sample images to try it out."
+        if annotator.busy:
+            return "<b>Wait a moment:</b> the images are being opened."
+        return (
+            "<b>Start:</b> open your ultrasound images, or the sample images to try it out. "
+            "Step 2 names what is outlined; rename it, or use a list."
+        )
+    if annotator.only_to_look_at:
+        return "<b>Only to look at:</b> X and Z go through the images; step 5 exports. Step 1 says why."
     if structure is None:
         return "<b>Now:</b> open step 2 and add the structure you want to outline."
     current = session.current
     if current is None:
         return "<b>Now:</b> choose an image in step 3."
-    status = session.status(current)
+    return _on_image(annotator, current, structure)
+
+
+def _on_image(annotator: Annotator, current: str, structure: Structure) -> str:
+    """What to do with the image on the screen, as long as it may be changed."""
+    status, name = annotator.session.status(current), escape(structure.name)
     if status is FrameStatus.ACCEPTED:
+        if not annotator.queue:
+            return "<b>All images are done.</b> Open step 5 and export them; or go back (Z) and look again."
         return "<b>Accepted.</b> Press X for the next image; or change this one and accept it again."
     if status is FrameStatus.SKIPPED:
-        return "<b>Skipped.</b> Press O to open it again, or X for the next image."
+        onward = ", or X for the next image" if annotator.queue else "; all other images are done: step 5 exports them"
+        what = "Unusable" if annotator.session.is_unusable(current) else "Skipped"
+        return f"<b>{what}: left out.</b> Press O to open it again{onward}."
     if status is FrameStatus.NEW:
         if annotator.busy:
             return "<b>Wait a moment:</b> the program is drawing a first outline. You can already draw yourself."
-        return f"<b>Now:</b> press F and click on the {structure.name}, or press D and draw it."
+        return f"<b>Now:</b> press F and click on the {name}, or press D and draw it."
+    others = " T takes the next structure." if len(annotator.session.structures) > 1 else ""
     return (
-        "<b>Look at the outline.</b> Right? Press A. Not quite? Press F and click what is missing, "
-        "R and click what is too much; or draw (D) and erase (E). Then press A."
+        f"<b>Look at the outlines.</b> Right? Press A. Not quite? Press F and click what is missing of the {name}, "
+        f"R and click what is too much; or draw (D) and erase (E).{others} Then press A."
+        f"{'' if annotator.session.accepted else MAPS}"
     )
+
+
+def summaries(annotator: Annotator) -> dict[str, str]:
+    """A few words behind the title of each step: how it stands, or what it waits for."""
+    session = annotator.session
+    frames, done, rounds = len(session.frames), session.accepted, len(annotator.reports)
+    names = ", ".join(one.name for one in session.structures)
+    every = annotator.settings.learn.every
+    waiting = "" if done else "accept an image first"
+    ahead = f"by itself, every {every} accepted" if every else "when you like"
+    learned = _count(rounds, "round") if rounds else waiting or ahead
+    return {
+        "open": _count(frames, "image") if frames else "",
+        "structures": names if len(names) < LONGEST_NAMES else f"{len(session.structures)} structures",
+        "annotate": f"{done} of {frames} done" if frames else "open images first",
+        "learn": "learning now" if annotator.training else learned,
+        "export": waiting or f"{_count(done, 'image')} to export",
+    }
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

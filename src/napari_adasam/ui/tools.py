@@ -16,6 +16,7 @@ from napari_adasam.ui.placement import box_between, inside, pixel_at, point_at
 
 CLICK_REACH = 5.0
 """A press that moves less than this many screen pixels is a click; more is a drag, which moves the image."""
+KEYS = "Keys: in brackets on the buttons to the right; all of them on one sheet with ?"
 
 
 class Tool(StrEnum):
@@ -97,7 +98,15 @@ class Tools:
         masks = self._canvas.masks.layer
         if masks is not None and layer is masks:
             masks.events.mode.connect(self._on_mode)
+            masks.events.help.connect(self._on_help)
+            self._on_help()
             self.choose(self.tool)
+
+    def _on_help(self, event: object = None) -> None:
+        """napari's line at the bottom names its own number keys, which lead away from ours."""
+        layer = self._canvas.masks.layer
+        if layer is not None and layer.help != KEYS:
+            layer.help = self._viewer.help = KEYS
 
     def _on_mode(self, event: object = None) -> None:
         """Follow napari's own tool buttons, and the held Space bar."""

@@ -28,7 +28,10 @@ ASKED = {"accept": "accept", "back": "back", "next": "next", "skip": "skip", "re
 
 
 class AnnotatePanel(QWidget):
-    """The frame, its structures, the tools, and the ways on: back, next, accept; skip, and reopen in its place."""
+    """The frame, its structures, the tools; skip, and reopen in its place.
+
+    ``onward`` has the ways on: back, next and accept, and why not; the dock puts it where it never scrolls.
+    """
 
     def __init__(self, annotator: Annotator, commander: Commander, canvas: Canvas, tools: Tools) -> None:
         super().__init__()
@@ -53,6 +56,7 @@ class AnnotatePanel(QWidget):
         self.brush_size.valueChanged.connect(self._set_brush)
         self.brush_words = QLabel("Brush size")
         self.reason = reason_label()
+        self.onward = QWidget()
         self._arrange()
         canvas.layer_made.connect(self._on_layer_made)
         tools.tool_changed.connect(self.show_tool)
@@ -107,11 +111,13 @@ class AnnotatePanel(QWidget):
         grid.addWidget(self.brush_size, 2, 1, 1, 2)
         for column in range(3):
             grid.setColumnStretch(column, 1)
-        onward = QGridLayout()
+        onward = QGridLayout(self.onward)
+        onward.setContentsMargins(4, 0, 4, 0)
         onward.setSpacing(3)
         for column, (name, width) in enumerate((("back", 3), ("next", 3), ("accept", 6))):
             onward.addWidget(self.buttons[name], 0, column)
             onward.setColumnStretch(column, width)
+        onward.addWidget(self.reason, 1, 0, 1, 3)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 0, 4, 4)
         layout.setSpacing(4)
@@ -120,8 +126,6 @@ class AnnotatePanel(QWidget):
         layout.addWidget(self.review)
         layout.addWidget(self.structures)
         layout.addLayout(grid)
-        layout.addLayout(onward)
-        layout.addWidget(self.reason)
 
     def _run(self, name: str, *_: object) -> None:
         self._commander.run(name)

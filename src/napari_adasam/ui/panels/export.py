@@ -54,7 +54,7 @@ class ExportPanel(QWidget):
         self._commander = commander
         self.folder = QLineEdit(str(Path.home() / "ultrasound-masks"))
         self.folder.setToolTip("The folder that gets the files")
-        self.choose = QPushButton("Choose…")
+        self.choose = QPushButton("To folder…")
         self.choose.clicked.connect(self._choose_folder)
         self.formats = {name: self._tick(words, tip, name in EVERYDAY) for name, words, tip in FORMATS}
         self.which = QComboBox()
@@ -102,8 +102,9 @@ class ExportPanel(QWidget):
         self.erosion.setRange(0.0, MOST_EROSION_MM)
         self.erosion.setSingleStep(0.5)
         self.erosion.setDecimals(1)
-        self.erosion.setSuffix(" mm off the border")
-        self.erosion.setSpecialValueText("Echo up to the border")
+        self.erosion.setPrefix("Echo: ")
+        self.erosion.setSuffix(" mm inside")
+        self.erosion.setSpecialValueText("Echo: whole structure")
         self.erosion.setToolTip("So much along the border of a structure does not enter its echo intensity")
         self.erosion.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
 
@@ -122,11 +123,11 @@ class ExportPanel(QWidget):
         layout.addWidget(self.deidentify, 2, 1)
         layout.addWidget(self.erosion, 3, 0)
         layout.addWidget(self.table_button, 3, 1)
-        layout.addWidget(self.notes, 4, 0, 1, 2)
-        layout.addWidget(self.export, 5, 0)
-        layout.addWidget(self.show_folder, 5, 1)
-        layout.addWidget(self.reason, 6, 0, 1, 2)
-        layout.addWidget(self.done, 7, 0, 1, 2)
+        layout.addWidget(self.export, 4, 0)
+        layout.addWidget(self.show_folder, 4, 1)
+        layout.addWidget(self.reason, 5, 0, 1, 2)
+        layout.addWidget(self.done, 6, 0, 1, 2)
+        layout.addWidget(self.notes, 7, 0, 1, 2)
         layout.setColumnStretch(0, 1)
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name

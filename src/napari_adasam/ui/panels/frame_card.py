@@ -68,13 +68,14 @@ class FrameCard(QWidget):
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
-        lists = QHBoxLayout()  # a row of its own: the scale below must not take the name's place
-        lists.addWidget(self.chosen, 1)
-        lists.addWidget(self.filter)
-        layout.addLayout(lists, 0, 0, 1, 3)
+        layout.addWidget(self.chosen, 0, 0, 1, 3)
         layout.addWidget(self.status, 1, 0, 1, 2, Qt.AlignmentFlag.AlignLeft)
         layout.addWidget(self.scale, 1, 2, Qt.AlignmentFlag.AlignRight)
-        layout.addWidget(self.place, 2, 0, 1, 3)
+        places = QHBoxLayout()  # a row of its own: the scale above must not take the place's room
+        places.addWidget(self.place, 1)
+        places.addWidget(QLabel("List:"))
+        places.addWidget(self.filter)
+        layout.addLayout(places, 2, 0, 1, 3)
         layout.addWidget(self.why, 3, 0, 1, 3)
         layout.addWidget(QLabel("Next image:"), 4, 0)
         layout.addWidget(self.order, 4, 1, 1, 2)
@@ -126,7 +127,7 @@ class FrameCard(QWidget):
         queue, frames = self._annotator.queue, self._annotator.session.frames
         done = self._annotator.session.accepted
         place = f"No. {queue.index(current) + 1} of {len(queue)} to do" if current in queue else f"{len(queue)} to do"
-        self.place.setText(f"{place} · {done} of {len(frames)} done")
+        self.place.setText(place)
         self.place.setToolTip(f"{done} of {len(frames)} images accepted")
 
     def _show_source(self, current: str) -> None:

@@ -121,7 +121,7 @@ class LearnPanel(QWidget):
         self.bar.setRange(0, progress.steps)
         self.bar.setValue(progress.step)
         left = "" if progress.seconds_left is None else f" · about {duration_words(progress.seconds_left)} left"
-        self.progress.setText(f"{progress.what}: step {progress.step} of {progress.steps}{left}")
+        self.progress.setText(f"{progress.what.capitalize()}: step {progress.step} of {progress.steps}{left}")
         self.loss_plot.show_lines({"#56b4e9": self._losses})
         self.refresh()
 

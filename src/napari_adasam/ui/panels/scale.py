@@ -74,8 +74,11 @@ class ScalePanel(QWidget):
         self.scale.setStyleSheet("" if known else chip(*AMBER))
         self.scale.setToolTip(f"Scale from: {frame.spacing.source}" if frame.spacing else "Lengths are in pixels only.")
         self._show_sector(current)
+        locked = self._annotator.why_not("set_scale")
+        for button in (self.set, self.ruler, self.rectangle, self.polygon, self.whole):
+            allow(button, locked)
         allow(self.own, self._annotator.why_not("own_scale"))
-        allow(self.found, "" if setup.sector is not None else "The sector is as it was found.")
+        allow(self.found, locked or ("" if setup.sector is not None else "The sector is as it was found."))
         self._show_mark(current)
 
     def _make_buttons(self) -> None:
