@@ -10,11 +10,14 @@ from dicom_pictures import GREY, picture, region, saved
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom import dcmread
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.sequence import Sequence
 from pydicom.uid import HEVCMP51, MPEG2MPML, MPEG4HP41, RLELossless
 from specimens import SPECIMENS
 
 from napari_adasam.domain.errors import InputError
+from napari_adasam.files import dicom_decoding
+from napari_adasam.files.dicom_decoding import DECODERS
 from napari_adasam.files.readers import open_file, open_paths
 
 
@@ -138,6 +141,19 @@ def test_video_inside_dicom_says_that_it_is_not_read(tmp_path: Path, syntax: str
     dataset = dcmread(SPECIMENS["dicom-jpeg-baseline"].save(tmp_path, "a"))
     dataset.file_meta.TransferSyntaxUID = syntax
     assert f"is compressed as {name}" in refusal(saved(tmp_path / "b.dcm", dataset))
+
+
+def test_12_bit_jpeg_without_its_decoder_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    SPECIMENS["dicom-jpeg-extended-12-bit"].write(tmp_path / "a.dcm")
+    SPECIMENS["dicom-jpeg-extended"].write(tmp_path / "b.dcm")
+    monkeypatch.setattr(dicom_decoding, "find_spec", lambda name: None)
+    assert "pip install pylibjpeg-libjpeg" in refusal(tmp_path / "a.dcm")
+    assert open_file(tmp_path / "b.dcm").read(0).ndim == 2
+
+
+def test_each_compression_has_one_decoder_that_is_there() -> None:
+    for syntax, name in DECODERS.items():
+        assert name in get_decoder(syntax).available_plugins
 
 
 def test_a_patient_is_named_nowhere(tmp_path: Path) -> None:

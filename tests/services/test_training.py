@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -87,6 +89,21 @@ def test_an_adapter_comes_out_that_loads_on_its_base(folder: Path, tmp_path: Pat
     dataset = Dataset.open(folder)
     assert net.card.trained_on == {content_id(path) for path in dataset.images.values()}
     assert len(net.card.lineage) == 1
+
+
+def test_neither_the_adapter_nor_what_is_printed_names_an_image(folder: Path, tmp_path: Path) -> None:
+    """Files of a study are often called like people; the card knows images by their content."""
+    named = Path(shutil.copytree(folder, tmp_path / "study"))
+    for kind in ("images", "labels"):
+        for path in (named / kind).iterdir():
+            path.rename(path.with_stem(path.stem.replace("phantom", "Qwertzuiop_Y")))
+    (named / "index.csv").unlink(missing_ok=True)
+    out = tmp_path / "model.safetensors"
+    said = train_dataset(named, out, replace(OPTIONS, labels=3, names=NAMES), quiet)
+    for text in (json.dumps(said).encode(), out.read_bytes()):
+        assert b"qwertzuiop" not in text.lower()
+        assert b"study" not in text
+    assert b"muscle belly" in out.read_bytes()
 
 
 @pytest.mark.parametrize("method", ["medsa", "masam"])

@@ -22,6 +22,8 @@ from napari_adasam.domain.sector import Fan, Sector, Vertex, rectangle, whole_pi
 
 STEP, FAINT_STEP = 2, 1
 """Neighbours differ if their grey values (0 to 255) are at least so far apart; compression noise on black is less."""
+LETTER_STEP, LETTERS, FULL = 64, 0.4, 0.6
+"""Where few neighbours differ, and many of those by so much, there are letters on black, not speckle."""
 DENSE = 0.2
 """Share of such pixels around a place that makes it tissue."""
 SMALLEST_SHARE = 0.08
@@ -100,10 +102,14 @@ def brightest(frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
 
 
 def _marks(grey: NDArray[np.uint8], step: int) -> Mask:
-    """Pixels that differ from their right neighbour by so many grey values."""
+    """Pixels that differ from their right neighbour by so many grey values, but for those of letters."""
     values = grey.astype(np.int16)
-    marks = np.zeros(grey.shape, np.bool_)
-    marks[:, :-1] = np.abs(np.diff(values, axis=1)) >= step
+    jumps = np.abs(np.diff(values, axis=1, append=values[:, -1:]))
+    marks: Mask = jumps >= step
+    side = _side(marks)
+    density = ndimage.uniform_filter(marks.astype(np.float32), side)
+    high = ndimage.uniform_filter((jumps >= LETTER_STEP).astype(np.float32), side)
+    marks[(high > LETTERS * density) & (density < FULL)] = False
     return marks
 
 

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.encaps import encapsulate, get_frame, parse_basic_offsets, parse_fragments
 from pydicom.errors import InvalidDicomError
-from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import as_pixel_options
 from pydicom.uid import UID
@@ -36,6 +35,7 @@ from napari_adasam.files.clips import (
     to_unsigned,
 )  # fmt: skip
 from napari_adasam.files.codestreams import codestream_size
+from napari_adasam.files.dicom_decoding import decoded, why_not
 from napari_adasam.files.dicom_deflated import inflated
 from napari_adasam.files.dicom_times import frame_times
 from napari_adasam.files.unpacking import BoundedFile
@@ -160,16 +160,9 @@ def _check_kind(path: Path, dataset: Dataset) -> None:
     """Raise InputError where the picture is too large, or in a form that is not read."""
     pixel = int(dataset.SamplesPerPixel) * max(1, int(dataset.BitsAllocated) // 8)
     check_size(path, int(dataset.Rows), int(dataset.Columns), pixel)
-    syntax = UID(dataset.file_meta.TransferSyntaxUID)
-    try:
-        unpacks = get_decoder(syntax).is_available
-    except NotImplementedError:
-        unpacks = False
-    if not unpacks:
-        raise InputError(
-            f"{path.name} is compressed as {syntax.name if syntax.is_private is False else 'a private kind'}, which "
-            "cannot be unpacked here; save it uncompressed."
-        )
+    reason = why_not(dataset)
+    if reason is not None:
+        raise InputError(f"{path.name} {reason}")
     colours = str(dataset.PhotometricInterpretation)
     if colours not in (GREYS if dataset.SamplesPerPixel == 1 and colours != "PALETTE COLOR" else COLOURS):
         raise InputError(f"{path.name} has its colours coded as {colours[:16]}, which is not read; save it as RGB.")
@@ -218,12 +211,12 @@ def _read(path: Path, places: Places, index: int) -> Pixels:
             options |= {"number_of_frames": 1, "extended_offsets": None}
         file.seek(start)
         try:
-            values, facts = get_decoder(syntax).as_array(source, index=index, **options)
+            values, colours = decoded(dataset, source, index, options)
         except (NotImplementedError, RuntimeError) as error:
             raise InputError(
                 f"{path.name} is damaged, or compressed in a way that cannot be unpacked here; save it uncompressed."
             ) from error
-    return _to_pixels(values, dataset, str(facts["photometric_interpretation"]))
+    return _to_pixels(values, dataset, colours)
 
 
 def _value_kind(dataset: Dataset, file: BinaryIO, start: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from napari_adasam.domain.errors import InputError
@@ -101,9 +102,15 @@ def _some_scaled_files_are_mixed(frames: Sequence[Frame]) -> bool:
     return any(len(one) > 1 for one in known.values())
 
 
+@lru_cache(maxsize=1)
+def _rows(path: Path, changed: int) -> dict[str, dict[str, str]]:
+    """A window asks at every change of what is chosen; the table is read again when it has changed."""
+    return read_file_table(path)
+
+
 def _table(path: Path, frames: Sequence[Frame], deidentify: bool) -> list[str]:
     try:
-        table = read_file_table(path)
+        table = _rows(path, path.stat().st_mtime_ns if path.exists() else 0)
     except InputError as error:
         return [str(error)]
     without = sum(row_of(table, frame) is None for frame in frames)
