@@ -176,6 +176,7 @@ def test_the_given_weights_go_to_whoever_takes_them() -> None:
         "napari-sam": ("vit_b.pth", peers.VIT_B),
         "napari-segment-anything": ("vit_b.pth", peers.VIT_B),
     }
+    assert {order.name for order in orders if order.clicked} == {peers.OURS_SAME_WEIGHTS, peers.OURS_VIT_B}
 
 
 def test_weights_of_half_precision_become_whole(tmp_path: Path) -> None:

@@ -69,8 +69,10 @@ PEERS = (
 class PeerOrder:
     """What a process does: the images (8-bit PNG) one after the other, each clicked ``clicks`` times.
 
-    ``weights`` is a checkpoint, or for this program a model's name; ``says`` is what rows say of it.
-    ``early`` is whether the plugin is imported before napari's window is opened, and not as from napari's menu.
+    ``weights`` is a checkpoint, or for this program a model's name; ``says`` is what rows say of it. ``clicked`` is
+    whether our own program is clicked for its first mask too, as the others are: a model that was never taught the
+    structures suggests none. ``early`` is whether the plugin is imported before napari's window is opened, and not as
+    from napari's menu.
     """
 
     name: str
@@ -78,6 +80,7 @@ class PeerOrder:
     weights: str = ""
     says: str = ""
     backwards: bool = False
+    clicked: bool = False
     early: bool = False
     clicks: int = 3
     folder: str = ""
@@ -119,9 +122,10 @@ def _pictures(paths: Sequence[Path], folder: Path) -> tuple[str, ...]:
 def _orders(ours: PeerOrder, given: str, vit_b: str) -> list[PeerOrder]:
     """Our own program, with its weights and with those that the others get, and the others."""
     orders = [replace(ours, backwards=True), replace(ours, name=OURS_IN_ORDER)]
+    likewise = replace(ours, backwards=True, clicked=True)
     if given:
-        orders.append(replace(ours, name=OURS_SAME_WEIGHTS, weights=given, says=GIVEN, backwards=True))
-    orders.append(replace(ours, name=OURS_VIT_B, weights=vit_b, says=VIT_B, backwards=True))
+        orders.append(replace(likewise, name=OURS_SAME_WEIGHTS, weights=given, says=GIVEN))
+    orders.append(replace(likewise, name=OURS_VIT_B, weights=vit_b, says=VIT_B))
     for one in PEERS:
         weights, says = (given, GIVEN) if one.takes_given else (vit_b, VIT_B)
         orders.append(replace(ours, name=one.name, weights=weights, says=says, packages=(one.name,)))

@@ -135,9 +135,7 @@ class NapariSegmentAnything(Driver):
 
 
 class Ours(Driver):
-    """Our own window: the first mask of an image comes without a click."""
-
-    waits = False
+    """Our own window: the first mask of an image comes without a click, if the model was taught the structures."""
 
     def __init__(self, viewer: Any, images: list[Pixels], order: dict[str, Any]) -> None:
         from napari_adasam.services.torch_start import keep_triton_out
@@ -148,6 +146,7 @@ class Ours(Driver):
         from napari_adasam.ui.dock import AdasamDock
 
         settings = Settings(model=ModelSettings(name=order["weights"]), learn=LearnSettings(every=0))
+        self.waits = order["clicked"]
         self._dock = AdasamDock(viewer, partial(make_annotator, settings=settings))
         viewer.window.add_dock_widget(self._dock, name="AdaSAM ultrasound", area="right")
         self._annotator, self._session = self._dock.annotator, self._dock.annotator.session
@@ -167,7 +166,9 @@ class Ours(Driver):
     def answered(self) -> bool:
         """Whether the lane's answer has come."""
         frame_id = self._session.current
-        return frame_id is not None and bool(self._session.scores(frame_id)) and not self._session.unanswered(frame_id)
+        if frame_id is None or self._session.unanswered(frame_id):
+            return False
+        return self.waits or bool(self._session.scores(frame_id))
 
 
 DRIVERS: dict[str, Callable[[Any, list[Pixels], dict[str, Any]], Driver]] = {
