@@ -24,3 +24,13 @@ def test_a_frozen_window_is_a_gap_and_a_living_one_is_not(qtbot: Any) -> None:
     assert calm.p50 < 50
     assert frozen.max >= 390
     assert calm.n > 5
+
+
+def test_what_the_script_itself_holds_up_is_left_out(qtbot: Any) -> None:
+    pulse = Pulse()
+    pulse.start()
+    QTimer.singleShot(50, lambda: (time.sleep(0.4), pulse.skip()))
+    qtbot.wait(600)
+    rest = pulse.stop()
+    assert rest is not None
+    assert rest.max < 390

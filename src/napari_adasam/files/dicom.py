@@ -15,8 +15,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
-from pydicom.encaps import encapsulate, get_frame, parse_basic_offsets, parse_fragments
+from pydicom.encaps import get_frame, parse_basic_offsets, parse_fragments
 from pydicom.errors import InvalidDicomError
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import as_pixel_options
 from pydicom.uid import UID
@@ -35,7 +36,7 @@ from napari_adasam.files.clips import (
     to_unsigned,
 )  # fmt: skip
 from napari_adasam.files.codestreams import codestream_size
-from napari_adasam.files.dicom_decoding import decoded, why_not
+from napari_adasam.files.dicom_decoding import can_decode, decoded
 from napari_adasam.files.dicom_deflated import inflated
 from napari_adasam.files.dicom_times import frame_times
 from napari_adasam.files.unpacking import BoundedFile
@@ -160,9 +161,12 @@ def _check_kind(path: Path, dataset: Dataset) -> None:
     """Raise InputError where the picture is too large, or in a form that is not read."""
     pixel = int(dataset.SamplesPerPixel) * max(1, int(dataset.BitsAllocated) // 8)
     check_size(path, int(dataset.Rows), int(dataset.Columns), pixel)
-    reason = why_not(dataset)
-    if reason is not None:
-        raise InputError(f"{path.name} {reason}")
+    syntax = UID(dataset.file_meta.TransferSyntaxUID)
+    if not can_decode(syntax):
+        raise InputError(
+            f"{path.name} is compressed as {'a private kind' if syntax.is_private else syntax.name}, which cannot be "
+            "unpacked here; save it uncompressed."
+        )
     colours = str(dataset.PhotometricInterpretation)
     if colours not in (GREYS if dataset.SamplesPerPixel == 1 and colours != "PALETTE COLOR" else COLOURS):
         raise InputError(f"{path.name} has its colours coded as {colours[:16]}, which is not read; save it as RGB.")
@@ -202,16 +206,15 @@ def _read(path: Path, places: Places, index: int) -> Pixels:
         syntax = UID(dataset.file_meta.TransferSyntaxUID)
         options = as_pixel_options(dataset, pixel_keyword="PixelData", pixel_vr=_value_kind(dataset, file, start))
         _check_kind(path, dataset)
-        source: BinaryIO | bytes = file
-        if syntax.is_encapsulated:
-            frame = _packed_frame(path, dataset, file, places, index)
-            _check_frame(path, dataset, frame)
-            # The decoder gets this frame alone, or it would look for it among all of them again.
-            source, index = encapsulate([frame], has_bot=False), 0
-            options |= {"number_of_frames": 1, "extended_offsets": None}
-        file.seek(start)
         try:
-            values, colours = decoded(dataset, source, index, options)
+            if syntax.is_encapsulated:
+                frame = _packed_frame(path, dataset, file, places, index)
+                _check_frame(path, dataset, frame)
+                values, colours = decoded(dataset, frame, options)
+            else:
+                file.seek(start)
+                values, facts = get_decoder(syntax).as_array(file, index=index, **options)
+                colours = str(facts["photometric_interpretation"])
         except (NotImplementedError, RuntimeError) as error:
             raise InputError(
                 f"{path.name} is damaged, or compressed in a way that cannot be unpacked here; save it uncompressed."

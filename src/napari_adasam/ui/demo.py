@@ -54,6 +54,7 @@ class DemoScript:
         self._annotator = dock.annotator
         self._session = dock.annotator.session
         self._on_progress = on_progress
+        self._pulse = Pulse()
         self._truth: dict[str, Labels] = {}
         self.last_sign = time.monotonic()
         self._annotator.problem.connect(self.log.messages.append)
@@ -140,14 +141,13 @@ class DemoScript:
         yield from self._still()
         self._annotator.round_progress.connect(lambda event: done.append(event.step))
         self._annotator.start_round()
-        pulse = Pulse()
-        pulse.start()
+        self._pulse.start()
         for share in CLICKS_AT:
             yield Wait(partial(self._is_at, done, share * steps), "a step of the round")
             yield from self._click_while_learning()
         yield from self._picture("4_learning")
         yield Wait(lambda: not self._annotator.training, "the round")
-        self.log.gaps_learning = pulse.stop()
+        self.log.gaps_learning = self._pulse.stop()
         yield from self._idle("renewed suggestions")
         if len(self._annotator.reports) == reports:
             raise AdasamError(f"The round did not end well: {' '.join(self.log.messages) or 'it was cancelled'}.")
@@ -160,10 +160,9 @@ class DemoScript:
 
     def _still(self) -> Script:
         """The gaps of the event loop when nothing is under way, to compare with."""
-        pulse = Pulse()
-        pulse.start()
+        self._pulse.start()
         yield pause(STILL_S)
-        self.log.gaps_still = pulse.stop()
+        self.log.gaps_still = self._pulse.stop()
 
     def _click_while_learning(self) -> Script:
         """A click on the current frame, timed to its outline, and taken back."""
@@ -209,6 +208,7 @@ class DemoScript:
         yield pause(SETTLE_S)
         folder = make_folder(self._plan.out / "screenshots")
         self._dock.viewer.screenshot(str(folder / f"{name}.png"), canvas_only=False, flash=False)
+        self._pulse.skip()
         self.log.screenshots.append(f"screenshots/{name}.png")
 
     def _idle(self, what: str) -> Script:

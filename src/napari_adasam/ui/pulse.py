@@ -34,6 +34,10 @@ class Pulse:
         self._last = time.perf_counter()
         self._timer.start()
 
+    def skip(self) -> None:
+        """Leave the gap that lasts out: the script itself has just held the window, for a screenshot."""
+        self._last = time.perf_counter()
+
     def stop(self) -> Times | None:
         """End, and give the gaps in ms, the one that lasts included; ``None`` if there was none."""
         if self._timer.isActive():
