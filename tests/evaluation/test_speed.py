@@ -117,13 +117,19 @@ def test_programs_that_do_not_run_say_why(tmp_path: Path, monkeypatch: pytest.Mo
     fine = 'print(\'{"series": {"click_ms": [2.0, 4.0]}, "versions": {"napari": "0.4"}}\')'
     fake_environment(tmp_path, "napari-segment-anything", fine)
     monkeypatch.setattr(peers.sys, "executable", str(tmp_path / "napari-segment-anything" / "bin" / "python"))
-    rows = peers._side_by_side(PeerOrder(peers.OURS, ()), tmp_path, lambda *event: None)
+    orders = peers._orders(PeerOrder(peers.OURS, (), "bundled", "bundled"), "", "vit_b.pth")
+    rows = peers._side_by_side(orders, tmp_path, lambda *event: None)
     whys = {row["program"]: row["why"] for row in rows if "why" in row}
     assert set(whys) == {"micro-sam", "napari-sam"}
     assert "--weights" in whys["micro-sam"]
     assert "AttributeError: no such layer" in whys["napari-sam"]
     figures = {row["program"]: row for row in rows if "why" not in row}
-    assert set(figures) == {peers.OURS, peers.OURS_IN_ORDER, "napari-segment-anything"}
+    assert {name: row["weights"] for name, row in figures.items()} == {
+        peers.OURS: "bundled",
+        peers.OURS_IN_ORDER: "bundled",
+        peers.OURS_VIT_B: peers.VIT_B,
+        "napari-segment-anything": peers.VIT_B,
+    }
     for row in figures.values():
         assert (row["what"], row["p50"], row["max"], row["n"]) == ("peer_click_ms", 3.0, 4.0, 2)
         assert row["versions"] == {"napari": "0.4"}
@@ -134,12 +140,14 @@ def test_a_program_that_dies_in_a_running_napari_is_measured_all_the_same(tmp_pa
     script = """
 import json, os, signal, sys
 if not json.loads(sys.argv[-1])["early"]:
+    print('Fatal Python error: Aborted\\n  File "<frozen x>", line 1 in y', file=sys.stderr)
+    print('  File "/venv/lib/site-packages/triton/knobs.py", line 15 in <module>', file=sys.stderr, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 print('{"series": {"click_ms": [2.0]}, "versions": {}}')
 """
     fake_environment(tmp_path, "napari-sam", script)
     died, measured = peers._measured(PEERS[1], PeerOrder("napari-sam", ()), tmp_path)
-    assert "signal 9" in died["why"]
+    assert "signal 9 in triton/knobs.py, line 15." in died["why"]
     assert measured["what"] == "peer_click_ms"
 
 
@@ -157,6 +165,18 @@ def test_what_cannot_be_installed_says_why(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(peers, "venv", Builder)
     with pytest.raises(AdasamError, match="No matching distribution found"):
         environment(PEERS[1], tmp_path)
+
+
+def test_the_given_weights_go_to_whoever_takes_them() -> None:
+    orders = peers._orders(PeerOrder(peers.OURS, (), "bundled", "bundled"), "mobile.pt", "vit_b.pth")
+    assert {order.name: (order.weights, order.says) for order in orders if order.weights != "bundled"} == {
+        peers.OURS_SAME_WEIGHTS: ("mobile.pt", peers.GIVEN),
+        peers.OURS_VIT_B: ("vit_b.pth", peers.VIT_B),
+        "micro-sam": ("mobile.pt", peers.GIVEN),
+        "napari-sam": ("vit_b.pth", peers.VIT_B),
+        "napari-segment-anything": ("vit_b.pth", peers.VIT_B),
+    }
+    assert {order.name for order in orders if order.clicked} == {peers.OURS_SAME_WEIGHTS, peers.OURS_VIT_B}
 
 
 def test_weights_of_half_precision_become_whole(tmp_path: Path) -> None:

@@ -35,12 +35,13 @@ def benchmark(
     peers_dir: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where the plugins' venvs lie or are made; else in the cache.")
     ] = None,
+    peer_images: Annotated[int, typer.Option(metavar="N", min=1, help="Images that each program is measured on.")] = 20,
     quick: Annotated[bool, typer.Option("--quick", help="In a minute: to see that it runs, not for figures.")] = False,
     model: ModelName = BUNDLED,
 ) -> None:
     """Speed and smoothness of the program in a real window, on this computer."""
     need_window()
-    plan = _plan(images, model, quick)
+    plan = _plan(images, model, peer_images, quick)
     result = _own(plan) if own else _nothing()
     if lanes:
         result["rows"] += _lanes(plan)
@@ -53,13 +54,13 @@ def benchmark(
     show(result)
 
 
-def _plan(images: Path | None, model: str, quick: bool) -> SpeedPlan:
+def _plan(images: Path | None, model: str, peer_images: int, quick: bool) -> SpeedPlan:
     from napari_adasam.services.torch_start import keep_triton_out
 
     keep_triton_out()
     from napari_adasam.evaluation.speed import SpeedPlan
 
-    plan = SpeedPlan(images=images, model=model)
+    plan = SpeedPlan(images=images, model=model, peer_images=peer_images)
     return plan.quick() if quick else plan
 
 

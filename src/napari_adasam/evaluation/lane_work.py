@@ -38,8 +38,10 @@ def work(steps: int, model: str = ModelSettings().name) -> Generator[Done, None,
     """
     from napari_adasam.services.ports import LabelledFrame
     from napari_adasam.services.predictor import ModelPredictor
+    from napari_adasam.services.torch_start import leave_a_core
     from napari_adasam.services.trainer import RoundTrainer
 
+    leave_a_core()  # or the places would differ in torch's threads, and not only in where they are
     began, drawn = time.time(), phantom.draw(3)
     predictor = ModelPredictor(ModelSettings(name=model))
     predictor.info()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -29,8 +30,8 @@ from napari_adasam.files.readers import open_paths
 
 WINDOW = "napari_adasam.ui.peer_window"
 INSTALL_LIMIT_S, RUN_LIMIT_S = 1800, 1200
-OLD_NAPARI = ("napari[pyqt5]==0.4.19.post1", "numpy<2", "pydantic<2", "torch", "torchvision", "segment-anything")
-"""Plugins that use what later versions of napari do not have."""
+OLD_NAPARI = ("napari==0.4.19.post1", "PyQt6", "numpy<2", "pydantic<2", "torch", "torchvision", "segment-anything")
+"""For plugins that use what later versions of napari do not have; Qt 6 as for the others."""
 
 
 class DiedError(AdasamError):
@@ -39,24 +40,26 @@ class DiedError(AdasamError):
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One program: what is installed for it, and which Qt it takes. Its driver in ``ui/peer_window.py`` has its name.
+    """One program, and what is installed for it. Its driver in ``ui/peer_window.py`` has its name.
 
-    ``needs_weights`` is whether it takes the MobileSAM checkpoint, and cannot be run without; the others get random
-    weights of ViT-B, the smallest model that they know: times do not depend on the values.
+    ``takes_given`` is whether it takes the MobileSAM checkpoint, and cannot be run without; the others get a ViT-B of
+    random weights, the smallest model that they know: times do not depend on the values, masks do.
     """
 
     name: str
     packages: tuple[str, ...] = ()
-    qt: str = "pyqt5"
-    needs_weights: bool = False
+    takes_given: bool = False
 
 
 OURS = "napari-adasam"
 OURS_IN_ORDER = "napari-adasam, images in order"
 """As a person goes through them: the next one is prepared meanwhile. The other runs go backwards, where none is."""
 OURS_SAME_WEIGHTS = "napari-adasam, the weights given"
+OURS_VIT_B = "napari-adasam, ViT-B"
+GIVEN, VIT_B = "MobileSAM of --weights", "ViT-B, random values"
+"""What rows say of the weights, where they are not the bundled ones."""
 PEERS = (
-    Peer("micro-sam", ("micro-sam>=1.8", "mobilesam-mirror"), "pyqt6", needs_weights=True),
+    Peer("micro-sam", ("micro-sam>=1.8", "mobilesam-mirror"), takes_given=True),
     Peer("napari-sam", ("napari-sam", *OLD_NAPARI)),
     Peer("napari-segment-anything", ("napari-segment-anything", "scikit-image", *OLD_NAPARI)),
 )
@@ -66,14 +69,18 @@ PEERS = (
 class PeerOrder:
     """What a process does: the images (8-bit PNG) one after the other, each clicked ``clicks`` times.
 
-    ``early`` is whether the plugin is imported before napari's window is opened, and not as from napari's menu.
+    ``weights`` is a checkpoint, or for this program a model's name; ``says`` is what rows say of it. ``clicked`` is
+    whether our own program is clicked for its first mask too, as the others are: a model that was never taught the
+    structures suggests none. ``early`` is whether the plugin is imported before napari's window is opened, and not as
+    from napari's menu.
     """
 
     name: str
     images: tuple[str, ...]
     weights: str = ""
-    model: str = ""
+    says: str = ""
     backwards: bool = False
+    clicked: bool = False
     early: bool = False
     clicks: int = 3
     folder: str = ""
@@ -96,9 +103,11 @@ def measure_peers(
     environments = home or Path(platformdirs.user_cache_dir("napari-adasam")) / "peers"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        images = _pictures(image_paths(plan, folder)[: plan.peer_images + 1], folder)
-        own_copy = None if weights is None else full_precision(weights, folder)
-        return _side_by_side(PeerOrder(OURS, images, str(own_copy or ""), plan.model), environments, on_progress)
+        wanted = replace(plan, frames=plan.peer_images + 1, accepted=plan.peer_images)
+        images = _pictures(image_paths(wanted, folder), folder)
+        given = "" if weights is None else str(full_precision(weights, folder))
+        orders = _orders(PeerOrder(OURS, images, plan.model, plan.model), given, str(random_vit_b(folder)))
+        return _side_by_side(orders, environments, on_progress)
 
 
 def _pictures(paths: Sequence[Path], folder: Path) -> tuple[str, ...]:
@@ -110,11 +119,20 @@ def _pictures(paths: Sequence[Path], folder: Path) -> tuple[str, ...]:
     return tuple(written)
 
 
-def _side_by_side(given: PeerOrder, environments: Path, on_progress: OnProgress) -> list[dict[str, Any]]:
-    orders = [replace(given, backwards=True), replace(given, name=OURS_IN_ORDER)]
-    if given.weights:
-        orders.append(replace(given, name=OURS_SAME_WEIGHTS, model=given.weights, backwards=True))
-    orders += [replace(given, name=one.name, packages=(one.name,)) for one in PEERS]
+def _orders(ours: PeerOrder, given: str, vit_b: str) -> list[PeerOrder]:
+    """Our own program, with its weights and with those that the others get, and the others."""
+    orders = [replace(ours, backwards=True), replace(ours, name=OURS_IN_ORDER)]
+    likewise = replace(ours, backwards=True, clicked=True)
+    if given:
+        orders.append(replace(likewise, name=OURS_SAME_WEIGHTS, weights=given, says=GIVEN))
+    orders.append(replace(likewise, name=OURS_VIT_B, weights=vit_b, says=VIT_B))
+    for one in PEERS:
+        weights, says = (given, GIVEN) if one.takes_given else (vit_b, VIT_B)
+        orders.append(replace(ours, name=one.name, weights=weights, says=says, packages=(one.name,)))
+    return orders
+
+
+def _side_by_side(orders: Sequence[PeerOrder], environments: Path, on_progress: OnProgress) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for number, order in enumerate(orders):
         on_progress(number, len(orders), order.name)
@@ -127,7 +145,7 @@ def _side_by_side(given: PeerOrder, environments: Path, on_progress: OnProgress)
 
 
 def _measured(peer: Peer | None, order: PeerOrder, home: Path) -> list[dict[str, Any]]:
-    if peer is not None and peer.needs_weights and not order.weights:
+    if peer is not None and peer.takes_given and not order.weights:
         raise InputError(f"{peer.name} was given no weights: name a MobileSAM checkpoint with --weights.")
     python = sys.executable if peer is None else str(environment(peer, home))
     rows: list[dict[str, Any]] = []
@@ -141,7 +159,8 @@ def _measured(peer: Peer | None, order: PeerOrder, home: Path) -> list[dict[str,
     figures = Figures()
     for what, values in found["series"].items():
         figures.add(f"peer_{what}", *values)
-    return rows + [row | {"program": order.name, "versions": found["versions"]} for row in figures.rows()]
+    named = {"program": order.name, "weights": order.says, "versions": found["versions"]}
+    return rows + [row | named for row in figures.rows()]
 
 
 def environment(peer: Peer, home: Path) -> Path:
@@ -167,11 +186,11 @@ def environment(peer: Peer, home: Path) -> Path:
 def _run(python: str, peer: Peer | None, order: PeerOrder, folder: Path) -> dict[str, Any]:
     """Play the order in a process; it has a home of its own, where weights are looked for, and our code beside its."""
     folder.mkdir()
-    surroundings = dict(os.environ)
+    surroundings = os.environ | {"PYTHONFAULTHANDLER": "1"}
     if peer is not None:
         package, left_out = Path(napari_adasam.__file__).parent, shutil.ignore_patterns("weights", "__pycache__")
         shutil.copytree(package, folder / "code" / package.name, ignore=left_out)
-        surroundings |= {"PYTHONPATH": str(folder / "code"), "QT_API": peer.qt, "HOME": str(folder)}
+        surroundings |= {"PYTHONPATH": str(folder / "code"), "QT_API": "pyqt6", "HOME": str(folder)}
         surroundings.setdefault("XAUTHORITY", str(Path.home() / ".Xauthority"))
     text = json.dumps(asdict(order) | {"folder": str(folder)})
     command = [python, "-W", "ignore", "-m", WINDOW, text]
@@ -182,11 +201,30 @@ def _run(python: str, peer: Peer | None, order: PeerOrder, folder: Path) -> dict
     except subprocess.TimeoutExpired as error:
         raise AdasamError(f"{order.name} did not come to its end in {RUN_LIMIT_S} s.") from error
     if ended.returncode < 0:
-        raise DiedError(f"{order.name} was ended by signal {-ended.returncode}.")
+        raise DiedError(f"{order.name} was ended by signal {-ended.returncode}{_place(ended.stderr)}.")
     if ended.returncode > 0:
         raise AdasamError(f"{order.name} does not run: {last_line(ended.stderr)}")
     found: dict[str, Any] = json.loads(last_line(ended.stdout))
     return found
+
+
+def _place(stderr: str) -> str:
+    """Where a process died, by its fault handler: " in PACKAGE/FILE, line N"; "" where that is not known."""
+    for file, line in re.findall(r'File "([^"<]+)", line (\d+)', stderr):
+        return f" in {file.replace(os.sep, '/').split('/site-packages/')[-1]}, line {line}"
+    return ""
+
+
+def random_vit_b(folder: Path) -> Path:
+    """A checkpoint of ViT-B as segment-anything makes it, with random values (seed 0). Imports torch."""
+    import torch
+    from segment_anything import sam_model_registry
+
+    path = folder / "sam_vit_b.pth"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        torch.save(sam_model_registry["vit_b"]().state_dict(), path)
+    return path
 
 
 def full_precision(weights: Path, folder: Path) -> Path:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module, metadata
 from pathlib import Path
+from shutil import copyfile
 from time import perf_counter
 from typing import Any
 
@@ -39,7 +41,12 @@ Pixels = NDArray[np.uint8]
 
 
 class Driver(ABC):
-    """One plugin in one viewer, by what its own buttons and keys call."""
+    """One plugin in one viewer, by what its own buttons and keys call.
+
+    ``begins`` is whether it shows the first image by itself, ``waits`` whether a mask needs a click.
+    """
+
+    begins, waits = False, True
 
     @abstractmethod
     def show(self, number: int) -> None:
@@ -57,6 +64,8 @@ class Driver(ABC):
 class MicroSam(Driver):
     """micro-sam's annotator of a series of images: its model is loaded once, keys N and S."""
 
+    begins = True
+
     def __init__(self, viewer: Any, images: list[Pixels], order: dict[str, Any]) -> None:
         self._viewer = viewer
         annotate = import_module(PACKAGES["micro-sam"]).image_series_annotator
@@ -68,13 +77,11 @@ class MicroSam(Driver):
     def show(self, number: int) -> None:
         """The key N."""
         self._viewer.layers["committed_objects"].data[0, 0] = 1  # or it asks whether to go on without any
-        self._keys["n"](self._viewer)
+        self._keys["n"](self._viewer)  # which takes the points away too
 
     def click(self, y: float, x: float) -> None:
         """A point, and the key S."""
-        points = self._viewer.layers["point_prompts"]
-        points.data = np.zeros((0, 2))
-        points.add((y, x))
+        self._viewer.layers["point_prompts"].add((y, x))
         self._keys["s"](self._viewer)
 
 
@@ -83,7 +90,7 @@ class NapariSam(Driver):
 
     def __init__(self, viewer: Any, images: list[Pixels], order: dict[str, Any]) -> None:
         self._viewer, self._images = viewer, images
-        _write_random_weights()
+        _place_weights(order)
         self._widget = import_module(PACKAGES["napari-sam"]).SamWidget(viewer)
         viewer.window.add_dock_widget(self._widget)
         names = [self._widget.cb_model_type.itemText(row) for row in range(self._widget.cb_model_type.count())]
@@ -106,21 +113,21 @@ class NapariSam(Driver):
 
 
 class NapariSegmentAnything(Driver):
-    """napari-segment-anything: choosing an image encodes it, each new point is answered."""
+    """napari-segment-anything: it encodes the image that it finds, and answers each new point."""
 
     def __init__(self, viewer: Any, images: list[Pixels], order: dict[str, Any]) -> None:
         self._viewer, self._images = viewer, images
-        _write_random_weights()
+        _place_weights(order)
         self._widget = import_module(PACKAGES["napari-segment-anything"]).SAMWidget(viewer, "vit_b")
         viewer.window.add_dock_widget(self._widget)
 
     def show(self, number: int) -> None:
-        """The choice of an image."""
+        """Another image in place of the one before, which the plugin takes by itself, as the only one."""
         self._widget._cancel_annot()
-        layer = self._viewer.add_image(self._images[number], name=f"image {number}")
+        for layer in [one for one in self._viewer.layers if one.name.startswith("image")]:
+            self._viewer.layers.remove(layer)
+        self._viewer.add_image(self._images[number], name=f"image {number}")
         self._viewer.layers.move(len(self._viewer.layers) - 1, 0)
-        self._widget._im_layer_widget.reset_choices()
-        self._widget._im_layer_widget.value = layer
 
     def click(self, y: float, x: float) -> None:
         """A point in its layer."""
@@ -128,7 +135,7 @@ class NapariSegmentAnything(Driver):
 
 
 class Ours(Driver):
-    """Our own window: the first mask of an image comes without a click."""
+    """Our own window: the first mask of an image comes without a click, if the model was taught the structures."""
 
     def __init__(self, viewer: Any, images: list[Pixels], order: dict[str, Any]) -> None:
         from napari_adasam.services.torch_start import keep_triton_out
@@ -138,7 +145,8 @@ class Ours(Driver):
         from napari_adasam.ui.assembly import make_annotator
         from napari_adasam.ui.dock import AdasamDock
 
-        settings = Settings(model=ModelSettings(name=order["model"]), learn=LearnSettings(every=0))
+        settings = Settings(model=ModelSettings(name=order["weights"]), learn=LearnSettings(every=0))
+        self.waits = order["clicked"]
         self._dock = AdasamDock(viewer, partial(make_annotator, settings=settings))
         viewer.window.add_dock_widget(self._dock, name="AdaSAM ultrasound", area="right")
         self._annotator, self._session = self._dock.annotator, self._dock.annotator.session
@@ -158,7 +166,9 @@ class Ours(Driver):
     def answered(self) -> bool:
         """Whether the lane's answer has come."""
         frame_id = self._session.current
-        return frame_id is not None and bool(self._session.scores(frame_id)) and not self._session.unanswered(frame_id)
+        if frame_id is None or self._session.unanswered(frame_id):
+            return False
+        return self.waits or bool(self._session.scores(frame_id))
 
 
 DRIVERS: dict[str, Callable[[Any, list[Pixels], dict[str, Any]], Driver]] = {
@@ -168,13 +178,11 @@ DRIVERS: dict[str, Callable[[Any, list[Pixels], dict[str, Any]], Driver]] = {
 }
 
 
-def _write_random_weights() -> None:
-    """ViT-B as segment-anything makes it, where the plugin looks for the published file."""
+def _place_weights(order: dict[str, Any]) -> None:
+    """Lay the checkpoint where the plugin looks for the published file."""
     path = Path.home() / WEIGHTS
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        net = import_module("segment_anything").sam_model_registry["vit_b"]()
-        import_module("torch").save(net.state_dict(), path)
+    copyfile(order["weights"], path)
 
 
 class PeerScript:
@@ -183,18 +191,18 @@ class PeerScript:
     def __init__(self, driver: Driver, images: list[Pixels], order: dict[str, Any]) -> None:
         self.series: dict[str, list[float]] = {}
         self._driver, self._images, self._order = driver, images, order
-        self._painting = Painting()
         self._rng = np.random.default_rng(0)
 
     def steps(self) -> Script:
         """Each image: its first mask, then clicks."""
         numbers = list(range(1, len(self._images)))
-        if not isinstance(self._driver, MicroSam):  # which has begun with the first one
+        if not self._driver.begins:
             self._driver.show(0)
-        if isinstance(self._driver, Ours):
-            yield Wait(self._driver.answered, "the model")
-        else:
+        if self._driver.waits:
             self._click(0)
+        yield Wait(self._driver.answered, "the model")
+        yield pause(SETTLE_S)
+        self._painting = Painting()  # not before: the canvas of a window without a layer is hidden
         for number in reversed(numbers) if self._order["backwards"] else numbers:
             yield pause(SETTLE_S)
             yield from self._timed("first_mask", partial(self._first, number))
@@ -205,7 +213,7 @@ class PeerScript:
 
     def _first(self, number: int) -> None:
         self._driver.show(number)
-        if not isinstance(self._driver, Ours):
+        if self._driver.waits:
             self._click(number)
 
     def _click(self, number: int) -> None:
@@ -227,13 +235,27 @@ class PeerScript:
 
 
 def main() -> None:
-    """Play the order of the command line."""
-    order: dict[str, Any] = json.loads(sys.argv[1])
+    """Play the order of the command line; what a plugin does when its window goes is its own affair."""
+    try:
+        found = _played(json.loads(sys.argv[1]))
+    except Exception:  # noqa: BLE001 - the last line that is read is to be this one's
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+    sys.stdout.write(f"{json.dumps(found)}\n")
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def _played(order: dict[str, Any]) -> dict[str, Any]:
     images = [np.asarray(Image.open(path).convert("L")) for path in order["images"]]
     if order["early"]:
         import_module(PACKAGES[order["name"]])
     viewer = napari.Viewer(show=True)
     viewer.window.resize(1366, 768)
+    viewer.add_image(images[0])  # as in a napari that is in use: it has drawn before the plugin comes
+    viewer.screenshot(flash=False)
+    viewer.layers.clear()
     driver = DRIVERS.get(order["name"], Ours)(viewer, images, order)
     QApplication.processEvents()
     script = PeerScript(driver, images, order)
@@ -241,9 +263,7 @@ def main() -> None:
     if order["picture"]:
         viewer.screenshot(order["picture"], canvas_only=False, flash=False)
     versions = {name: metadata.version(name) for name in ("napari", "torch", "numpy", *order["packages"])}
-    sys.stdout.write(f"{json.dumps({'series': script.series, 'versions': versions})}\n")
-    sys.stdout.flush()
-    os._exit(0)  # what a plugin does when its window goes is its own affair
+    return {"series": script.series, "versions": versions}
 
 
 if __name__ == "__main__":
