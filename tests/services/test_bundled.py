@@ -165,12 +165,27 @@ def test_a_blend_lies_between_the_base_and_what_was_learned(data: Path, base: Pa
     fields = checkpoints.read(half)[1]
     assert fields["lineage"][1:] == [
         "adasam-us, 3 of 3 steps, seed 0",
-        "50% of what was learned, the rest as it began; classifier: 2 more steps",
+        f"50% of what was learned, the rest {fields['lineage'][0]}; classifier: 2 more steps",
     ]
     assert len(fields["trained_on"]) == 14
     train_bundled(data, base, again, blend, lambda *_: None)  # in one go: the same but for rounding in between
     for name, tensor in checkpoints.read(again)[0].items():
         torch.testing.assert_close(tensor.float(), blended[name].float(), atol=5e-3, rtol=5e-3)
+
+
+def test_two_learned_models_are_blended_with_their_classifiers(data: Path, base: Path, tmp_path: Path) -> None:
+    one, other, both = (tmp_path / f"{name}.safetensors" for name in ("one", "other", "both"))
+    train_bundled(data, base, one, SETTINGS, lambda *_: None)
+    train_bundled(data, base, other, replace(SETTINGS, seed=1, without=("first",)), lambda *_: None)
+    train_bundled(data, one, both, replace(SETTINGS, blend=0.25, learned=other), lambda *_: None)
+    first, second, blended = (checkpoints.read(path)[0] for path in (one, other, both))
+    assert not torch.equal(first["head.maps.weight"], second["head.maps.weight"])
+    for name, tensor in blended.items():
+        between = 0.75 * first[name].float() + 0.25 * second[name].float()
+        torch.testing.assert_close(tensor.float(), between, atol=2e-3, rtol=2e-3)
+    fields = checkpoints.read(both)[1]
+    assert fields["lineage"][-1].startswith("25% of what was learned, the rest one ")
+    assert len(fields["trained_on"]) == 14
 
 
 def test_the_same_seed_makes_the_same_model(data: Path, base: Path, tmp_path: Path) -> None:

@@ -70,9 +70,10 @@ def names_by_folder(folder: str) -> tuple[tuple[int, str], ...]:
 class BundledSettings:
     """The recipe's figures. ``lr`` is the encoder's; the decoder learns twice, the classifier forty times as fast.
 
-    ``blend`` is the share of what was learned in the weights of SAM at the end, the rest is where it began: on kinds of
+    ``blend`` is the share of what was learned in the weights at the end, the rest is where it began: on kinds of
     ultrasound that training never saw, weights in between do better than either (Wortsman et al. 2022, arXiv
-    2109.01903). ``settle`` is for how many steps the classifier then learns alone, on what the blend sees.
+    2109.01903). The classifier is blended where the base has learned one. ``settle`` is for how many steps the
+    classifier then learns alone, on what the blend sees.
     Of each view some answers are corrected, up to ``corrections`` times in a row.
     ``drawn`` is the share of views with random shapes in them, which alone are asked for (:mod:`model.drawn`).
     ``without`` names data sets that are left out whole, to measure what the recipe gives on a kind it never saw.
@@ -262,10 +263,11 @@ def train_bundled(
     began = time.monotonic()
     loaded, seen = load_sources(data, settings.size, settings.without)
     net = start_model(base, settings.size).train()
-    start = [p.detach().clone() for p in net.sam.parameters()]
+    start = [p.detach().clone() for p in _blended(net, net)]
     mean = copy.deepcopy(net) if settings.learned is None else start_model(settings.learned, settings.size)
     seen |= net.card.trained_on | mean.card.trained_on
-    parent = net.card.lineage or (f"{base.stem} {checkpoints.fingerprint(checkpoints.read(base)[0])}",)
+    origin = f"{base.stem} {checkpoints.fingerprint(checkpoints.read(base)[0])}"
+    parent = net.card.lineage or (origin,)
     card = replace(mean.card, name="adasam-us", licence=LICENCE, lineage=mean.card.lineage or parent, trained_on=seen)
     apart = f", without {' and '.join(settings.without)}" if settings.without else ""
     steps = 0 if settings.learned else settings.steps
@@ -279,11 +281,14 @@ def train_bundled(
         if step % 100 == 0 or step == steps:
             write(f"adasam-us, {step} of {steps} steps, seed {settings.seed}{apart}")
     if settings.blend < 1:
-        card = mean.card
-        pull(list(mean.sam.parameters()), start, 1 - settings.blend)
+        card = replace(card, lineage=mean.card.lineage)
+        pull(_blended(mean, net), start, 1 - settings.blend)
         for step, loss in enumerate(settled(mean, loaded, settings), start=steps + 1):
             on_step(step, loss, time.monotonic() - began)
-        write(
-            f"{settings.blend:.0%} of what was learned, the rest as it began; classifier: {settings.settle} more steps"
-        )
+        write(f"{settings.blend:.0%} of what was learned, the rest {origin}; classifier: {settings.settle} more steps")
     return {"images": sum(len(i) for _, i in loaded), "steps": steps, "seconds": time.monotonic() - began}
+
+
+def _blended(net: AdaSam, base: AdaSam) -> list[torch.nn.Parameter]:
+    """What lies between base and learned in a blend: SAM, and the classifier where the base has learned one."""
+    return list((net if base.card.lineage else net.sam).parameters())
