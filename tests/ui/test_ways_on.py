@@ -42,7 +42,7 @@ def test_every_command_has_a_button_and_a_line_on_the_sheet(opened: AdasamDock) 
     for command in COMMANDS:
         assert command.explanation in words
         if command.name != "help":
-            assert opened.annotate_panel.buttons[command.name] in opened.annotate_panel.findChildren(QPushButton)
+            assert opened.annotate_panel.buttons[command.name] in opened.findChildren(QPushButton)
     keys = [key for command in COMMANDS for key in command.keys]
     assert len(set(keys)) == len(keys)
     sheet.close()
