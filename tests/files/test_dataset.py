@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -172,3 +173,16 @@ def test_real_data_sets(shared_data: Path, name: str, images: int, groups: int, 
     assert data.image(first).shape[:2] == data.labels(first).shape
     assert set(np.unique(data.labels(first)).tolist()) == values
     assert (data.spacing(first) is not None) == (name == "fetal_head")
+
+
+def test_labels_whose_head_claims_more_than_is_there_take_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "huge.png"
+    Image.fromarray(LABELS).save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[:20] + (1 << 20).to_bytes(4) + content[24:])  # the height, its checksum as it was
+    tracemalloc.start()
+    with pytest.raises(InputError, match="damaged or cut short"):
+        read_labels(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20

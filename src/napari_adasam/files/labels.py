@@ -14,6 +14,7 @@ from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Labels
 from napari_adasam.files import nifti
 from napari_adasam.files.clips import broken, check_size, ending_of
+from napari_adasam.files.raster import check_png
 from napari_adasam.files.tiff import ENDINGS as TIFF_ENDINGS
 from napari_adasam.files.tiff import page_values
 from napari_adasam.files.unpacking import BoundedFile
@@ -71,6 +72,7 @@ def _values(path: Path, index: int) -> NDArray[Any]:
         return _tiff(path, index)
     with BoundedFile(path) as file, Image.open(file, formats=("PNG",)) as image:
         check_size(path, image.height, image.width)
+        check_png(path)
         return np.array(image)
 
 

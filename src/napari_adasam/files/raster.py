@@ -36,7 +36,10 @@ def open_raster(path: Path) -> Clip:
             check_count(path, frames)
             header = Header(frames, image.height, image.width, bits=_bits(image))
             is_png = image.format == "PNG"
-        _check_whole(path, is_png)
+        if is_png:
+            check_png(path)
+        else:
+            _check_jpeg(path)
         if is_png and animated and _frames_there(path) < frames:
             raise InputError(broken(path, EOFError()))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -65,12 +68,14 @@ def _frames_there(path: Path) -> int:
     return count
 
 
-def _check_whole(path: Path, is_png: bool) -> None:
-    """PNG: the checksums of its chunks. JPEG: its end marker, without which part of the picture would be grey."""
-    if is_png:
-        with BoundedFile(path) as file, Image.open(file, formats=FORMATS) as image:
-            image.verify()
-        return
+def check_png(path: Path) -> None:
+    """Raise where a checksum of a chunk is wrong, before room is made for what its head claims."""
+    with BoundedFile(path) as file, Image.open(file, formats=("PNG",)) as image:
+        image.verify()
+
+
+def _check_jpeg(path: Path) -> None:
+    """Raise where the end marker is missing: a part of the picture would be grey."""
     with BoundedFile(path) as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
         if JPEG_END not in file.read():
