@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.files.clips import Clip, Header, Pixels, broken, check_count, check_size, make_clip
-from napari_adasam.files.unpacking import BoundedFile
+from napari_adasam.files.unpacking import GREATEST_PACKING, BoundedFile
 
 ENDINGS = (".png", ".jpg", ".jpeg")
 FORMATS = ("PNG", "JPEG")
@@ -69,8 +69,11 @@ def _frames_there(path: Path) -> int:
 
 
 def check_png(path: Path) -> None:
-    """Raise where a checksum of a chunk is wrong, before room is made for what its head claims."""
+    """Raise where a checksum is wrong, or the head claims more than so few bytes can hold; makes no room for it."""
     with BoundedFile(path) as file, Image.open(file, formats=("PNG",)) as image:
+        bits = 16 if image.mode.startswith("I") else 1 if len(image.getbands()) == 1 else 8 * len(image.getbands())
+        if image.height * image.width * bits // 8 > GREATEST_PACKING * path.stat().st_size:
+            raise EOFError("cut short")
         image.verify()
 
 

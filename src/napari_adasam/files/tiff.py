@@ -28,7 +28,7 @@ from napari_adasam.files.clips import (
 )  # fmt: skip
 from napari_adasam.files.raster import to_pixels
 from napari_adasam.files.tiff_headers import spacing_of, times_of
-from napari_adasam.files.unpacking import inflate
+from napari_adasam.files.unpacking import GREATEST_PACKING, inflate
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 ENDINGS = (".tif", ".tiff")
@@ -39,8 +39,6 @@ BY_PILLOW = (2, 3, 4, 5, 6, 7, 32773)
 SUBSAMPLED = int(tifffile.PHOTOMETRIC.YCBCR)
 OTHER_COLOURS = (8, 9, 10, 32844, 32845)
 """L*a*b* and LogLuv."""
-GREATEST_PACKING = 1032
-"""Deflate makes data at most so many times smaller."""
 UNGUARDED_BYTES = 100_000_000
 
 

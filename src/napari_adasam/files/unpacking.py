@@ -19,6 +19,8 @@ STEP = 1 << 20
 PLACES = 64
 GZIP = 31
 RAW_DEFLATE = -15
+GREATEST_PACKING = 1032
+"""Deflate makes data at most so many times smaller."""
 
 
 @dataclass(slots=True, eq=False)
