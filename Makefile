@@ -11,12 +11,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # A virtual screen, as wide as a small laptop's. napari needs OpenGL, which Qt's "offscreen" platform has not.
 SCREEN := xvfb-run --auto-servernum --server-args="-screen 0 1366x768x24"
 # Two at a time, each with a virtual screen of its own (pytest-xvfb).
-PYTEST_ARGS ?= --numprocesses 2 --dist loadfile --cov --cov-report=term
+PYTEST_ARGS ?= --numprocesses 2 --dist loadfile --durations=15
 
 export PYTHONUTF8 := 1
 
 .NOTPARALLEL:
-.PHONY: help demo test lint types imports pytest format wheel clean
+.PHONY: help demo test lint types imports pytest coverage format wheel clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -38,6 +38,9 @@ imports: $(VENV)/installed-for-tests ## Which folder may import which
 
 pytest: $(VENV)/installed-for-tests ## The tests, those of the window on virtual screens
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+coverage: $(VENV)/installed-for-tests ## The tests, and which lines they reach
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_ARGS) --cov --cov-report=term
 
 format: $(VENV)/installed-for-tests ## Lay the code out
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
