@@ -19,7 +19,7 @@ from scipy.spatial import ConvexHull
 
 from napari_adasam.domain.records import Mask
 from napari_adasam.domain.sector import Fan, Sector, Vertex, rectangle, whole_picture
-from napari_adasam.domain.speckle import largest_place, shrunk, speckled
+from napari_adasam.domain.speckle import largest_place, near_letters, shrunk, speckled
 
 STEP, FAINT_STEP = 2, 1
 """Neighbours differ if their grey values (0 to 255) are at least so far apart; compression noise on black is less."""
@@ -61,10 +61,9 @@ def find_sector(grey: NDArray[np.uint8]) -> Sector:
         tissue = largest_place(marks)
         best = _best_fit(tissue, marks)
     faint = largest_place(marks | speckled(grey, FAINT_STEP))
-    shape = (grey.shape[0], grey.shape[1])
     if best is not None:
-        inside = best.mask(shape)
-        if (shrunk(faint) & ~inside).sum() <= CUT_OFF * inside.sum():
+        inside = best.mask((grey.shape[0], grey.shape[1]))
+        if (shrunk(faint) & ~inside & ~near_letters(grey)).sum() <= CUT_OFF * inside.sum():
             return best if inside.mean() <= 0.99 else whole_picture()
     return _hull(shrunk(tissue | faint))
 

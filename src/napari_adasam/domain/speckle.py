@@ -18,14 +18,28 @@ CELLS = 150
 """Places are counted in cells of whole pixels, about so many along the picture's shorter side."""
 
 
+WRITTEN, BLACK, ON_BLACK = 0.1, 16, 0.5
+"""Share of such pixels around a letter, and of pixels darker than 16 there: tissue with such jumps is bright."""
+
+
 def speckled(grey: NDArray[np.uint8], step: int) -> Mask:
     """Pixels that differ from their right neighbour by so many grey values, but for those of letters."""
-    values = grey.astype(np.int16)
-    jumps = np.abs(np.diff(values, axis=1, append=values[:, -1:]))
+    jumps = _jumps(grey)
     marks: Mask = jumps >= step
     density, high = _density(marks), _density(jumps >= LETTER_STEP)
     marks &= ~_spread((high > LETTERS * density) & (density < FULL), marks)
     return marks
+
+
+def near_letters(grey: NDArray[np.uint8]) -> Mask:
+    """Letters on black, and pixels beside them: compression leaves faint speckle there."""
+    written = (_density(_jumps(grey) >= LETTER_STEP) > WRITTEN) & (_density(grey < BLACK) > ON_BLACK)
+    return _spread(np.asarray(ndimage.maximum_filter(written, 3 * _side(written))), grey)
+
+
+def _jumps(grey: NDArray[np.uint8]) -> NDArray[np.int16]:
+    values = grey.astype(np.int16)
+    return np.asarray(np.abs(np.diff(values, axis=1, append=values[:, -1:])), np.int16)
 
 
 def _density(marks: Mask) -> NDArray[np.float32]:
@@ -38,13 +52,13 @@ def _density(marks: Mask) -> NDArray[np.float32]:
     return np.asarray(ndimage.uniform_filter(cells, _side(cells)), np.float32)
 
 
-def _spread(cells: Mask, picture: Mask) -> Mask:
+def _spread(cells: Mask, picture: NDArray[Any]) -> Mask:
     """Of cells as of the picture's pixels."""
     cell = _cell(picture)
     return np.asarray(cells.repeat(cell, axis=0).repeat(cell, axis=1)[: picture.shape[0], : picture.shape[1]])
 
 
-def _cell(picture: Mask) -> int:
+def _cell(picture: NDArray[Any]) -> int:
     cell: int = max(1, min(picture.shape) // CELLS)
     return cell
 
