@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.sector import Fan, Sector, drawn_sector, fill_polygon, rectangle, whole_picture
@@ -82,6 +83,16 @@ def test_a_fan_of_tissue_on_black() -> None:
 )
 def test_where_nothing_is_found_it_is_the_whole_picture(picture: np.ndarray) -> None:
     assert find_sector(picture) == whole_picture()
+
+
+def test_edges_of_a_large_picture_are_found_to_the_pixel() -> None:
+    """Tissue is told from interface in cells of many pixels there, but not its edges."""
+    picture = np.zeros((1511, 2003), np.uint8)
+    picture[203:1302, 402:1605] = np.clip(gaussian_filter(speckle((1099, 1203)), 1.5), 20, 200)
+    mask = find_sector(picture).mask(picture.shape)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    assert abs(rows[[0, -1]] - (203, 1301)).max() <= 2
+    assert abs(columns[[0, -1]] - (402, 1604)).max() <= 2
 
 
 def test_a_clip_is_looked_at_in_its_brightest_pixels() -> None:

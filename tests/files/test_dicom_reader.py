@@ -9,11 +9,13 @@ import pytest
 from dicom_pictures import GREY, picture, region, saved
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from imagecodecs import jpeg8_encode
+from PIL import Image
 from pydicom import dcmread
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.sequence import Sequence
-from pydicom.uid import HEVCMP51, MPEG2MPML, MPEG4HP41, RLELossless
+from pydicom.uid import HEVCMP51, MPEG2MPML, MPEG4HP41, JPEGBaseline8Bit, JPEGLosslessSV1, RLELossless
 from specimens import SPECIMENS
 
 from napari_adasam.domain.errors import InputError
@@ -30,6 +32,36 @@ def test_pixels_come_back_as_they_were(tmp_path: Path, pixels: np.ndarray) -> No
     clip = open_file(saved(tmp_path / "a.dcm", picture(pixels)))
     assert clip.read(0).dtype == pixels.dtype
     assert np.array_equal(clip.read(0), pixels)
+
+
+@pytest.mark.parametrize(
+    ("stated", "coded", "mark", "lossless"),
+    [
+        ("YBR_FULL", "YCBCR", False, False),
+        ("RGB", "RGB", False, False),
+        ("RGB", "RGB", True, False),
+        ("YBR_FULL_422", "RGB", True, False),
+        ("RGB", "RGB", False, True),
+        ("YBR_FULL", "YCBCR", False, True),
+    ],
+)
+def test_colours_of_a_jpeg_are_as_its_header_says_or_adobes_mark(
+    tmp_path: Path, stated: str, coded: str, mark: bool, lossless: bool
+) -> None:
+    ramp = np.add.outer(np.arange(40), np.arange(48)).astype(np.uint8)
+    colours = np.stack([ramp + 20, 160 - ramp, ramp // 2 + 60], axis=-1)
+    values = colours if coded == "RGB" else np.asarray(Image.fromarray(colours).convert("YCbCr"))
+    how = {"lossless": True} if lossless else {"level": 100, "subsampling": "444"}
+    # The encoder spoils lossless YCbCr, so values are always given to it as RGB, and go into the file as they are.
+    frame = jpeg8_encode(values, colorspace="RGB", outcolorspace="RGB", **how)
+    if not mark:
+        frame = frame.replace(frame[2:18], b"", 1)
+    assert (b"Adobe" in frame) == mark
+    dataset = picture(colours, PhotometricInterpretation=stated)
+    dataset.file_meta.TransferSyntaxUID = JPEGLosslessSV1 if lossless else JPEGBaseline8Bit
+    dataset.PixelData = encapsulate([frame])
+    shown = open_file(saved(tmp_path / "a.dcm", dataset)).read(0)
+    assert np.abs(shown.astype(int) - colours).max() <= (0 if lossless and coded == "RGB" else 4)
 
 
 def test_cine_is_read_frame_by_frame(tmp_path: Path) -> None:

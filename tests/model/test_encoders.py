@@ -6,12 +6,13 @@ import copy
 
 import pytest
 import torch
-from timm.models.tiny_vit import ConvNorm
+from timm.models.tiny_vit import ConvNorm, TinyVitBlock
 from tiny import SIZE, BrightnessEncoder, tiny_vit
 from torch import nn
 
 from napari_adasam.model import encoders
 from napari_adasam.model.encoders import Encoder, TinyVit, from_mobile, mobile_key
+from napari_adasam.model.windows import attend_in_windows
 
 SMALL = 128
 """Input side in pixels that every stage of TinyViT takes, and that is quick."""
@@ -204,3 +205,22 @@ def test_folding_changes_nothing_but_the_rounding(mobile: TinyVit, monkeypatch: 
         found, expected = folded(image), plain.eval()(image)
     assert expected.std() > 0.1
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(7, 7), (14, 21), (16, 16), (5, 9), (3, 30)])
+def test_windows_give_what_timms_padded_ones_give(size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    block = TinyVitBlock(dim=32, num_heads=2, window_size=7)
+    block.local_conv.eval()  # BatchNorm
+    for name, parameter in block.named_parameters():
+        if "bias" in name:
+            nn.init.normal_(parameter)  # a padded place is not zero behind the norm
+    x = torch.randn(2, *size, 32, requires_grad=True)
+    theirs = block(x)
+    ours = x + attend_in_windows(block.attn, x, 7)
+    ours = block.local_conv(ours.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    ours = ours + block.mlp(ours)
+    assert (ours - theirs).abs().max() < 1e-5
+    aim = torch.randn_like(theirs)
+    slopes = [torch.autograd.grad((out * aim).sum(), [x, *block.parameters()])[0] for out in (theirs, ours)]
+    assert (slopes[1] - slopes[0]).abs().max() < 1e-4 * slopes[0].abs().max()

@@ -10,6 +10,7 @@ from tiny import BELLY
 from toy_rounds import LET_PASS, SHORT, Serving, labelled, serving, to_the_end, unlabelled
 
 from napari_adasam.domain.effort import ModelSize, Speeds
+from napari_adasam.domain.rounds import RoundReport
 from napari_adasam.services.stopwatch import Stopwatch
 from napari_adasam.services.trainer import RoundTrainer
 
@@ -116,3 +117,7 @@ def test_before_a_round_its_time_is_estimated(desk: Desk) -> None:
     assert watch.speeds is not None
     train = desk.annotator.settings.train
     assert one.seconds > train.steps * train.batch * watch.speeds.labelled
+    desk.annotator._learning.reports = (RoundReport(1, 4, 9, 2, {1: 0.8}, {1: 0.9}, True, "Better.", 12.5, "m1"),)
+    after_a_good_round = desk.annotator.estimate()
+    assert after_a_good_round is not None
+    assert after_a_good_round.seconds < one.seconds / 2, "the next one is a mild one"

@@ -95,8 +95,26 @@ def test_progress_counts_up_and_yields_within_each_step(learned: Learned) -> Non
     assert steps[-1] == 40
     assert len(steps) == 3 * 40  # each of two frames, and the step itself
     assert learned.steps[0].seconds_left is None
-    assert learned.steps[-5].seconds_left is not None
-    assert [e.what for e in learned.steps[-4:]] == ["measuring the serving model"] * 2 + ["measuring the new model"] * 2
+    assert learned.steps[-3].seconds_left is not None
+    assert [e.what for e in learned.steps[:2]] == ["measuring the serving model"] * 2
+    assert [e.what for e in learned.steps[-2:]] == ["measuring the new model"] * 2
+
+
+@pytest.mark.parametrize(("mild_from", "steps"), [(0.5, 20), (1.01, 40)])
+def test_a_model_that_does_well_already_is_adjusted_mildly(learned: Learned, mild_from: float, steps: int) -> None:
+    settings = TrainSettings(method="lora", steps=40, batch=2, mild_from=mild_from)
+    events = RoundTrainer(learned.predictor, settings).round(labelled(6), [], (BELLY,))
+    first = next(event for event in events if event.what == "learning")  # type: ignore[union-attr]
+    events.close()  # type: ignore[attr-defined]
+    assert isinstance(first, RoundProgress)
+    assert first.steps == steps
+
+
+def test_a_mild_round() -> None:
+    full = TrainSettings(steps=41, batch=2, most_prompts=4, unlabelled_every=1, lr=5e-4)
+    mild = full.fit_for(0.8)
+    assert (mild.steps, mild.batch, mild.most_prompts, mild.unlabelled_every, mild.lr) == (21, 1, 2, 2, 2e-4)
+    assert full.fit_for(0.79) == full.fit_for(float("nan")) == full
 
 
 def test_the_card_tells_what_happened(learned: Learned) -> None:

@@ -128,14 +128,14 @@ def fill_polygon(outline: Sequence[Vertex], shape: tuple[int, int]) -> Mask:
     height, width = shape
     here = np.asarray(outline, np.float64)
     there = np.roll(here, -1, axis=0)
-    flips = np.zeros((height, width + 1), np.int32)
+    flips = np.zeros((height, width + 1), np.uint8)  # it may run over: only odd or even counts
     for (y0, x0), (y1, x1) in zip(here, there, strict=True):
         first, last = int(np.ceil(min(y0, y1))), int(np.ceil(max(y0, y1)))
         rows = np.arange(max(first, 0), min(last, height))
         if rows.size:
             crossing = x0 + (rows - y0) * (x1 - x0) / (y1 - y0)
             np.add.at(flips, (rows, np.clip(np.ceil(crossing), 0, width).astype(np.intp)), 1)
-    inside: Mask = np.cumsum(flips, axis=1)[:, :width] % 2 == 1
+    inside: Mask = np.cumsum(flips, axis=1, dtype=np.uint8)[:, :width] % 2 == 1
     return inside
 
 

@@ -18,13 +18,10 @@ from numpy.typing import NDArray
 from napari_adasam.domain.lazily import ndimage, spatial
 from napari_adasam.domain.records import Mask
 from napari_adasam.domain.sector import Fan, Sector, Vertex, rectangle, whole_picture
+from napari_adasam.domain.speckle import largest_place, near_letters, shrunk, speckled
 
 STEP, FAINT_STEP = 2, 1
 """Neighbours differ if their grey values (0 to 255) are at least so far apart; compression noise on black is less."""
-LETTER_STEP, LETTERS, FULL = 64, 0.4, 0.6
-"""Where few neighbours differ, and many of those by so much, there are letters on black, not speckle."""
-DENSE = 0.2
-"""Share of such pixels around a place that makes it tissue."""
 SMALLEST_SHARE = 0.08
 GOOD_FIT = 0.75
 """Least overlap (IoU) of the fitted shape with the marked tissue; less is no scan sector."""
@@ -42,8 +39,6 @@ HULL_SHARE = 0.9
 EDGE_SHARE = 0.35
 """An edge lies at the outermost line that has this share of the marks of a line inside."""
 
-Points = NDArray[np.float64]
-
 
 def find_sector(grey: NDArray[np.uint8]) -> Sector:
     """Find the scan in a picture (height, width) uint8; the whole picture where it cannot be told.
@@ -54,23 +49,22 @@ def find_sector(grey: NDArray[np.uint8]) -> Sector:
         raise ValueError(f"expected (height, width) in uint8, got {grey.shape} in {grey.dtype}")
     if min(grey.shape) < SMALLEST_PICTURE:
         return whole_picture()
-    marks = _marks(grey, STEP)
-    tissue = _tissue(marks)
+    marks = speckled(grey, STEP)
+    tissue = largest_place(marks)
     if tissue.mean() < SMALLEST_SHARE:
         return whole_picture()
     best = _best_fit(tissue, marks)
     beside = _beside_paint(grey)
     if beside.any() and (best is None or best.kind != "fan"):
         marks |= beside
-        tissue = _tissue(marks)
+        tissue = largest_place(marks)
         best = _best_fit(tissue, marks)
-    faint = _tissue(marks | _marks(grey, FAINT_STEP))
-    shape = (grey.shape[0], grey.shape[1])
+    faint = largest_place(marks | speckled(grey, FAINT_STEP))
     if best is not None:
-        inside = best.mask(shape)
-        if (_shrunk(faint) & ~inside).sum() <= CUT_OFF * inside.sum():
+        inside = best.mask((grey.shape[0], grey.shape[1]))
+        if (shrunk(faint) & ~inside & ~near_letters(grey)).sum() <= CUT_OFF * inside.sum():
             return best if inside.mean() <= 0.99 else whole_picture()
-    return _hull(_shrunk(tissue | faint))
+    return _hull(shrunk(tissue | faint))
 
 
 def _best_fit(tissue: Mask, marks: Mask) -> Sector | None:
@@ -100,18 +94,6 @@ def brightest(frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     return np.asarray(np.max(np.stack(frames), axis=0), np.uint8)
 
 
-def _marks(grey: NDArray[np.uint8], step: int) -> Mask:
-    """Pixels that differ from their right neighbour by so many grey values, but for those of letters."""
-    values = grey.astype(np.int16)
-    jumps = np.abs(np.diff(values, axis=1, append=values[:, -1:]))
-    marks: Mask = jumps >= step
-    side = _side(marks)
-    density = ndimage.uniform_filter(marks.astype(np.float32), side)
-    high = ndimage.uniform_filter((jumps >= LETTER_STEP).astype(np.float32), side)
-    marks[(high > LETTERS * density) & (density < FULL)] = False
-    return marks
-
-
 def _beside_paint(grey: NDArray[np.uint8]) -> Mask:
     """Pixels of other greys than the ones that an interface is painted with; none where that is black, or not there.
 
@@ -124,40 +106,6 @@ def _beside_paint(grey: NDArray[np.uint8]) -> Mask:
         near[max(0, level - STEP) : level + STEP + 1] = level >= DARKEST_PAINT
     painted: Mask = near[grey]
     return ~painted if near[border].mean() > 0.5 else np.zeros_like(painted)
-
-
-def _tissue(marks: Mask) -> Mask:
-    """The largest place with many marks; what is thin, such as a line of text, is left out."""
-    side = _side(marks)
-    dense = ndimage.uniform_filter(marks.astype(np.float32), side) > DENSE
-    padded = np.pad(dense, side).astype(np.uint8)
-    closed = ndimage.minimum_filter(ndimage.maximum_filter(padded, side), side) > 0
-    filled = ndimage.binary_fill_holes(closed)[side:-side, side:-side]
-    opened = _open(filled, 3 * side)
-    pieces, count = ndimage.label(opened)
-    if not count:
-        return opened
-    largest: Mask = pieces == 1 + int(np.argmax(np.bincount(pieces.ravel())[1:]))
-    return largest
-
-
-def _side(picture: Mask) -> int:
-    """Side of the square in which marks are counted, in pixels; odd."""
-    side: int = max(5, round(min(picture.shape) / 45)) | 1
-    return side
-
-
-def _shrunk(tissue: Mask) -> Mask:
-    """Tissue without the rim that counting in squares has added to it."""
-    shrunk: Mask = ndimage.minimum_filter(tissue.astype(np.uint8), _side(tissue), mode="nearest") > 0
-    return shrunk
-
-
-def _open(mask: Mask, side: int) -> Mask:
-    """Opening with a square; the picture's border counts as inside, so that a scan that reaches it is kept."""
-    eroded = ndimage.minimum_filter(mask.astype(np.uint8), side, mode="nearest")
-    opened: Mask = ndimage.maximum_filter(eroded, side, mode="nearest") > 0
-    return opened & mask
 
 
 def _overlap(one: Mask, other: Mask) -> float:

@@ -68,21 +68,31 @@ def prompt_free(
 
 def boxed(predictor: ModelPredictor, subject: Subject, truth: Mask, structure: Structure) -> tuple[Mask, float]:
     """The answer to a tight box around each part: union of the masks, mean of the scores."""
-    prompts = [Prompt(box=tight_box(part)) for part in parts(truth, structure)]
-    answers = [predictor.segment(subject.frame_id, subject.pixels, prompt, None) for prompt in prompts]
-    return np.any([a.mask for a in answers], axis=0), float(np.mean([a.score for a in answers]))
+    return _answered(predictor, subject, boxes(truth, structure))[:2]
 
 
 def pointed(predictor: ModelPredictor, subject: Subject, truth: Mask, structure: Structure) -> tuple[Mask, float]:
     """The answer to one click at the innermost pixel of each part."""
-    masks, scores = [], []
-    for part in parts(truth, structure):
-        click = next_click(np.zeros_like(part), part)
-        assert click is not None
-        answer = predictor.segment(subject.frame_id, subject.pixels, Prompt(points=(click,)), None)
-        masks.append(answer.mask)
-        scores.append(answer.score)
-    return np.any(masks, axis=0), float(np.mean(scores))
+    return _answered(predictor, subject, first_clicks(truth, structure))[:2]
+
+
+def boxes(truth: Mask, structure: Structure) -> list[Prompt]:
+    """A tight box around each part."""
+    return [Prompt(box=tight_box(part)) for part in parts(truth, structure)]
+
+
+def first_clicks(truth: Mask, structure: Structure) -> list[Prompt]:
+    """A click at the innermost pixel of each part."""
+    clicks = [next_click(np.zeros_like(part), part) for part in parts(truth, structure)]
+    return [Prompt(points=(click,)) for click in clicks if click is not None]
+
+
+def _answered(predictor: ModelPredictor, subject: Subject, prompts: Sequence[Prompt]) -> tuple[Mask, float, float]:
+    """Union of the masks, mean of the scores, and seconds a prompt."""
+    began = time.perf_counter()
+    answers = [predictor.segment(subject.frame_id, subject.pixels, prompt, None) for prompt in prompts]
+    took = (time.perf_counter() - began) / len(prompts)
+    return np.any([a.mask for a in answers], axis=0), float(np.mean([a.score for a in answers])), took
 
 
 def clicks_needed(predictor: ModelPredictor, subject: Subject, truth: Mask) -> int:
@@ -110,13 +120,15 @@ def study(
     """Rows of the study, as ``evaluate`` writes them; ``dice_ci95`` is a bootstrap over groups.
 
     ``iou_error`` is the mean absolute difference of predicted and real IoU, ``iou_bias`` the mean difference;
-    ``presence_auc`` is of the rows without a prompt (:mod:`napari_adasam.evaluation.presence`).
+    ``presence_auc`` is of the rows without a prompt (:mod:`napari_adasam.evaluation.presence`). ``encode_ms`` is the
+    median time of an image without finding its scan sector, ``decode_ms`` of one prompt.
     """
     tallies: dict[tuple[str, Structure], Tally] = {
         (p, s): Tally() for p in ("box", "point", "auto") for s in structures
     }
     encode: list[float] = []
     for number, subject in enumerate(subjects, start=1):
+        predictor.seen(subject.frame_id, subject.pixels)  # finds the scan sector: a file's, whatever the model
         began = time.perf_counter()
         predictor.embedding(subject.frame_id, subject.pixels)
         encode.append(time.perf_counter() - began)
@@ -157,10 +169,9 @@ def _prompted(
     clicks: bool,
 ) -> None:
     truth = subject.labels == structure.value
-    for prompt, ask in (("box", boxed), ("point", pointed)):
-        began = time.perf_counter()
-        mask, score = ask(predictor, subject, truth, structure)
-        tallies[prompt, structure].decode.append(time.perf_counter() - began)
+    for prompt, asked in (("box", boxes(truth, structure)), ("point", first_clicks(truth, structure))):
+        mask, score, took = _answered(predictor, subject, asked)
+        tallies[prompt, structure].decode.append(took)
         tallies[prompt, structure].add(mask, truth, score, subject.group)
     if clicks:
         tallies["point", structure].clicks.append(clicks_needed(predictor, subject, truth))

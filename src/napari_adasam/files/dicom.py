@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -186,27 +186,38 @@ def _check_whole(dataset: Dataset, file: BinaryIO, start: int) -> tuple[int, ...
 
 
 def _read(path: Path, places: Places, index: int) -> Pixels:
+    stamp = _stamp(path)
+    dataset, start, options = _layout(path, stamp)
+    syntax = UID(dataset.file_meta.TransferSyntaxUID)
+    try:
+        if syntax.is_encapsulated:
+            with BoundedFile(path) as file:
+                file.seek(start)
+                frame = _packed_frame(dataset, file, places.starts if places.stamp == stamp else (), index)
+            _check_frame(path, dataset, frame)
+            values, colours = decoded(dataset, frame, options)
+        else:
+            with _file(path) as file:
+                file.seek(start)
+                values, facts = get_decoder(syntax).as_array(file, index=index, **options)
+                colours = str(facts["photometric_interpretation"])
+    except (NotImplementedError, RuntimeError) as error:
+        raise InputError(
+            f"{path.name} is damaged, or compressed in a way that cannot be unpacked here; save it uncompressed."
+        ) from error
+    return _to_pixels(values, dataset, colours)
+
+
+@lru_cache(maxsize=2)
+def _layout(path: Path, stamp: tuple[int, int]) -> tuple[Dataset, int, dict[str, Any]]:
+    """The header, where the pixels begin, and what a decoder is told; kept for the frames that are asked for next."""
     with _file(path) as file:
         dataset, start = _before_pixels(file)
         if start is None:
             raise EOFError("no pixels behind the header")
-        syntax = UID(dataset.file_meta.TransferSyntaxUID)
         options = as_pixel_options(dataset, pixel_keyword="PixelData", pixel_vr=_value_kind(dataset, file, start))
-        _check_kind(path, dataset)
-        try:
-            if syntax.is_encapsulated:
-                frame = _packed_frame(path, dataset, file, places, index)
-                _check_frame(path, dataset, frame)
-                values, colours = decoded(dataset, frame, options)
-            else:
-                file.seek(start)
-                values, facts = get_decoder(syntax).as_array(file, index=index, **options)
-                colours = str(facts["photometric_interpretation"])
-        except (NotImplementedError, RuntimeError) as error:
-            raise InputError(
-                f"{path.name} is damaged, or compressed in a way that cannot be unpacked here; save it uncompressed."
-            ) from error
-    return _to_pixels(values, dataset, colours)
+    _check_kind(path, dataset)
+    return dataset, start, options
 
 
 def _value_kind(dataset: Dataset, file: BinaryIO, start: int) -> str:
@@ -219,11 +230,11 @@ def _value_kind(dataset: Dataset, file: BinaryIO, start: int) -> str:
     return kind
 
 
-def _packed_frame(path: Path, dataset: Dataset, file: BinaryIO, places: Places, index: int) -> bytes:
+def _packed_frame(dataset: Dataset, file: BinaryIO, starts: tuple[int, ...], index: int) -> bytes:
     """One compressed frame; the file stands where the pixels begin."""
     frames = max(1, int(dataset.get("NumberOfFrames") or 1))
-    if len(places.starts) == frames and places.stamp == _stamp(path):
-        file.seek(places.starts[index] + 4)
+    if len(starts) == frames:
+        file.seek(starts[index] + 4)
         return file.read(int.from_bytes(file.read(4), "little"))
     table = dataset.get("ExtendedOffsetTable"), dataset.get("ExtendedOffsetTableLengths")
     return get_frame(file, index, number_of_frames=frames, extended_offsets=None if None in table else table)

@@ -17,8 +17,6 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels.decoders.base import get_decoder
 
 DECODERS = {
-    uid.JPEGBaseline8Bit: "pillow",
-    uid.JPEGExtended12Bit: "pillow",
     uid.JPEGLSLossless: "pyjpegls",
     uid.JPEGLSNearLossless: "pyjpegls",
     uid.JPEG2000Lossless: "pylibjpeg",
@@ -27,15 +25,19 @@ DECODERS = {
 }
 """pydicom's name of the decoder; where there is none here, pydicom has only one itself."""
 LOSSLESS_JPEG = (uid.JPEGLossless, uid.JPEGLosslessSV1)
+JPEG = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, *LOSSLESS_JPEG)
+"""For libjpeg-turbo."""
 JPEG_LS = (uid.JPEGLSLossless, uid.JPEGLSNearLossless)
 END_OF_IMAGE, PADDING = b"\xff\xd9", 16
 """Where the mark is missing, decoders of JPEG-LS go on for ever, and others fill the rest with grey."""
+START_OF_SCAN, ADOBE = b"\xff\xda", b"\xff\xee\x00\x0eAdobe"
+"""A JPEG with Adobe's mark says itself how its colours are coded."""
 
 
 def can_decode(syntax: uid.UID) -> bool:
     """Whether pictures that are compressed, or laid out, in this way can be read."""
     try:
-        return syntax in LOSSLESS_JPEG or get_decoder(syntax).is_available
+        return syntax in JPEG or get_decoder(syntax).is_available
     except NotImplementedError:
         return False
 
@@ -51,35 +53,34 @@ def decoded(dataset: Dataset, frame: bytes, options: dict[str, Any]) -> tuple[ND
     Raises
     ------
     EOFError
-        If the end of a JPEG that is lossless or of 12 bits is missing.
+        If the end of a JPEG is missing.
     RuntimeError, NotImplementedError
         If the decoder cannot do it; what is damaged also raises as each decoder likes.
     """
     syntax = uid.UID(dataset.file_meta.TransferSyntaxUID)
-    turbo = syntax in LOSSLESS_JPEG or (syntax == uid.JPEGExtended12Bit and int(dataset.BitsStored) > 8)
-    if (turbo or syntax in JPEG_LS) and frame.rfind(END_OF_IMAGE) < len(frame) - PADDING:
+    if syntax in JPEG + JPEG_LS and frame.rfind(END_OF_IMAGE) < len(frame) - PADDING:
         raise EOFError("cut short")
-    if turbo:
+    if syntax in JPEG:
         return _by_libjpeg_turbo(dataset, frame)
-    plugin = DECODERS.get(syntax, "")
-    to_rgb = plugin == "pillow" and str(dataset.PhotometricInterpretation).startswith("YBR_FULL")
     # The decoder gets this frame alone, or it would look for it among all of them again.
     alone = options | {"number_of_frames": 1, "extended_offsets": None}
     source = encapsulate([frame], has_bot=False)
-    values, facts = get_decoder(syntax).as_array(source, index=0, decoding_plugin=plugin, raw=to_rgb, **alone)
-    if to_rgb:
-        height, width = values.shape[:2]
-        return np.asarray(Image.frombytes("YCbCr", (width, height), values.tobytes()).convert("RGB")), "RGB"
+    values, facts = get_decoder(syntax).as_array(source, index=0, decoding_plugin=DECODERS.get(syntax, ""), **alone)
     return values, str(facts["photometric_interpretation"])
 
 
 def _by_libjpeg_turbo(dataset: Dataset, frame: bytes) -> tuple[NDArray[Any], str]:
     colours = str(dataset.PhotometricInterpretation)
-    coded = {"RGB": "RGB", "YBR_FULL": "YCBCR", "YBR_FULL_422": "YCBCR"}.get(colours)
-    values = np.asarray(jpeg8_decode(frame, colorspace=coded, outcolorspace=coded))
-    if coded == "YCBCR":
-        values, colours = np.asarray(Image.fromarray(values, "YCbCr").convert("RGB")), "RGB"
+    coded: str | None = {"RGB": "RGB", "YBR_FULL": "YCBCR", "YBR_FULL_422": "YCBCR"}.get(colours)
+    lossless = dataset.file_meta.TransferSyntaxUID in LOSSLESS_JPEG
+    if not lossless and ADOBE in frame[: frame.find(START_OF_SCAN)]:
+        coded = None
+    # Of lossless pictures libjpeg-turbo does not turn the colours.
+    shown = coded if lossless else "RGB" if int(dataset.SamplesPerPixel) > 1 else None
+    values = np.asarray(jpeg8_decode(frame, colorspace=coded, outcolorspace=shown))
+    if shown == "YCBCR":
+        values, shown = np.asarray(Image.fromarray(values, "YCbCr").convert("RGB")), "RGB"
     if int(dataset.PixelRepresentation) == 1:
         unused = 8 * values.dtype.itemsize - int(dataset.BitsStored)
         values = (values << unused).view(f"i{values.dtype.itemsize}") >> unused
-    return values, colours
+    return values, shown or colours

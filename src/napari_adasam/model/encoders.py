@@ -12,9 +12,11 @@ import timm
 import torch
 from segment_anything.modeling import ImageEncoderViT
 from segment_anything.modeling.common import LayerNorm2d
-from timm.models.tiny_vit import ConvNorm
+from timm.models.tiny_vit import ConvNorm, TinyVitBlock
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
+
+from napari_adasam.model.windows import attend_in_windows
 
 EMBEDDING = 256
 
@@ -81,18 +83,31 @@ class _ConvNorm(nn.Module):
         return F.conv2d(x, weight, bias, stride, padding, dilation, conv.groups)
 
 
-def _make_lean(module: nn.Module) -> None:
-    """Fold convolutions and BatchNorms below a module; attention without torch's guards for rows that are masked out.
+class _Block(TinyVitBlock):
+    """TinyViT's block with the same modules, on (B, h, w, C); see :mod:`.windows`."""
 
-    No row is masked here, and on a CPU those guards cost as much as the softmax itself.
-    """
+    def __init__(self, block: Any) -> None:
+        nn.Module.__init__(self)
+        self.window_size = block.window_size
+        for name, module in block.named_children():
+            setattr(self, name, module)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.drop_path1(attend_in_windows(self.attn, x, self.window_size))
+        x = self.local_conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        out: Tensor = x + self.drop_path2(self.mlp(x))
+        return out
+
+
+def _make_lean(module: nn.Module) -> None:
+    """Fold convolutions and BatchNorms below a module; blocks that do not work on padded places."""
     for name, child in module.named_children():
         if isinstance(child, ConvNorm):
             setattr(module, name, _ConvNorm(child))
         else:
-            if hasattr(child, "fused_attn"):
-                setattr(child, "fused_attn", False)  # noqa: B010
             _make_lean(child)
+            if isinstance(child, TinyVitBlock):
+                setattr(module, name, _Block(child))
 
 
 class _Stem(nn.Sequential):

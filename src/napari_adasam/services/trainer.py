@@ -1,7 +1,8 @@
 """One fine-tuning round: a student learns from every accepted frame and from unlabelled ones, and is gated.
 
-Reading order: hold frames out → copy the serving model → encode views up to the first adapted unit, once → supervised
-warm-up, then the teacher's pseudo-labels at a rising weight → measure on the held-out frames → serve, or not.
+Reading order: hold frames out → copy the serving model, and measure it on them: where it does well already, the round
+is a mild one → encode views up to the first adapted unit, once → supervised warm-up, then the teacher's pseudo-labels
+at a rising weight → measure the student → serve, or not.
 Each ``yield`` is a point where a click may overtake.
 """
 
@@ -69,6 +70,7 @@ class RoundTrainer:
     ) -> None:
         self.predictor, self.gated = predictor, gated
         self.train, self.learn, self.prompts = train, learn, prompts
+        self._now = train
         self._thrift = Thrift(train.most_prompts)
 
     def round(
@@ -86,6 +88,8 @@ class RoundTrainer:
         material = Material(held, chosen, tuple(structures))
         student, since = self._student(material.structures)
         views = Views(self.predictor, student, since)
+        before = yield from self._measure(self.predictor.net, views, material, 0)
+        self._now = self.train.fit_for(mean(before))
         yield from self._head_start(student, views, material)
         teacher = copy.deepcopy(student).requires_grad_(False).eval()
         losses: list[float] = []
@@ -93,8 +97,7 @@ class RoundTrainer:
             if progress.step > len(losses):
                 losses.append(progress.loss)
             yield progress
-        before = yield from self._measure(self.predictor.net, views, material, "measuring the serving model")
-        after = yield from self._measure(teacher, views, material, "measuring the new model")
+        after = yield from self._measure(teacher, views, material, self._now.steps)
         accepted, verdict = decide(before, after, material.structures, self.learn)
         less = self._thrift.given_up
         self._conclude(teacher if accepted else None, material, after)
@@ -121,7 +124,7 @@ class RoundTrainer:
 
     def _steps(self, student: AdaSam, teacher: AdaSam, views: Views, material: Material) -> Iterator[RoundProgress]:
         """Optimise; each step is ``batch`` labelled views, and an unlabelled one after the warm-up."""
-        settings = self.train
+        settings = self._now
         rng = np.random.default_rng(settings.seed)
         learning = [p for p in student.parameters() if p.requires_grad]
         start = [p.detach().clone() for p in learning]
@@ -162,7 +165,7 @@ class RoundTrainer:
                     embeddings.append(views.embed(student.eval(), front))
                 masks = masks_of(labels, material.structures).to(student.device)
                 shares.append(F.adaptive_avg_pool2d(masks[None], cells))
-            yield RoundProgress(0, self.train.steps, float("nan"), "looking at the new structures", None)
+            yield RoundProgress(0, self._now.steps, float("nan"), "looking at the new structures", None)
         fit_class_maps(student.head, rows, torch.cat(embeddings), torch.cat(shares), give_way)
 
     def _labelled(self, student: AdaSam, views: Views, material: Material, rng: np.random.Generator) -> float:
@@ -187,22 +190,23 @@ class RoundTrainer:
         student.train()
         with torch.set_grad_enabled(self._thrift.encoder):
             embedding = views.embed(student, front)
-        lesson = Lesson(self.train.weights, self.prompts, self._thrift.most_prompts)
-        loss = labelled_loss(student, embedding, labels, rng, lesson) / self.train.batch
+        lesson = Lesson(self.train.weights, self.prompts, min(self._thrift.most_prompts, self._now.most_prompts))
+        loss = labelled_loss(student, embedding, labels, rng, lesson) / self._now.batch
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.item()
 
     def _progress(self, step: int, loss: float, began: float) -> RoundProgress:
         taken = worked_seconds() - began
-        left = taken / step * (self.train.steps - step) if step else None
+        left = taken / step * (self._now.steps - step) if step else None
         less = self._thrift.given_up
         what = f"learning {less}, because memory is short" if less else "learning"
-        return RoundProgress(step, self.train.steps, loss, what, left)
+        return RoundProgress(step, self._now.steps, loss, what, left)
 
     def _measure(
-        self, net: AdaSam, views: Views, material: Material, what: str
+        self, net: AdaSam, views: Views, material: Material, step: int
     ) -> Generator[RoundProgress, None, dict[int, float]]:
         """Prompt-free Dice by structure on the held-out frames; masks are looked at after the answers are there."""
+        what = "measuring the new model" if step else "measuring the serving model"
         found: dict[int, list[float]] = {s.value: [] for s in material.structures}
         for frame in material.held.out:
             with self.predictor.watch.timing("measured"):
@@ -212,7 +216,7 @@ class RoundTrainer:
                 answers = adasam.suggest(net, embedding, canvas, material.structures, self.prompts, views.region(frame))
             for structure, answer in zip(material.structures, answers, strict=True):
                 found[structure.value].append(dice(answer.mask, frame.labels == structure.value))
-            yield RoundProgress(self.train.steps, self.train.steps, float("nan"), what, None)
+            yield RoundProgress(step, self._now.steps, float("nan"), what, None)
         return {value: sum(figures) / len(figures) for value, figures in found.items() if figures}
 
     def _conclude(self, student: AdaSam | None, material: Material, after: dict[int, float]) -> None:

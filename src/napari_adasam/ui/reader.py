@@ -42,7 +42,7 @@ class LazyFrames:
     def __init__(self, clips: Sequence[Clip]) -> None:
         self._places = [(clip, index) for clip in clips for index in range(len(clip.frames))]
         first = self._places[0][0].read(0)
-        self._number, self._pixels = 0, first
+        self._last: tuple[int, NDArray[Any]] = (0, first)
         self.shape: tuple[int, ...] = (len(self._places), *first.shape)
         self.dtype: np.dtype[Any] = first.dtype
         self.ndim = len(self.shape)
@@ -67,10 +67,12 @@ class LazyFrames:
         return np.asarray(self[:], dtype=dtype)
 
     def _frame(self, number: int) -> NDArray[Any]:
-        if number != self._number:
+        last, pixels = self._last
+        if number != last:
             clip, index = self._places[number]
-            self._pixels, self._number = alike(clip.read(index), self.ndim - 1, self.dtype), number
-        return self._pixels
+            pixels = alike(clip.read(index), self.ndim - 1, self.dtype)
+            self._last = (number, pixels)
+        return pixels
 
 
 def alike(pixels: NDArray[Any], ndim: int, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -17,6 +17,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from napari_adasam.model.adapters.parts import by_stack
 from napari_adasam.model.encoders import Encoder
+from napari_adasam.model.windows import attend_in_windows
 
 BLOCKS = (Block, TinyVitBlock)
 
@@ -44,9 +45,7 @@ def attend(block: Any, x: Tensor) -> Tensor:
     """Norm and attention within the block's windows, before the residual is added: (N, h, w, C) to the same."""
     out: Tensor
     if isinstance(block, TinyVitBlock):
-        windows, padded = window_partition(x, block.window_size)
-        out = block.attn(windows.flatten(1, 2)).view(windows.shape)
-        out = block.drop_path1(window_unpartition(out, block.window_size, padded, x.shape[1:3]))
+        out = block.drop_path1(attend_in_windows(block.attn, x, block.window_size))
         return out
     x = block.norm1(x)
     if block.window_size == 0:
