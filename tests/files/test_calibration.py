@@ -13,7 +13,7 @@ from pydicom.sequence import Sequence
 
 from napari_adasam.domain.records import Spacing
 from napari_adasam.files.calibration import Scale, calibrate
-from napari_adasam.files.dicom import BURNED_IN
+from napari_adasam.files.dicom_marks import BURNED_IN
 from napari_adasam.files.readers import open_file
 
 

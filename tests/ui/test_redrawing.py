@@ -117,3 +117,31 @@ def test_a_point_is_drawn_with_its_outline_or_soon(
     opened.annotator.click(Point(32, 41), 1)
     wait_idle(opened, qtbot)
     assert [32, 41] in points.data.tolist()
+
+
+def test_the_dock_is_renewed_with_the_outline_of_a_click_or_soon(
+    opened: AdasamDock, predictor: BrightnessPredictor, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the click and its outline it would hold the outline up."""
+    undo = opened.annotate_panel.buttons["undo"]
+    drawn: list[bool] = []
+    monkeypatch.setattr(opened.status_line, "show_activity", lambda *_: drawn.append(opened.annotator.answering))
+    predictor.hold = threading.Event()
+    opened.annotator.click(Point(30, 40), 1)
+    assert drawn == []
+    qtbot.wait_until(lambda: drawn == [True], timeout=5000)  # the answer takes long
+    assert undo.isEnabled()
+    predictor.hold.set()
+    wait_idle(opened, qtbot)
+    assert drawn[-1] is False
+
+
+def test_going_on_draws_each_layer_once_and_moves_no_slider(opened: AdasamDock, qtbot: Any) -> None:
+    session, dims = opened.annotator.session, opened.viewer.dims
+    frames = session.frames
+    wait_idle(opened, qtbot)
+    assert not any(dims.point[axis] for axis in dims.displayed)
+    layers = opened.canvas.layers()[:-2]
+    sent = {layer.name: heard(layer) for layer in layers}
+    opened.annotator.go_to(frames[1].id)
+    assert {name: told.count("set_data") for name, told in sent.items()} == {layer.name: 1 for layer in layers}

@@ -14,9 +14,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.spatial import ConvexHull
 
+from napari_adasam.domain.lazily import ndimage, spatial
 from napari_adasam.domain.records import Mask
 from napari_adasam.domain.sector import Fan, Sector, Vertex, rectangle, whole_picture
 from napari_adasam.domain.speckle import largest_place, near_letters, shrunk, speckled
@@ -83,7 +82,7 @@ def _hull(tissue: Mask) -> Sector:
     corners = np.argwhere(tissue ^ ndimage.binary_erosion(tissue)).astype(np.float64)
     if not len(corners):
         return whole_picture()
-    hull = corners[ConvexHull(corners).vertices]
+    hull = corners[spatial.ConvexHull(corners).vertices]
     outline = tuple((float(y), float(x)) for y, x in hull)
     sector = Sector("polygon", outline, "found")
     share = sector.mask((tissue.shape[0], tissue.shape[1])).mean()

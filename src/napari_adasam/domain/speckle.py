@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from napari_adasam.domain.lazily import ndimage
 from napari_adasam.domain.records import Mask
 
 LETTER_STEP, LETTERS, FULL = 64, 0.4, 0.6

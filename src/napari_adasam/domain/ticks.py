@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from napari_adasam.domain.lazily import ndimage
 from napari_adasam.domain.records import Mask
 from napari_adasam.domain.sector import Sector
 

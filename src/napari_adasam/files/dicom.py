@@ -38,29 +38,16 @@ from napari_adasam.files.clips import (
 from napari_adasam.files.codestreams import codestream_size
 from napari_adasam.files.dicom_decoding import can_decode, decoded
 from napari_adasam.files.dicom_deflated import inflated
+from napari_adasam.files.dicom_marks import BURNED_IN
 from napari_adasam.files.dicom_times import frame_times
 from napari_adasam.files.unpacking import BoundedFile
 
 logging.getLogger("pydicom").addHandler(logging.NullHandler())
-ENDINGS = (".dcm", ".dicom", ".ima")
 DEFERRED_BYTES = 65536
 """Values longer than this stay on the disk until they are asked for."""
-BURNED_IN = "The picture itself may show the patient's name: its header does not say that it is free of it."
 PIXEL_DATA = 0x7FE00010
 GREYS = ("MONOCHROME1", "MONOCHROME2")
 COLOURS = ("PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
-
-
-def is_dicom(path: Path) -> bool:
-    """Whether the file has DICOM's mark, as many without an ending do. A DICOMDIR is only a list of files."""
-    if path.name.upper() == "DICOMDIR" or not path.is_file():
-        return False
-    try:
-        with path.open("rb") as file:
-            file.seek(128)
-            return file.read(4) == b"DICM"
-    except OSError:
-        return False
 
 
 def open_dicom(path: Path) -> Clip:

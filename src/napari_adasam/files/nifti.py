@@ -17,15 +17,13 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from math import isfinite, prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from nibabel.nifti1 import Nifti1Header
-from nibabel.nifti2 import Nifti2Header
-from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.lazily import Lazily
 from napari_adasam.domain.records import Geometry, Spacing
 from napari_adasam.files.clips import (
     SCALED,
@@ -40,8 +38,13 @@ from napari_adasam.files.clips import (
 )  # fmt: skip
 from napari_adasam.files.unpacking import GzipIndex, beginning_of_gzip
 
+if TYPE_CHECKING:
+    import nibabel
+else:
+    nibabel = Lazily("nibabel")
+
 ENDINGS = (".nii", ".nii.gz")
-HEADERS: dict[int, Any] = {348: Nifti1Header, 540: Nifti2Header}
+HEADERS = {348: "Nifti1Header", 540: "Nifti2Header"}
 MARKS = (b"n+1\0", b"n+2\0")
 MOST_PACKED = 1 << 30
 """A .nii.gz that unpacks to more bytes is not read: every look at it would mean unpacking much of it."""
@@ -154,7 +157,7 @@ def _read_header(path: Path) -> Any:
         raise InputError(f"{path.name} is not a NIfTI file of one piece, or its beginning is damaged; it was left out.")
     if len(start) < length:
         raise EOFError("cut short")
-    return HEADERS[length].from_fileobj(BytesIO(start[:length]), order, check=False)
+    return getattr(nibabel, HEADERS[length]).from_fileobj(BytesIO(start[:length]), order, check=False)
 
 
 def _header_length(start: bytes) -> tuple[str, int | None]:
@@ -246,7 +249,7 @@ def _times(header: Any, volume: Volume) -> tuple[float | None, ...]:
         return ()
     try:
         step = float(header.get_zooms()[3]) * SECONDS_PER_UNIT[header.get_xyzt_units()[1]]
-    except (KeyError, HeaderDataError):
+    except (KeyError, nibabel.spatialimages.HeaderDataError):
         return ()
     if not (isfinite(step) and step > 0):
         return ()

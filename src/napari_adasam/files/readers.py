@@ -8,15 +8,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_adasam.domain.errors import InputError
-from napari_adasam.files import dicom, nifti, raster, tiff, video
+from napari_adasam.files import dicom_marks, nifti, raster, tiff, video
 from napari_adasam.files.clips import Clip, broken, ending_of, natural_key
 
 __all__ = ["SUPPORTED", "Clip", "OpenResult", "open_file", "open_paths"]
 
+
+def _open_dicom(path: Path) -> Clip:
+    """Import pydicom with the first file of its kind: opening the dock need not wait for it."""
+    from napari_adasam.files.dicom import open_dicom
+
+    return open_dicom(path)
+
+
 OPENERS: dict[str, Callable[[Path], Clip]] = {
     **dict.fromkeys(raster.ENDINGS, raster.open_raster),
     **dict.fromkeys(tiff.ENDINGS, tiff.open_tiff),
-    **dict.fromkeys(dicom.ENDINGS, dicom.open_dicom),
+    **dict.fromkeys(dicom_marks.ENDINGS, _open_dicom),
     **dict.fromkeys(nifti.ENDINGS, nifti.open_nifti),
     **dict.fromkeys(video.ENDINGS, video.open_video),
 }
@@ -44,8 +52,8 @@ def open_file(path: Path) -> Clip:
         raise InputError(f"{path} does not exist; check the name.")
     opener = OPENERS.get(ending_of(path))
     try:
-        if opener is None and dicom.is_dicom(path):
-            opener = dicom.open_dicom
+        if opener is None and dicom_marks.is_dicom(path):
+            opener = _open_dicom
         if opener is None:
             raise InputError(f"{path.name} is of a kind that is not read; {SUPPORTED} are.")
         if path.stat().st_size == 0:
@@ -98,7 +106,7 @@ def _pictures(folder: Path) -> Iterator[Path]:
         folders[:] = [name for name in folders if name not in hidden and not name.startswith(".")]
         for name in files:
             path = Path(root, name)
-            if not name.startswith(".") and (ending_of(path) in OPENERS or dicom.is_dicom(path)):
+            if not name.startswith(".") and (ending_of(path) in OPENERS or dicom_marks.is_dicom(path)):
                 yield path
 
 

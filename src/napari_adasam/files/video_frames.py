@@ -8,12 +8,17 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-import av
 import numpy as np
 
+from napari_adasam.domain.lazily import Lazily
 from napari_adasam.files.clips import MOST_PIXELS, Pixels
+
+if TYPE_CHECKING:
+    import av
+else:
+    av = Lazily("av")
 
 OPTIONS = {"max_pixels": str(MOST_PIXELS)}
 PATIENCE_S = 8.0

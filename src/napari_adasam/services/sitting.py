@@ -188,6 +188,11 @@ class Sitting:
         return self._keeping.folder is not None and self._keeping.automatic
 
     @property
+    def answering(self) -> bool:
+        """Whether a point or box waits for its outline, which comes in a moment."""
+        return any(errand.job.within for errand in self._bench.dispatch.errands)
+
+    @property
     def only_to_look_at(self) -> str:
         """Why the session may not be changed here, in one sentence; empty if it may."""
         return self._keeping.reading

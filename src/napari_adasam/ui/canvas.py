@@ -18,8 +18,9 @@ from napari_adasam.domain.prompts import Box
 from napari_adasam.domain.records import Frame
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.annotator import Annotator
+from napari_adasam.ui.at_once import at_once
 from napari_adasam.ui.beside import Beside
-from napari_adasam.ui.image_layer import fits, image_layer, show_pixels
+from napari_adasam.ui.image_layer import fits, image_layer, show_contrast, show_pixels
 from napari_adasam.ui.map_layers import MapLayers
 from napari_adasam.ui.mask_layer import MaskLayer
 from napari_adasam.ui.placement import Placement
@@ -120,11 +121,17 @@ class Canvas:
         before = self._shown
         self._shown = frame
         self._drawing = None
-        self._show_image(frame)
-        placement = Placement.of(frame)
-        self.masks.replace(self._session.labels(frame_id), placement)
+        placement, known = Placement.of(frame), self.layers()
+        with at_once(*known):
+            self._show_image(frame)
+            self.masks.replace(self._session.labels(frame_id), placement)
+            self._show_suggestions(frame)
+        if self.image is not None:
+            show_contrast(self.image)
         self._make_missing()
-        self._on_suggestions(frame_id)
+        self._rest_sliders()
+        if self.layers() != known:
+            self._show_suggestions(frame)
         self._show_scale_bar(placement)
         if before is None or _extent(before) != _extent(frame):
             self.viewer.reset_view()
@@ -146,12 +153,13 @@ class Canvas:
             self._draw_prompts()
 
     def _on_suggestions(self, frame_id: str) -> None:
-        frame = self._shown
-        if frame is None or frame_id != frame.id:
-            return
-        shape = (frame.height, frame.width)
-        self.maps.show(self._session.suggestions(frame_id), shape, Placement.of(frame))
-        self._draw_prompts()
+        if self._shown is not None and frame_id == self._shown.id:
+            self._show_suggestions(self._shown)
+
+    def _show_suggestions(self, frame: Frame) -> None:
+        with at_once(*self.maps.layers.values(), *self.prompts.layers()):
+            self.maps.show(self._session.suggestions(frame.id), (frame.height, frame.width), Placement.of(frame))
+            self._draw_prompts()
 
     def _on_structures(self) -> None:
         structures = self._session.structures
@@ -163,7 +171,7 @@ class Canvas:
                     self.viewer.layers.remove(layer)
         self._make_missing()
         if self._shown is not None:
-            self._on_suggestions(self._shown.id)
+            self._show_suggestions(self._shown)
 
     def _on_removed(self, event: object = None) -> None:
         """The clinician deleted a layer: bring ours back a moment later, when napari has done with the deletion."""
@@ -180,6 +188,16 @@ class Canvas:
         if self.image is None:
             self.image = image_layer(pixels, Placement.of(frame))
         show_pixels(self.image, pixels, Placement.of(frame))
+
+    def _rest_sliders(self) -> None:
+        """Keep what napari has no slider for at 0, which lies in every frame.
+
+        A position beyond the edge of a smaller frame is moved by napari, which slices and draws every layer again.
+        """
+        dims = self.viewer.dims
+        for axis in dims.displayed:
+            if dims.point[axis]:
+                dims.set_point(axis, 0.0)
 
     def _make_missing(self) -> None:
         """Put into the viewer whichever of our layers is not there."""

@@ -16,14 +16,14 @@ from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_adasam.files.exports import ExportReport
-from napari_adasam.services.activity import Activity
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.services.lane import Outcome
 from napari_adasam.ui.assembly import make_kept_annotator, sample_paths
 from napari_adasam.ui.bridge import Bridge
-from napari_adasam.ui.canvas import Canvas
+from napari_adasam.ui.canvas import ANSWER_MS, Canvas
 from napari_adasam.ui.commands import Commander
 from napari_adasam.ui.guide import next_step, summaries
+from napari_adasam.ui.later import Later
 from napari_adasam.ui.marking import Marking
 from napari_adasam.ui.offers import not_taken_in, taken_in
 from napari_adasam.ui.panels.annotate import AnnotatePanel
@@ -81,8 +81,11 @@ class AdasamDock(QWidget):
         self.status_line = StatusLine()
         self.hint = QLabel()
         self.help = QPushButton()
+        self._lines: set[str] = set()
+        self._later = Later(self._refresh, self._until_answered, self)
         self._make_panels(samples)
         self._arrange()
+        self._closing.callback(self._later.stop)
         for part in (bridge, self.annotator, self.keys, self.tools, self.canvas, self.marking):
             self._closing.callback(part.close)
         self._connect()
@@ -172,27 +175,27 @@ class AdasamDock(QWidget):
         self.setAcceptDrops(True)
 
     def _connect(self) -> None:
-        annotator, session = self.annotator, self.annotator.session
+        annotator, session, soon = self.annotator, self.annotator.session, self._later.ask
         for signal, slot in (
             (session.frames_changed, self._on_frames),
-            (session.current_changed, self._on_frame),
-            (session.labels_changed, self._on_frame),
-            (session.suggestions_changed, self._on_frame),
+            (session.current_changed, soon),
+            (session.labels_changed, soon),
+            (session.suggestions_changed, soon),
             (session.status_changed, self._on_status),
-            (session.ticks_changed, self._on_frame),
-            (session.setup_changed, self._on_frame),
+            (session.ticks_changed, soon),
+            (session.setup_changed, soon),
             (session.remark_changed, self._on_status),
             (self.marking.changed, self.scale_panel.refresh),
             (self.marking.problem, self.status_line.show_notice),
             (session.structures_changed, self._on_structures),
-            (annotator.activity_changed, self._on_activity),
+            (annotator.activity_changed, soon),
             (annotator.problem, self.status_line.show_notice),
             (annotator.round_progress, self.learn_panel.show_progress),
             (annotator.round_finished, self._on_round),
-            (annotator.model_changed, self._refresh),
-            (annotator.saved, self._on_frame),
+            (annotator.model_changed, soon),
+            (annotator.saved, soon),
             (annotator.exported, self._on_export),
-            (annotator.queue_changed, self._refresh),
+            (annotator.queue_changed, soon),
             (self.commander.problem, self.status_line.show_notice),
             (self.commander.help_wanted, self.show_help),
             (self.canvas.message, self.status_line.show_notice),
@@ -213,12 +216,18 @@ class AdasamDock(QWidget):
             self.keys.bind(layer)
 
     def _refresh(self) -> None:
-        self.open_panel.refresh()
-        self.scale_panel.refresh()
-        self.annotate_panel.refresh()
-        self.learn_panel.refresh()
-        self.export_panel.refresh()
-        self._on_activity(self.annotator.activity)
+        """Show all as it is now. Signals only ask for it: a click sends a handful of them before its answer."""
+        while self._lines:
+            self.annotate_panel.frame_card.update_line(self._lines.pop())
+        for panel in (self.open_panel, self.scale_panel, self.annotate_panel, self.learn_panel, self.export_panel):
+            panel.refresh()
+        self.status_line.show_activity(self.annotator.activity, self.annotator.busy)
+        self._show_summaries()
+        self._show_hint()
+
+    def _until_answered(self) -> int:
+        """The dock is drawn together with the outline that a click asked for: alone it would hold the outline up."""
+        return ANSWER_MS if self.annotator.answering else 0
 
     def _show_hint(self) -> None:
         self.hint.setText(next_step(self.annotator, self.tools.current_structure()))
@@ -237,24 +246,14 @@ class AdasamDock(QWidget):
         self._on_layers()
         self._refresh()
 
-    def _on_frame(self, _frame_id: str) -> None:
-        self._refresh()
-
     def _on_status(self, frame_id: str) -> None:
-        self.annotate_panel.frame_card.update_line(frame_id)
-        self._refresh()
+        self._lines.add(frame_id)
+        self._later.ask()
 
     def _on_structures(self) -> None:
         self.structures_panel.refresh()
         self.annotate_panel.structures.fill()
         self._refresh()
-
-    def _on_activity(self, activity: Activity) -> None:
-        self.status_line.show_activity(activity, self.annotator.busy)
-        self.learn_panel.refresh()
-        self.export_panel.refresh()
-        self._show_summaries()
-        self._show_hint()
 
     def _on_round(self, _report: object) -> None:
         self.learn_panel.show_reports()

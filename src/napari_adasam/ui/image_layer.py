@@ -34,10 +34,17 @@ def fits(layer: Image, pixels: NDArray[Any]) -> bool:
 
 
 def show_pixels(layer: Image, pixels: NDArray[Any], placement: Placement) -> None:
-    """Show another frame in the layer."""
+    """Show another frame in the layer; its contrast comes after, by :func:`show_contrast`."""
     layer.data = pixels
-    if not is_color(pixels):
-        limits = contrast_limits(pixels)
-        layer.contrast_limits_range = limits
-        layer.contrast_limits = limits
     placement.apply(layer)
+
+
+def show_contrast(layer: Image) -> None:
+    """From black to white for grey values, as :func:`contrast_limits` has it. Not within ``at_once``: it is told."""
+    if layer.rgb:
+        return
+    limits = contrast_limits(layer.data)
+    if tuple(layer.contrast_limits_range) != limits:
+        layer.contrast_limits_range = limits
+    if tuple(layer.contrast_limits) != limits:
+        layer.contrast_limits = limits

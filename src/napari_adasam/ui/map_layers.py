@@ -48,7 +48,8 @@ class MapLayers:
         for value, layer in self.layers.items():
             suggestion = suggestions.get(value)
             cam = np.zeros(shape, np.float32) if suggestion is None else suggestion.cam
-            layer.data = cam
+            if layer.data is not cam:
+                layer.data = cam
             placement.apply(layer)
 
     def set_visible(self, visible: bool) -> None:

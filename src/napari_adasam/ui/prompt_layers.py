@@ -6,14 +6,14 @@ are the clinician's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from napari.layers import Points, Shapes
 
 from napari_adasam.domain.prompts import Box, Point
+from napari_adasam.ui.at_once import at_once
 from napari_adasam.ui.placement import Placement, box_corners
 
 
@@ -66,9 +66,12 @@ class PromptLayers:
         if (wanted_points := (points, shape)) != self._drawn_points or self._was_changed(self.points, len(points)):
             self._show_points(points, shape)
             self._drawn_points = wanted_points
-        for layer in (self.boxes, self.points):
-            if layer is not None:
-                placement.apply(layer)
+        for layer in self.layers():
+            placement.apply(layer)
+
+    def layers(self) -> list[Shapes | Points]:
+        """Those that are made."""
+        return [layer for layer in (self.boxes, self.points) if layer is not None]
 
     @staticmethod
     def _was_changed(layer: Shapes | Points | None, count: int) -> bool:
@@ -80,7 +83,7 @@ class PromptLayers:
         if layer is None or (not drawn and not len(layer.data)):
             return
         unit = max(shape) / 500
-        with _at_once(layer):
+        with at_once(layer):
             layer.data = []
             if drawn:
                 layer.add_rectangles(
@@ -95,7 +98,7 @@ class PromptLayers:
         layer = self.points
         if layer is None or (not rows and not len(layer.data)):
             return
-        with _at_once(layer):
+        with at_once(layer):
             layer.selected_data = set()
             layer.data = np.array([(point.y, point.x) for point, _ in rows], dtype=float).reshape(-1, 2)
             if rows:
@@ -104,14 +107,6 @@ class PromptLayers:
                 layer.border_color = ["white" if one.by_clinician else one.color for _, one in rows]
                 layer.border_width = 0.15
                 layer.size = max(shape) / 45
-
-
-@contextmanager
-def _at_once(layer: Shapes | Points) -> Iterator[None]:
-    """Tell the screen of several changes as one: napari computes everything anew for each."""
-    with layer.events.blocker_all():
-        yield
-    layer.refresh()
 
 
 def _symbol(point: Point, by_clinician: bool) -> str:

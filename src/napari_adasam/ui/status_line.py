@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QGridLayout, QLabel, QProgressBar, QPushButton, QToolButton, QWidget
+from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QToolButton, QWidget
 
 from napari_adasam.services.activity import Activity
+from napari_adasam.ui.busy_bar import BusyBar
+from napari_adasam.ui.section import allow
 
 
 def duration_words(seconds: float) -> str:
@@ -42,7 +44,7 @@ class StatusLine(QWidget):
         self.dismiss.clicked.connect(self.clear_notice)
         self.text = QLabel("Ready")
         self.text.setWordWrap(True)
-        self.bar = QProgressBar()
+        self.bar = BusyBar()
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(5)
         policy = self.bar.sizePolicy()
@@ -65,12 +67,9 @@ class StatusLine(QWidget):
     def show_activity(self, activity: Activity, busy: bool) -> None:
         """Say what is going on; ``busy`` moves the bar where the length is not known."""
         self.text.setText(activity_words(activity, busy))
-        self.bar.setVisible(busy)
-        # A total of 0 is Qt's moving bar.
-        self.bar.setRange(0, activity.total if busy else 1)
-        self.bar.setValue(activity.done if busy else 0)
-        self.stop.setEnabled(activity.cancellable)
-        self.stop.setToolTip("Stop it; nothing accepted is lost" if activity.cancellable else "Nothing to stop now")
+        self.bar.show_progress(activity.done, activity.total, busy)
+        self.stop.setProperty("tip", "Stop it; nothing accepted is lost")
+        allow(self.stop, "" if activity.cancellable else "Nothing to stop now")
 
     def show_notice(self, sentence: str) -> None:
         """Show a sentence until it is closed or replaced."""

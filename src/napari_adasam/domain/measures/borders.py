@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from napari_adasam.domain.lazily import ndimage
 from napari_adasam.domain.records import Mask
 
 WINDOW = 0.35

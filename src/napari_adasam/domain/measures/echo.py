@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from napari_adasam.domain.lazily import ndimage
 from napari_adasam.domain.measures.figures import NO_SCALE, Measurement
 from napari_adasam.domain.records import Labels, Spacing
 

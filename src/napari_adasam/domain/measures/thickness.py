@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from napari_adasam.domain.lazily import ndimage
 from napari_adasam.domain.measures.borders import borders
 from napari_adasam.domain.measures.figures import Measurement, Region
 from napari_adasam.domain.records import Labels, Spacing

@@ -7,14 +7,19 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from pydicom import Dataset, dcmread
-from pydicom.uid import UltrasoundImageStorage
+from typing import TYPE_CHECKING
 
 from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.lazily import Lazily
 from napari_adasam.files.clips import broken
-from napari_adasam.files.dicom import ENDINGS, is_dicom
+from napari_adasam.files.dicom_marks import ENDINGS, is_dicom
 from napari_adasam.files.exports.naming import pseudonym
+
+if TYPE_CHECKING:
+    import pydicom
+    from pydicom import Dataset
+else:
+    pydicom = Lazily("pydicom")
 
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".nii", ".gz", ".avi", ".mp4")
 DEFERRED_BYTES = 65536
@@ -50,7 +55,7 @@ class Source:
 
         Both position and orientation, or neither: one without the other places nothing.
         """
-        found = Dataset()
+        found = pydicom.Dataset()
         for name, attribute in (
             ("PlanePositionSequence", "ImagePositionPatient"),
             ("PlaneOrientationSequence", "ImageOrientationPatient"),
@@ -61,10 +66,10 @@ class Source:
                     break
             else:
                 if not self.multi_frame and self.header.get(attribute):
-                    item = Dataset()
+                    item = pydicom.Dataset()
                     setattr(item, attribute, self.header[attribute].value)
                     setattr(found, name, [item])
-        return found if len(found) == 2 and "FrameOfReferenceUID" in self.header else Dataset()
+        return found if len(found) == 2 and "FrameOfReferenceUID" in self.header else pydicom.Dataset()
 
     def thickness(self, index: int) -> float:
         """Thickness of a picture's plane in mm; 0 where the file does not say it."""
@@ -90,7 +95,7 @@ def read_source(path: Path) -> Source:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            header = dcmread(path, stop_before_pixels=True, defer_size=DEFERRED_BYTES)
+            header = pydicom.dcmread(path, stop_before_pixels=True, defer_size=DEFERRED_BYTES)
             missing = [name for name in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
                        if not header.get(name)]  # fmt: skip
     except Exception as error:
@@ -108,7 +113,7 @@ def pattern(source: Source, key: bytes) -> Dataset:
     """
     found = source.header
     if key:
-        made = Dataset()
+        made = pydicom.Dataset()
         for name in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "Rows", "Columns", "Modality"):
             setattr(made, name, found.get(name))
         alias = pseudonym(key, _person(found))
@@ -127,7 +132,7 @@ def pattern(source: Source, key: bytes) -> Dataset:
     for name in TYPE_2:
         if made.get(name) is None:
             setattr(made, name, "")
-    made.SOPClassUID = UltrasoundImageStorage
+    made.SOPClassUID = pydicom.uid.UltrasoundImageStorage
     return made
 
 

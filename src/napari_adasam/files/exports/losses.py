@@ -10,7 +10,7 @@ from pathlib import Path
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Frame
 from napari_adasam.domain.structures import Structure
-from napari_adasam.files.dicom import BURNED_IN
+from napari_adasam.files.dicom_marks import BURNED_IN
 from napari_adasam.files.exports.dicom_source import comes_from_dicom
 from napari_adasam.files.exports.nifti import is_slice
 from napari_adasam.files.exports.options import NO_EXTRAS, Extras

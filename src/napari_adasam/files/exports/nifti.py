@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.lazily import Lazily
 from napari_adasam.domain.records import Frame, Geometry, Labels, Spacing
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.exports.naming import unique_names
@@ -89,7 +89,7 @@ def _geometry(frame: Frame) -> Geometry | None:
 
 
 def _nifti(array: NDArray[np.uint8], affine: NDArray[np.float64], known: bool, text: str) -> bytes:
-    nifti: Any = nibabel.nifti1  # its functions have no types
+    nifti: Any = Lazily("nibabel.nifti1")  # its functions have no types
     image = nifti.Nifti1Image(array, affine)
     image.header.set_xyzt_units("mm" if known else "unknown")
     image.header.extensions.append(nifti.Nifti1Extension(COMMENT, text.encode()))
