@@ -7,7 +7,7 @@ each that moves or resizes it makes napari compute the extent of all layers and 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 
 from napari.layers import Layer, Points, Shapes
 
@@ -25,7 +25,8 @@ def at_once(*layers: Layer) -> Iterator[None]:
         for layer in layers:
             held.enter_context(layer.events.blocker_all())
             if not isinstance(layer, Points | Shapes):  # whose properties need the slice of the data set before them
-                held.enter_context(layer._block_refresh())  # napari has no public word for it
+                # napari has no public word for it; where it has no such word at all, this takes longer and is right
+                held.enter_context(getattr(layer, "_block_refresh", nullcontext)())
         yield
     for layer, was_chosen in zip(layers, chosen, strict=True):
         layer.refresh(highlight=was_chosen)  # marks of what is chosen are a shader of their own, compiled each time
