@@ -161,3 +161,16 @@ def test_all_of_its_lineage_is_behind_the_arrow(choice: ModelChoice, opened: Ada
     ]
     choice.more.click()
     assert choice.lineage.isHidden()
+
+
+def test_the_model_loads_while_somebody_chooses_what_to_open(
+    dock: AdasamDock, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy: list[bool] = []
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: busy.append(dock.annotator.busy) or "")
+    assert dock.annotator.model is None
+    dock.open_panel.folder.click()
+    assert busy == [True]
+    wait_idle(dock, qtbot)
+    assert dock.annotator.model is not None
+    assert not dock.annotator.session.frames

@@ -107,6 +107,10 @@ class Annotator(Reviewing):
         self.queue_changed.emit()
         self._suggesting.ask_ahead()
 
+    def warm_up(self) -> None:
+        """Load the model, which takes seconds, while somebody is still choosing what to open."""
+        self._suggesting.load()
+
     # -- the current frame -----------------------------------------------------------------------------------------
 
     def suggest(self, frame_id: str | None = None) -> None:

@@ -77,10 +77,12 @@ class OpenPanel(QWidget):
             self.kept.setText("You can also drop files or folders onto this panel.")
 
     def _ask_files(self) -> None:
+        self._annotator.warm_up()
         names, _ = QFileDialog.getOpenFileNames(self, "Open ultrasound images", "", FILE_FILTER)
         self._commander.open([Path(name) for name in names])
 
     def _ask_folder(self) -> None:
+        self._annotator.warm_up()
         name = QFileDialog.getExistingDirectory(self, "Open a folder of images, or a session")
         self._commander.open([Path(name)] if name else [])
 
