@@ -60,11 +60,11 @@ def open_late(steps: int) -> tuple[Any, bool]:
     viewer.add_image(np.random.default_rng(0).random((64, 64)))
     viewer.screenshot(canvas_only=True)  # the GL context is there, torch is not
     early = "torch" in sys.modules
-    from napari_adasam.domain.settings import LearnSettings, ModelSettings, Settings, TrainSettings
+    from napari_adasam.domain.settings import NEVER, LearnSettings, ModelSettings, Settings, TrainSettings
     from napari_adasam.ui.assembly import make_annotator
     from napari_adasam.ui.dock import AdasamDock
 
-    train = TrainSettings(steps=max(1, steps), batch=1, views=1, warm_up=0.5, max_unlabelled=1)
+    train = TrainSettings(steps=max(1, steps), batch=1, views=1, warm_up=0.5, max_unlabelled=1, mild_from=NEVER)
     settings = Settings(ModelSettings(device="cpu"), train=train, learn=LearnSettings(every=0))
     dock = AdasamDock(viewer, partial(make_annotator, settings=settings))
     viewer.window.add_dock_widget(dock, name="late", area="right")

@@ -10,6 +10,8 @@ ClassifierForm = Literal["classmap", "gradcam"]
 DeviceChoice = Literal["auto", "cuda", "mps", "cpu"]
 FeedbackMode = Literal["off", "train", "train+infer"]
 Method = Literal["adasam", "lora", "medsa", "masam", "decoder"]
+NEVER = 2.0
+"""As ``mild_from``: no model does so well, and every round is a full one."""
 SEMI_SUPERVISED: tuple[Method, ...] = ("adasam", "medsa", "masam")
 """The methods that learn from unlabelled frames too."""
 
