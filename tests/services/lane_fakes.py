@@ -36,6 +36,10 @@ class Heard:
         while not enough():
             self.outcomes.append(self._box.get(timeout=SECONDS))
 
+    def waiting(self) -> list[Outcome]:
+        """What was said and not yet taken."""
+        return [self._box.get_nowait() for _ in range(self._box.qsize())]
+
     def until_ended(self, *jobs: int) -> None:
         self.until(lambda: all(self.end(job) is not None for job in jobs))
 

@@ -17,7 +17,8 @@ from napari_adasam.files.activations import ActivationStore
 from napari_adasam.model import adaptation, checkpoints, registry
 from napari_adasam.model.adapters import lora
 from napari_adasam.model.adasam import AdaSam
-from napari_adasam.services.predictor import Cache, ModelPredictor
+from napari_adasam.services.cache import Cache
+from napari_adasam.services.predictor import ModelPredictor
 
 CPU = ModelSettings("tiny", device="cpu")
 

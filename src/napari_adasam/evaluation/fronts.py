@@ -6,7 +6,7 @@ import time
 
 from torch import Tensor
 
-from napari_adasam.services.predictor import Cache
+from napari_adasam.services.cache import Cache
 
 LIMIT = 2 * 2**30
 

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import Literal
 
 Work = Callable[[], object]
+AT_ONCE, HELD = -1, 99
+"""Places in the queue in front of and behind all kinds; what is held is not taken at all."""
 OutcomeState = Literal["started", "progress", "done", "failed", "cancelled"]
+
+
+class Asleep(Enum):
+    """What a job's generator yields to be left alone until it is woken: ``while_asleep`` in :mod:`.lane`."""
+
+    ASLEEP = "asleep"
+
+
+ASLEEP = Asleep.ASLEEP
 ENDS: tuple[OutcomeState, ...] = ("done", "failed", "cancelled")
 
 
@@ -62,3 +74,37 @@ class Outcome:
     def ended(self) -> bool:
         """Whether this is the last outcome of its job."""
         return self.state in ENDS
+
+
+class Entry:
+    """A job in the queue. Touched by the lane's thread, and by others under its lock."""
+
+    __slots__ = ("asleep", "cancelled", "held", "job", "job_id", "on_pause", "paused_at", "roused", "started", "steps")
+
+    def __init__(self, job_id: int, job: Job) -> None:
+        self.job_id = job_id
+        self.job = job
+        self.steps: Generator[object, None, object] | None = None
+        self.started = False
+        self.cancelled = False
+        self.paused_at: float | None = None
+        self.held = 0.0
+        self.asleep = self.roused = False
+        self.on_pause: Callable[[bool], None] | None = None
+
+    @property
+    def order(self) -> int:
+        """Its place in the queue."""
+        if self.cancelled:
+            return AT_ONCE
+        return int(self.job.kind) if self.paused_at is None and not self.asleep else HELD
+
+    def pause(self, paused: bool) -> None:
+        """Hold it back, or let it go on."""
+        if paused == (self.paused_at is not None):
+            return
+        if self.paused_at is not None:
+            self.held += time.monotonic() - self.paused_at
+        self.paused_at = time.monotonic() if paused else None
+        if self.on_pause is not None:
+            self.on_pause(paused)

@@ -2,8 +2,9 @@
 
 A job is a function. What it returns is its value; if it returns a generator, the lane takes one step of it, puts it
 back into the queue behind more urgent jobs, and its return value is the job's. So a click is answered between two
-training steps, and within one wherever it calls :func:`give_way`. Every job ends in exactly one outcome of ``done``,
-``failed`` or ``cancelled``; every exception arrives as a value.
+training steps, and within one wherever it calls :func:`give_way`. A job whose step is ``ASLEEP`` waits for others, and
+is left alone until it is woken (:func:`while_asleep`). Every job ends in exactly one outcome of ``done``, ``failed`` or
+``cancelled``; every exception arrives as a value.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Generator
+from functools import partial
 
 from napari_adasam.domain.errors import AdasamError
-from napari_adasam.services.jobs import Job, JobKind, Outcome, OutcomeState
+from napari_adasam.services.jobs import ASLEEP, HELD, Entry, Job, JobKind, Outcome, OutcomeState
 
-__all__ = ["Job", "JobKind", "Lane", "Outcome", "give_way", "held_seconds", "worked_seconds"]
+__all__ = ["Job", "JobKind", "Lane", "Outcome", "give_way", "held_seconds", "while_asleep", "worked_seconds"]
 
 logger = logging.getLogger(__name__)
 
-_AT_ONCE, _HELD = -1, 99
 _here = threading.local()
 
 
@@ -49,33 +50,18 @@ def worked_seconds() -> float:
     return time.monotonic() - held_seconds()
 
 
-class _Entry:
-    """A job in the queue. Touched by the lane's thread, and by others under the lane's lock."""
+def while_asleep(on_pause: Callable[[bool], None]) -> Callable[[], None]:
+    """For a job's generator that others work for: what wakes it after it has yielded ``ASLEEP``, on any thread.
 
-    __slots__ = ("cancelled", "held", "job", "job_id", "paused_at", "started", "steps")
-
-    def __init__(self, job_id: int, job: Job) -> None:
-        self.job_id = job_id
-        self.job = job
-        self.steps: Generator[object, None, object] | None = None
-        self.started = False
-        self.cancelled = False
-        self.paused_at: float | None = None
-        self.held = 0.0
-
-    @property
-    def order(self) -> int:
-        """Its place in the queue."""
-        if self.cancelled:
-            return _AT_ONCE
-        return int(self.job.kind) if self.paused_at is None else _HELD
-
-    def pause(self, paused: bool) -> None:
-        if paused == (self.paused_at is not None):
-            return
-        if self.paused_at is not None:
-            self.held += time.monotonic() - self.paused_at
-        self.paused_at = time.monotonic() if paused else None
+    ``on_pause`` is told, on the thread that does so, when the job is paused or let go on. Off a lane's thread nothing
+    ever is, and waking does nothing.
+    """
+    lane: Lane | None = getattr(_here, "lane", None)
+    if lane is None or not lane._running:
+        return lambda: None
+    entry = lane._running[-1]
+    entry.on_pause = on_pause
+    return partial(lane._rouse, entry)
 
 
 class _Cancelled(BaseException):
@@ -94,8 +80,8 @@ class Lane:
     def __init__(self, post: Callable[[Outcome], None]) -> None:
         self._post = post
         self._ids = itertools.count(1)
-        self._queue: list[tuple[int, int, _Entry]] = []
-        self._running: list[_Entry] = []
+        self._queue: list[tuple[int, int, Entry]] = []
+        self._running: list[Entry] = []
         self._closing = False
         self._wake = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="adasam-lane", daemon=True)
@@ -106,7 +92,7 @@ class Lane:
         with self._wake:
             if self._closing:
                 raise RuntimeError("expected an open lane, got one that is closed")
-            entry = _Entry(next(self._ids), job)
+            entry = Entry(next(self._ids), job)
             heapq.heappush(self._queue, (job.kind, entry.job_id, entry))
             self._wake.notify()
             return entry.job_id
@@ -141,11 +127,17 @@ class Lane:
             self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    def _mark(self, chosen: Callable[[_Entry], bool]) -> None:
+    def _mark(self, chosen: Callable[[Entry], bool]) -> None:
         """Mark entries as cancelled; those that wait go to the front, so that their outcome comes soon."""
         for entry in (*self._running, *(row[2] for row in self._queue)):
             entry.cancelled = entry.cancelled or chosen(entry)
         self._sort()
+
+    def _rouse(self, entry: Entry) -> None:
+        """Let a job go on that sleeps, or that is just about to. Any thread."""
+        with self._wake:
+            entry.asleep, entry.roused = False, True
+            self._sort()
 
     def _sort(self) -> None:
         self._queue = [(entry.order, job_id, entry) for _, job_id, entry in self._queue]
@@ -170,7 +162,7 @@ class Lane:
             if here.paused_at is None or not self._rest(here):
                 return
 
-    def _rest(self, here: _Entry) -> bool:
+    def _rest(self, here: Entry) -> bool:
         """Wait in the middle of a paused job's step until something is new; ``False``: take the step to its end.
 
         That is so where something more urgent waits that may not be done within a step.
@@ -183,7 +175,7 @@ class Lane:
                 self._wake.wait()
             return True
 
-    def _advance(self, entry: _Entry) -> None:
+    def _advance(self, entry: Entry) -> None:
         if entry.cancelled:
             self._stop(entry)
         elif self._step(entry):
@@ -191,7 +183,7 @@ class Lane:
         with self._wake:
             self._running.pop()
 
-    def _take_within(self) -> _Entry | None:
+    def _take_within(self) -> Entry | None:
         """The most urgent entry if it may interrupt the one that runs; a click does not interrupt a click."""
         with self._wake:
             if not self._queue or not self._queue[0][2].job.within:
@@ -201,22 +193,24 @@ class Lane:
             self._running.append(heapq.heappop(self._queue)[2])
             return self._running[-1]
 
-    def _take(self) -> _Entry | None:
+    def _take(self) -> Entry | None:
         """Wait for the most urgent entry; ``None`` when the lane is closed and empty."""
         with self._wake:
-            while (not self._queue or self._queue[0][0] == _HELD) and not self._closing:
+            while (not self._queue or self._queue[0][0] == HELD) and not self._closing:
                 self._wake.wait()
             if not self._queue:
                 return None
             self._running.append(heapq.heappop(self._queue)[2])
             return self._running[-1]
 
-    def _put_back(self, entry: _Entry) -> None:
+    def _put_back(self, entry: Entry) -> None:
         with self._wake:
+            entry.asleep = entry.asleep and not entry.roused
             heapq.heappush(self._queue, (entry.order, entry.job_id, entry))
 
-    def _step(self, entry: _Entry) -> bool:
+    def _step(self, entry: Entry) -> bool:
         """Take one step of a job; ``True`` if there are more."""
+        entry.roused = False
         if not entry.started:
             entry.started = True
             self._tell(entry, "started")
@@ -228,10 +222,12 @@ class Lane:
         except BaseException as error:  # noqa: BLE001 - out of memory and exits included: nothing may end the lane
             self._fail(entry, error)
             return False
-        self._tell(entry, "done" if ended else "progress", value)
+        entry.asleep = value is ASLEEP and not ended
+        if not entry.asleep:
+            self._tell(entry, "done" if ended else "progress", value)
         return not ended
 
-    def _run(self, entry: _Entry) -> tuple[bool, object]:
+    def _run(self, entry: Entry) -> tuple[bool, object]:
         """Whether the job has ended, and its value or that of its step."""
         if entry.steps is None:
             value = entry.job.work()
@@ -243,7 +239,7 @@ class Lane:
         except StopIteration as stop:
             return True, stop.value
 
-    def _stop(self, entry: _Entry) -> None:
+    def _stop(self, entry: Entry) -> None:
         try:
             if entry.steps is not None:
                 entry.steps.close()
@@ -252,7 +248,7 @@ class Lane:
         else:
             self._tell(entry, "cancelled")
 
-    def _fail(self, entry: _Entry, error: BaseException) -> None:
+    def _fail(self, entry: Entry, error: BaseException) -> None:
         """Log the traceback and let go of its frames, which may hold gigabytes of tensors."""
         level = logging.DEBUG if isinstance(error, AdasamError) else logging.ERROR
         logger.log(level, "job %d (%s %s) failed", entry.job_id, entry.job.kind.name, entry.job.key, exc_info=error)
@@ -265,7 +261,7 @@ class Lane:
         self._tell(entry, "failed", error=error)
 
     def _tell(
-        self, entry: _Entry, state: OutcomeState, value: object = None, error: BaseException | None = None
+        self, entry: Entry, state: OutcomeState, value: object = None, error: BaseException | None = None
     ) -> None:
         job = entry.job
         try:

@@ -20,6 +20,7 @@ from napari_adasam.domain.records import Labels, Mask, Suggestion
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.settings import PromptSettings
 from napari_adasam.domain.structures import Structure
+from napari_adasam.services.jobs import Asleep
 
 Pixels = NDArray[Any]
 """(height, width) or (height, width, 3), uint8 or uint16."""
@@ -128,5 +129,8 @@ class Trainer(Protocol):
         labelled: Sequence[LabelledFrame],
         unlabelled: Sequence[UnlabelledFrame],
         structures: Sequence[Structure],
-    ) -> Iterator[RoundProgress | RoundReport]:
-        """Yield progress after each short step, and last the report; closing it cancels, and serving is unchanged."""
+    ) -> Iterator[RoundProgress | RoundReport | Asleep]:
+        """Yield progress after each short step, and last the report; closing it cancels, and serving is unchanged.
+
+        ``ASLEEP`` where it waits for others, see :func:`~napari_adasam.services.lane.while_asleep`.
+        """

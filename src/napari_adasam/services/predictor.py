@@ -7,9 +7,9 @@ embedding at the price of the last units, and a round reads its unlabelled frame
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,48 +30,29 @@ from napari_adasam.model import adaptation, adasam, checkpoints, devices, lookin
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas, grey_canvas, normalise
 from napari_adasam.services import following
+from napari_adasam.services.cache import Cache
 from napari_adasam.services.gate import Past
 from napari_adasam.services.interludes import let_clicks_in
 from napari_adasam.services.ports import ModelInfo, Pixels, SegmentAnswer
 from napari_adasam.services.regions import Region, Regions
 from napari_adasam.services.stopwatch import Stopwatch
 
-CACHE_BYTES = 512 * 2**20
 EARLIER = 3
 """How many earlier models are kept to go back to; each takes about 40 MB."""
 
 
-class Cache:
-    """Tensors by key, the least used dropped beyond a size in bytes."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Serving:
+    """What serves, and what the next round must know of those before it: all that a round starts from, and leaves.
 
-    def __init__(self, limit: int = CACHE_BYTES) -> None:
-        self.limit, self.size = limit, 0
-        self._kept: OrderedDict[str, Tensor] = OrderedDict()
+    ``base`` is the fingerprint of the base model, ``learned`` the method of the last round.
+    """
 
-    def get(self, key: str) -> Tensor | None:
-        """The tensor, now the most recently used, or ``None``."""
-        found = self._kept.get(key)
-        if found is not None:
-            self._kept.move_to_end(key)
-        return found
-
-    def put(self, key: str, value: Tensor) -> None:
-        """Keep a tensor, dropping the least recently used ones where the limit is passed."""
-        self.drop(key)
-        self._kept[key] = value
-        self.size += value.nbytes
-        while self.size > self.limit and len(self._kept) > 1:
-            self.size -= self._kept.popitem(last=False)[1].nbytes
-
-    def drop(self, key: str) -> None:
-        """Forget a key."""
-        if key in self._kept:
-            self.size -= self._kept.pop(key).nbytes
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self._kept.clear()
-        self.size = 0
+    net: AdaSam
+    base: str
+    learned: Method | None
+    past: Past
+    rounds: int
 
 
 class ModelPredictor:
@@ -96,7 +77,7 @@ class ModelPredictor:
         store: ActivationStore | None = None,
         watch: Stopwatch | None = None,
     ) -> None:
-        self.settings, self._store = settings, store
+        self.settings, self.store = settings, store
         self.watch = watch or Stopwatch()
         self._regions = regions or Regions()
         self._keys: dict[str, str] = {}
@@ -116,13 +97,29 @@ class ModelPredictor:
     def net(self) -> AdaSam:
         """The serving model; loaded at the first call."""
         if self._net is None:
-            device = devices.choose(self.settings.device)
-            net = self._take(let_clicks_in(registry.load(self.settings).to(device)).requires_grad_(False).eval())
+            net = self._begin(let_clicks_in(registry.load(self.settings)))
             self._base_fingerprint = registry.fingerprint_of_base(self.settings, self._fingerprint)
-            size = ModelSize(sum(one.nbytes for one in net.state_dict().values()), net.sam.size)
-            self.watch.begin(f"{device}/{torch.get_num_threads()}/{self._base_fingerprint}/{net.sam.size}", size)
+            self._time(net)
             return net
         return self._net
+
+    def _begin(self, net: AdaSam) -> AdaSam:
+        return self._take(net.to(devices.choose(self.settings.device)).requires_grad_(False).eval())
+
+    def _time(self, net: AdaSam) -> None:
+        size = ModelSize(sum(one.nbytes for one in net.state_dict().values()), net.sam.size)
+        self.watch.begin(f"{net.device}/{torch.get_num_threads()}/{self._base_fingerprint}/{net.sam.size}", size)
+
+    @property
+    def serving(self) -> Serving:
+        """What a round starts from; nothing in it is ever changed."""
+        return Serving(self.net, self._base_fingerprint, self._learned, self.past, self.rounds)
+
+    def begin_with(self, serving: Serving) -> None:
+        """Serve this from the start, in place of loading the model of the settings."""
+        self._base_fingerprint, self._learned = serving.base, serving.learned
+        self.past, self.rounds = serving.past, serving.rounds
+        self._time(self._begin(serving.net))
 
     @property
     def cut(self) -> int:
@@ -167,16 +164,16 @@ class ModelPredictor:
 
     def _stored_or_encoded(self, pixels: Pixels, region: Region | None) -> Tensor:
         """The activation from an earlier sitting; the front of the encoder runs only where there is none."""
-        key = "" if self._store is None else self._stored_as(pixels, region)
-        kept = None if self._store is None else self._store.get(key)
+        key = "" if self.store is None else self._stored_as(pixels, region)
+        kept = None if self.store is None else self.store.get(key)
         if kept is not None:
             return torch.from_numpy(kept)
         grey, valid = self.square(pixels, region)
         with self.watch.timing("encode"):
             image = normalise(grey[None].to(self.net.device), valid[None].to(self.net.device))
             found = self.net.sam.encoder.front(image, self.cut).half().cpu()
-        if self._store is not None and bool(torch.isfinite(found).all()):
-            self._store.put(key, found.numpy())
+        if self.store is not None and bool(torch.isfinite(found).all()):
+            self.store.put(key, found.numpy())
         return found
 
     def _stored_as(self, pixels: Pixels, region: Region | None) -> str:

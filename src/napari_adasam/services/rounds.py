@@ -17,6 +17,7 @@ from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.steps import CLOSED
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.gate import held_count, mean
+from napari_adasam.services.jobs import Asleep
 from napari_adasam.services.lane import Job, JobKind, Outcome
 from napari_adasam.services.models import Models
 from napari_adasam.services.ports import LabelledFrame, ModelInfo, UnlabelledFrame
@@ -71,7 +72,7 @@ class RoundResult:
 
 def run_round(
     order: RoundOrder, models: Models, sources: Sources
-) -> Generator[Reading | RoundProgress, None, RoundResult]:
+) -> Generator[Reading | RoundProgress | Asleep, None, RoundResult]:
     """The job of a round; lane's thread. Frames whose file cannot be read are left out."""
     labelled, unlabelled = [], []
     total = len(order.accepted) + len(order.remaining)
@@ -105,7 +106,7 @@ def run_round(
     return RoundResult(report, models.predictor().info())
 
 
-def _close(steps: Iterator[RoundProgress | RoundReport]) -> None:
+def _close(steps: Iterator[object]) -> None:
     close = getattr(steps, "close", None)
     if close is not None:
         close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -46,6 +46,16 @@ class Stopwatch:
         """Time this model from now on; what an earlier sitting has measured is taken up."""
         self._key, self.size = key, size
         self._times = {name: float(value) for name, value in self._kept().get(key, {}).items()}
+        self._renew()
+
+    @property
+    def times(self) -> Mapping[str, float]:
+        """Seconds by part, as they were timed so far."""
+        return dict(self._times)
+
+    def learn(self, times: Mapping[str, float]) -> None:
+        """Take over times of a round's own parts that were taken in another process."""
+        self._times |= {part: seconds for part, seconds in times.items() if part != "encode"}
         self._renew()
 
     def note_view(self, size: int) -> None:

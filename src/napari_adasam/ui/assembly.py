@@ -43,10 +43,10 @@ def make_annotator(
 
     def load_trainer(predictor: Predictor) -> Trainer:
         from napari_adasam.services.predictor import ModelPredictor
-        from napari_adasam.services.trainer import RoundTrainer
+        from napari_adasam.services.process_trainer import ProcessTrainer
 
         now = annotator.settings
-        return RoundTrainer(cast(ModelPredictor, predictor), now.train, now.learn, now.prompts)
+        return ProcessTrainer(cast(ModelPredictor, predictor), now.train, now.learn, now.prompts)
 
     annotator = Annotator(Session(MUSCLE_PRESET), load_predictor, load_trainer, settings, forward=forward)
     if activations is not None:
