@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from napari_adasam.domain.effort import STEP_BYTES, Estimate, ModelSize, Speeds, Work
+from napari_adasam.domain.effort import PROCESS_BYTES, STARTING, STEP_BYTES, Estimate, ModelSize, Speeds, Work
 from napari_adasam.domain.settings import TrainSettings
 
 SPEEDS = Speeds(encode=1.0, labelled=10.0, unlabelled=100.0, measured=1000.0)
@@ -18,7 +18,7 @@ def test_each_part_counts_as_often_as_it_is_done() -> None:
     # 80 draws from 24 views see 23.2 of them, a third of which are the frames as they are; 15 from 20 frames see 10.7,
     # and both views of each are new.
     assert work.encodings == pytest.approx(2 / 3 * 23.2 + 2 * 10.7, abs=0.2)
-    assert work.estimate(SPEEDS, SIZE, 4).seconds == pytest.approx(36.9 + 800 + 1500 + 4000, abs=0.2)
+    assert work.estimate(SPEEDS, SIZE, 4).seconds == pytest.approx(STARTING + 36.9 + 800 + 1500 + 4000, abs=0.2)
 
 
 def test_what_earlier_rounds_have_encoded_is_at_hand() -> None:
@@ -37,14 +37,14 @@ def test_one_accepted_frame_is_enough_for_an_estimate() -> None:
     assert Work.of(TRAIN, learned=1, held=0, rest=0).estimate(SPEEDS, SIZE, 4).seconds > 800
 
 
-def test_memory_is_two_copies_of_the_weights_a_step_and_the_views() -> None:
+def test_memory_is_a_process_three_copies_of_the_weights_a_step_and_the_views() -> None:
     found = Work(encodings=5, labelled=0, unlabelled=0, measured=0).estimate(SPEEDS, SIZE, 4)
-    assert found == Estimate(5.0, 20 + STEP_BYTES + 5)
+    assert found == Estimate(STARTING + 5.0, PROCESS_BYTES + 30 + STEP_BYTES + 5)
 
 
 def test_a_step_on_half_the_side_takes_a_quarter() -> None:
     half = Work(0, 0, 0, 0).estimate(SPEEDS, ModelSize(0, 256), 4)
-    assert half.bytes == STEP_BYTES / 4
+    assert half.bytes == PROCESS_BYTES + STEP_BYTES / 4
 
 
 def test_what_was_not_measured_is_guessed_from_an_encoding() -> None:

@@ -9,6 +9,10 @@ from napari_adasam.domain.settings import TrainSettings
 
 LABELLED, UNLABELLED, MEASURED = 2.06, 2.1, 0.45
 """What these parts take beside an encoding, with the bundled model on one core (docs/speed.md): until measured."""
+STARTING = 8
+"""Starting the process of a round takes about as long as so many encodings (docs/speed.md)."""
+PROCESS_BYTES = 400 * 2**20
+"""What Python and torch take in that process and share with no other."""
 STEP_BYTES = 290 * 2**20
 """What a step takes at :data:`STEP_SIZE` with :data:`STEP_PROMPTS` prompts at once; half of it is there without."""
 STEP_SIZE, STEP_PROMPTS = 512, 4
@@ -73,14 +77,14 @@ class Work:
     def estimate(self, speeds: Speeds, size: ModelSize, prompts: int) -> Estimate:
         """What it takes, with at most so many prompts at once."""
         seconds = (
-            self.encodings * speeds.encode
+            (STARTING + self.encodings) * speeds.encode
             + self.labelled * speeds.labelled
             + self.unlabelled * speeds.unlabelled
             + self.measured * speeds.measured
         )
         step = STEP_BYTES * (size.input / STEP_SIZE) ** 2 * (1 + prompts / STEP_PROMPTS) / 2
         kept = min(CACHE_BYTES, math.ceil(self.encodings) * size.view)
-        return Estimate(seconds, round(2 * size.weights + step + kept))
+        return Estimate(seconds, round(PROCESS_BYTES + 3 * size.weights + step + kept))
 
 
 def _drawn(draws: int, things: int, times: int) -> float:
