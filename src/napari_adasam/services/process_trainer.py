@@ -104,11 +104,11 @@ class ProcessTrainer:
         for frame in frames:
             key, regions[frame.frame_id] = self.predictor.seen(frame.frame_id, frame.pixels)
             keys.append(key)
-            yield _beginning(train, "looking where the scans are")
+            yield _beginning(train, "looking where the scan is in each image")
         known = self.predictor.activations.of(tuple(keys))
         start = pickle.dumps(self.predictor.serving)
         what = (tuple(labelled), rest, tuple(structures), regions, known, self.predictor.store)
-        yield _beginning(train, "starting the process that learns")
+        yield _beginning(train, "getting ready")
         done = yield from self._supervise(Assignment(self.predictor.settings, start, self._settings, *what))
         self._conclude(done)
         yield done.report
