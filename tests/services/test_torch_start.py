@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -56,17 +57,20 @@ def test_the_predictor_is_made_after_triton_is_kept_out(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(("cores", "asked", "expected"), [(2, None, 1), (1, None, 1), (8, None, 7), (8, "5", 5)])
-def test_the_window_keeps_a_core(monkeypatch: pytest.MonkeyPatch, cores: int, asked: str | None, expected: int) -> None:
+def test_where_torch_spins_already_the_window_keeps_a_core(
+    monkeypatch: pytest.MonkeyPatch, cores: int, asked: str | None, expected: int
+) -> None:
     torch = pytest.importorskip("torch")
     before = torch.get_num_threads()
     monkeypatch.setattr(torch_start, "_cores", lambda: cores)
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     if asked is None:
         monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     else:
         monkeypatch.setenv("OMP_NUM_THREADS", asked)
     try:
         torch.set_num_threads(int(asked or cores))
-        torch_start.leave_a_core()
+        torch_start.share_cores()
         assert torch.get_num_threads() == expected
     finally:
         torch.set_num_threads(before)
@@ -79,3 +83,16 @@ def test_the_annotator_imports_neither_torch_nor_qt() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("policy", "threads"), [(None, 1), ("passive", 4)])
+def test_threads_that_sleep_may_have_all_cores(policy: str | None, threads: int) -> None:
+    code = (
+        "import os; from napari_adasam.services import torch_start; torch_start._cores = lambda: 2\n"
+        f"{'torch_start.share_cores()' if policy else ''}\n"
+        "import torch; torch.set_num_threads(4); torch_start.share_cores()\n"
+        "print(os.environ.get('OMP_WAIT_POLICY'), torch.get_num_threads())"
+    )
+    given = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=given)
+    assert found.stdout.split() == [str(policy), str(threads)]

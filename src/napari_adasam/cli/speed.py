@@ -55,9 +55,10 @@ def benchmark(
 
 
 def _plan(images: Path | None, model: str, peer_images: int, quick: bool) -> SpeedPlan:
-    from napari_adasam.services.torch_start import keep_triton_out
+    from napari_adasam.services.torch_start import keep_triton_out, share_cores
 
     keep_triton_out()
+    share_cores()  # for whatever is measured: places of training would else differ in how torch's threads wait
     from napari_adasam.evaluation.speed import SpeedPlan
 
     plan = SpeedPlan(images=images, model=model, peer_images=peer_images)

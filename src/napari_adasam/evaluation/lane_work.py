@@ -38,10 +38,8 @@ def work(steps: int, model: str = ModelSettings().name) -> Generator[Done, None,
     """
     from napari_adasam.services.ports import LabelledFrame
     from napari_adasam.services.predictor import ModelPredictor
-    from napari_adasam.services.torch_start import leave_a_core
     from napari_adasam.services.trainer import RoundTrainer
 
-    leave_a_core()  # or the places would differ in torch's threads, and not only in where they are
     began, drawn = time.time(), phantom.draw(3)
     predictor = ModelPredictor(ModelSettings(name=model))
     predictor.info()
@@ -76,9 +74,10 @@ def in_a_process(steps: int, model: str = ModelSettings().name) -> Iterator[Done
 
 def main() -> None:
     """Do the work, one line a piece."""
-    from napari_adasam.services.torch_start import keep_triton_out
+    from napari_adasam.services.torch_start import keep_triton_out, share_cores
 
     keep_triton_out()
+    share_cores()
     for done in work(int(sys.argv[1]), sys.argv[2]):
         sys.stdout.write(f"{json.dumps(asdict(done))}\n")
         sys.stdout.flush()

@@ -17,10 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+from napari_adasam.services.torch_start import ASLEEP, WAITING
+
 logger = logging.getLogger(__name__)
 
 ROOT = Path(__file__).parents[2]
-MODEST = 10
+MODEST = 15
 """How far behind other processes it stands where two want the same core, as ``nice`` counts."""
 SAID = 2000
 """Characters of its last words that are logged."""
@@ -118,13 +120,9 @@ class Child:
 
 
 def _environment() -> dict[str, str]:
-    """That of this process; and threads that wait for each other sleep, in place of spinning on the window's core.
-
-    So the child may use all cores: beside others that compute, spinning threads take several times as long, and
-    sleeping ones no longer than one alone (docs/speed.md).
-    """
+    """That of this process; threads sleep while they wait, see ``share_cores`` in :mod:`.torch_start`."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    return {"OMP_WAIT_POLICY": "passive"} | os.environ | {"PYTHONPATH": path}
+    return {WAITING: ASLEEP} | os.environ | {"PYTHONPATH": path}
 
 
 def _flags() -> int:

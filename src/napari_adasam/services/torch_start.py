@@ -10,6 +10,9 @@ import sys
 from types import ModuleType
 from typing import cast
 
+WAITING, ASLEEP = "OMP_WAIT_POLICY", "passive"
+"""How threads of OpenMP wait, which is read when torch is imported."""
+
 
 def keep_triton_out() -> None:
     """Make ``import triton`` fail in this process, on Linux, unless it was imported already.
@@ -22,14 +25,19 @@ def keep_triton_out() -> None:
         modules.setdefault("triton", None)
 
 
-def leave_a_core() -> None:
-    """Let torch compute with one core less than there are, on the thread that calls; it is imported here.
+def share_cores() -> None:
+    """Let torch compute beside a window that draws; on the thread that will compute, before torch is imported.
 
-    torch's threads wait for each other after every operation, and spin while they wait. Where the window draws on one
-    of their cores, all of them stand: on two cores a click took 208 ms with two threads and 42 ms with one
-    (docs/speed.md). Whoever has set ``OMP_NUM_THREADS`` knows better.
+    torch's threads wait for each other after every operation, and spin while they wait. Where something else draws or
+    computes on one of their cores, all of them stand: on two cores a click took 208 ms with two threads that spin, and
+    42 ms with one (docs/speed.md). Threads that sleep while they wait take no longer than one alone there, and two
+    thirds of its time where nothing else goes on. Where torch has been imported already it is too late for that: then
+    it computes with one core less than there are. Whoever has set ``OMP_NUM_THREADS`` knows better.
     """
-    if "OMP_NUM_THREADS" not in os.environ:
+    if "torch" not in sys.modules:
+        os.environ.setdefault(WAITING, ASLEEP)
+        return
+    if "OMP_NUM_THREADS" not in os.environ and os.environ.get(WAITING, "").casefold() != ASLEEP:
         import torch
 
         torch.set_num_threads(max(1, min(torch.get_num_threads(), _cores() - 1)))

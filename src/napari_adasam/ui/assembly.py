@@ -17,7 +17,7 @@ from napari_adasam.files.home import sessions_home
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.services.lane import Outcome
 from napari_adasam.services.ports import Predictor, Trainer
-from napari_adasam.services.torch_start import leave_a_core
+from napari_adasam.services.torch_start import share_cores
 
 SAMPLES = 8
 
@@ -35,9 +35,9 @@ def make_annotator(
     """
 
     def load_predictor() -> Predictor:
+        share_cores()
         from napari_adasam.services.predictor import ModelPredictor
 
-        leave_a_core()
         store = None if activations is None else ActivationStore(activations)
         return ModelPredictor(annotator.settings.model, annotator.regions, store, annotator.watch)
 
