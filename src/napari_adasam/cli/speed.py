@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,11 +42,14 @@ def benchmark(
 ) -> None:
     """Speed and smoothness of the program in a real window, on this computer."""
     need_window()
+    surroundings = dict(os.environ)
     plan = _plan(images, model, peer_images, quick)
     result = _own(plan) if own else _nothing()
     if lanes:
         result["rows"] += _lanes(plan)
     if peers:
+        os.environ.pop("OMP_WAIT_POLICY", None)  # others run as if there were no program of ours
+        os.environ.update(surroundings)
         result["rows"] += _peers(plan, weights, peers_dir)
     if json_file:
         from napari_adasam.evaluation.run import write_json
