@@ -249,7 +249,7 @@ def _report(result: dict[str, Any], json_file: Path | None, table_file: Path | N
         from napari_adasam.evaluation.run import write_json
 
         write_json(json_file, result)
-    if result["study"] == "session":
+    if result.get("study") == "session":
         _write_effort([result], table_file, plot_file)
     elif table_file:
         from napari_adasam.evaluation.report import table
