@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,33 @@ def test_rows_have_the_keys_that_others_read(data: Dataset) -> None:
     assert {"order", "learning", "images", "clicks", "strokes_px", "dice_by_image"} <= set(only)
     assert (only["order"], only["images"]) == ("random", 2)
     assert np.all((np.array(only["dice_by_image"]) >= 0) & (np.array(only["dice_by_image"]) <= 1))
+
+
+def test_effort_is_told_by_structure_and_by_group(data: Dataset) -> None:
+    found = row(data)
+    (belly,) = found["by_structure"]
+    assert (belly["name"], belly["clicks"], belly["strokes_px"]) == (
+        BELLY.name,
+        found["clicks"],
+        found["strokes_px"],
+    )
+    assert belly["dice"] == pytest.approx(np.mean(found["dice_by_image"]), abs=1e-4)
+    assert 0 <= belly["undone"] == found["undone"] <= found["clicks"]
+    assert found["groups_by_image"] == [data.groups[key] for key in data.ids], "in the order of work"
+
+
+def test_a_stopped_study_goes_on_where_it_was(data: Dataset, tmp_path: Path) -> None:
+    file, passes = tmp_path / "f.json", []
+    hear = lambda done, total, what: passes.append(what)  # noqa: E731
+    options = StudyOptions(CPU, train=TRAIN, orders=("file",), learning=(False,), limit=2, resume=file)
+    first = run_sessions(data.folder, options, hear)["rows"]
+    passes.clear()
+    both = run_sessions(data.folder, replace(options, orders=("file", "random")), hear)["rows"]
+    assert both[0] == first[0]
+    assert [one["order"] for one in json.loads(file.read_text())["rows"]] == ["file", "random"]
+    assert set(passes) == {"random, static, seed 0"}
+    with pytest.raises(InputError, match="stopped run"):
+        run_sessions(data.folder, replace(options, learn=LearnSettings(every=3)), hear)
 
 
 def test_orders_are_read_from_text() -> None:

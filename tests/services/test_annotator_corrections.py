@@ -138,6 +138,19 @@ def test_another_part_is_asked_for_without_the_points_of_the_first(desk: Desk) -
     assert desk.session.prompts(desk.current, 2)[0] == (OUTSIDE, far)
 
 
+def test_a_click_in_another_part_leaves_the_first_as_it_is_and_is_that_parts_first_correction(desk: Desk) -> None:
+    inside = Point(19.0, 30.0, positive=False)
+    for point in (OUTSIDE, inside):
+        desk.annotator.click(point, 2)
+        desk.settle()
+    prompt, previous = desk.predictor.prompts[1]
+    assert (prompt.points, prompt.box, previous) == ((inside,), (17.0, 10.0, 21.0, 49.0), None)
+    assert np.array_equal(prompt.dense, DENSE), "the part is still the suggestion's"
+    assert np.array_equal(desk.labels() == 2, (rectangle(*FASCIA) & ~disc(inside)) | disc(OUTSIDE))
+    desk.annotator.undo()
+    assert np.array_equal(desk.labels() == 2, rectangle(*FASCIA) | disc(OUTSIDE))
+
+
 def test_a_structure_of_one_part_is_replaced_by_the_answer(desk: Desk) -> None:
     desk.annotator.click(OUTSIDE, 1)
     desk.settle()

@@ -70,6 +70,36 @@ def test_a_frame_that_cannot_be_written_stays_open_and_nothing_is_lost(
     assert kept.annotator.accept()
 
 
+def test_a_drive_that_is_unplugged_is_noticed_by_whatever_would_be_written(kept: Desk, tmp_path: Path) -> None:
+    session, first = tmp_path / "session", kept.current
+    kept.accept()
+    kept.settle()
+    second = kept.current
+    unplugged = session.rename(tmp_path / "elsewhere")
+    for change in (
+        lambda: kept.annotator.accept(),
+        lambda: kept.annotator.tick(1, False),
+        lambda: kept.annotator.skip(),
+    ):
+        kept.problems.clear()
+        change()
+        assert [str(session) in one and "plug it in" in one for one in kept.problems] == [True]
+        assert kept.session.status(second) not in (FrameStatus.ACCEPTED, FrameStatus.SKIPPED)
+    unplugged.rename(session)
+    assert on_disk(session)[first] == "accepted"
+    assert kept.annotator.accept(), "plugged in again, one goes on"
+    assert on_disk(session)[second] == "accepted"
+
+
+def test_work_goes_on_in_another_folder_where_the_drive_stays_away(kept: Desk, tmp_path: Path) -> None:
+    accepted = kept.current
+    kept.accept()
+    kept.settle()
+    (tmp_path / "session").rename(tmp_path / "elsewhere")
+    assert kept.annotator.save_as(tmp_path / "another")
+    assert on_disk(tmp_path / "another")[accepted] == "accepted"
+
+
 def test_a_session_is_reopened_as_it_was(kept: Desk, tmp_path: Path) -> None:
     first, second, third, _ = (frame.id for frame in kept.session.frames)
     kept.clock.now = 12

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_adasam.domain.prompts import Point
-from napari_adasam.services.parts import bounds, join_parts, starts_new_part
+from napari_adasam.services.parts import asks_anew, bounds, join_parts, same_part, starts_new_part
 
 MASK = np.zeros((10, 10), np.bool_)
 MASK[1:3, 1:9] = True
@@ -48,6 +48,31 @@ def test_only_a_positive_point_beside_what_is_there_starts_a_part() -> None:
     assert not starts_new_part(MASK, Point(1, 1))
     assert not starts_new_part(MASK, Point(5, 5, positive=False))
     assert not starts_new_part(np.zeros_like(MASK), Point(5, 5))
+
+
+def test_a_click_in_a_part_that_no_earlier_one_touches_is_another_question() -> None:
+    upper, lower = Point(1, 3, positive=False), Point(8, 3, positive=False)
+    assert asks_anew(MASK, lower, [upper], None)
+    assert not asks_anew(MASK, lower, [Point(7, 8)], None)
+    assert not asks_anew(MASK, lower, [], None), "there is no question yet"
+    assert not asks_anew(MASK, lower, [], (6.0, 0.0, 9.0, 9.0)), "the box was about it"
+    assert asks_anew(MASK, lower, [], (0.0, 0.0, 3.0, 9.0))
+    assert asks_anew(MASK, Point(5, 5), [upper], None), "it adds a part"
+    assert not asks_anew(MASK, Point(5, 5, positive=False), [upper], None)
+
+
+def test_a_click_that_took_its_own_pixel_away_is_about_the_part_beside_it() -> None:
+    taken = Point(6, 3, positive=False)
+    assert not asks_anew(MASK, Point(8, 3, positive=False), [taken], None)
+    assert asks_anew(MASK, Point(1, 3, positive=False), [taken], None)
+
+
+def test_a_part_is_the_same_though_another_has_changed() -> None:
+    changed = MASK.copy()
+    changed[7:9, 5:] = False
+    assert same_part(changed, MASK, Point(1, 3))
+    assert not same_part(changed, MASK, Point(8, 3))
+    assert not same_part(changed, MASK, Point(5, 5))
 
 
 def test_bounds_are_inside_the_mask() -> None:

@@ -11,7 +11,7 @@ import typer
 from napari_adasam.cli.program import BUNDLED, AdapterBase, Changes, StructureNames, app, names_of, progress, show
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.queue import ORDERS, Order
-from napari_adasam.domain.settings import ModelSettings, Settings
+from napari_adasam.domain.settings import LearnSettings, ModelSettings, Settings
 from napari_adasam.domain.switches import with_settings
 
 if TYPE_CHECKING:
@@ -57,7 +57,11 @@ Labels = Annotated[str, typer.Option(help='Labelled images, for the study labels
 Ablation = Annotated[
     bool, typer.Option("--ablation", help="For the study labels: also adasam with each of its parts switched.")
 ]
-Table = Annotated[Path | None, typer.Option(help="For the study labels: write a Markdown table here.")]
+Every = Annotated[
+    int, typer.Option(min=1, help="For the study session: the model learns after so many accepted images.")
+]
+Table = Annotated[Path | None, typer.Option(help="For the studies labels and session: write a Markdown table here.")]
+Plot = Annotated[Path | None, typer.Option(help="For the study session: write learning curves here, as SVG.")]
 Against = Annotated[
     list[str] | None, typer.Option(metavar="MODEL[@SIZE]", help="Measure this model too, on the same images.")
 ]
@@ -98,10 +102,13 @@ def evaluate(
     table: Table = None,
     orders: Orders = "active,random,file",
     learning: Learning = None,
+    every: Every = LearnSettings().every,
+    plot: Plot = None,
 ) -> None:
     """Figures on images that the model never saw.
 
-    The study labels goes on where it was stopped: what the file of --json holds already is not run again.
+    The studies labels and session go on where they were stopped: what the file of --json holds already is not run
+    again. The command `effort` lays results of the study session beside each other.
     """
     _check(study)
     folder, part = test or dataset, part_of(held_back, validation)
@@ -111,12 +118,34 @@ def evaluate(
         which = (methods, counts_of(labels), seeds)
         options = _of_labels(settings, part, which, names_of(structures), limit, gated, ablation, json_file)
     else:
-        options = _of_images(settings, part, names_of(structures), against, limit, clicks)
-    if study == "propagation":
-        options = replace(options, seeds=tuple(range(seeds)), frames=frames)
+        options = _of_images(settings, part, names_of(structures), (against, limit, clicks, frames), seeds)
     if study == "session":
-        options = _of_session(options, settings, seeds, orders, learning)
-    _report(_measured(study, folder, options), json_file, table)
+        options = replace(_of_session(options, settings, seeds, orders, learning, every), resume=json_file)
+    _report(_measured(study, folder, options), json_file, table, plot)
+
+
+@app.command()
+def effort(
+    results: Annotated[list[Path], typer.Argument(metavar="RESULT…", help="Files of --json of the study session.")],
+    table: Annotated[Path | None, typer.Option(help="Write Markdown tables here.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write learning curves here, as SVG.")] = None,
+) -> None:
+    """Lay results of the study session beside each other: what learning and the order have saved."""
+    from napari_adasam.evaluation.saved_work import read_results, summary
+
+    found = read_results(results)
+    _write_effort(found, table, plot)
+    show(summary(found))
+
+
+def _write_effort(results: list[dict[str, Any]], table_file: Path | None, plot_file: Path | None) -> None:
+    from napari_adasam.evaluation import saved_work
+    from napari_adasam.files.atomic import write_whole
+
+    if table_file:
+        write_whole(table_file, saved_work.table(saved_work.summary(results)).encode())
+    if plot_file:
+        write_whole(plot_file, saved_work.curves(results).encode())
 
 
 def _check(study: str) -> None:
@@ -144,21 +173,35 @@ def _start(study: str, folder: Path, model: str | None, input_size: int | None) 
 
 
 def _of_images(
-    settings: Settings, part: Part, names: Names, against: list[str] | None, limit: int | None, clicks: bool
+    settings: Settings,
+    part: Part,
+    names: Names,
+    which: tuple[list[str] | None, int | None, bool, int],
+    seeds: int,
 ) -> StudyOptions:
     from napari_adasam.evaluation.run import StudyOptions
 
-    others = tuple(model_at(one) for one in against or ())
-    return StudyOptions(model=settings.model, part=part, names=names, against=others, limit=limit, clicks=clicks)
+    against, limit, clicks, frames = which
+    return StudyOptions(
+        model=settings.model,
+        part=part,
+        names=names,
+        against=tuple(model_at(one) for one in against or ()),
+        limit=limit,
+        clicks=clicks,
+        seeds=tuple(range(seeds)),
+        frames=frames,
+    )
 
 
 def _of_session(
-    options: StudyOptions, settings: Settings, seeds: int, orders: str, learning: bool | None
+    options: StudyOptions, settings: Settings, seeds: int, orders: str, learning: bool | None, every: int
 ) -> StudyOptions:
     return replace(
         options,
         prompts=settings.prompts,
         train=settings.train,
+        learn=replace(settings.learn, every=every),
         seeds=tuple(range(seeds)),
         orders=orders_of(orders),
         learning=(True, False) if learning is None else (learning,),
@@ -201,12 +244,14 @@ def _measured(study: str, folder: Path, options: StudyOptions) -> dict[str, Any]
         return STUDIES_BY_NAME[study](folder, options, advance)
 
 
-def _report(result: dict[str, Any], json_file: Path | None, table_file: Path | None) -> None:
+def _report(result: dict[str, Any], json_file: Path | None, table_file: Path | None, plot_file: Path | None) -> None:
     if json_file:
         from napari_adasam.evaluation.run import write_json
 
         write_json(json_file, result)
-    if table_file:
+    if result.get("study") == "session":
+        _write_effort([result], table_file, plot_file)
+    elif table_file:
         from napari_adasam.evaluation.report import table
         from napari_adasam.files.atomic import write_whole
 

@@ -117,6 +117,7 @@ class Facts:
         self._structures = tuple(structures)
         self._used = {one.value for one in structures}
         self._records: dict[str, FrameRecord] = {}
+        self._frames: tuple[Frame, ...] | None = ()
         self._current: str | None = None
         self._shelf = Shelf()
         self._counted = (-1, 0)
@@ -126,8 +127,16 @@ class Facts:
 
     @property
     def frames(self) -> tuple[Frame, ...]:
-        """In the order in which they were added."""
-        return tuple(record.frame for record in self._records.values())
+        """In the order in which they were added; the same object as long as nothing about them has changed."""
+        if self._frames is None:
+            self._frames = tuple(record.frame for record in self._records.values())
+        return self._frames
+
+    def _list_anew(self) -> None:
+        """Frames were added, or lie elsewhere."""
+        self._frames = None
+        self.moves += 1
+        self.frames_changed.emit()
 
     @property
     def structures(self) -> tuple[Structure, ...]:

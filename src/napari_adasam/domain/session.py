@@ -41,24 +41,21 @@ class Session(Facts):
         """Add frames behind the others; those whose id is there already are left as they are."""
         new = {frame.id: FrameRecord(frame) for frame in frames if frame.id not in self._records}
         self._records.update(new)
-        self.moves += bool(new)
         if new:
-            self.frames_changed.emit()
+            self._list_anew()
 
     def add_kept(self, frames: Sequence[Frame], kept: Mapping[str, FrameContent]) -> None:
         """Add frames as the disk has them, all at once; not a step of any."""
         for frame in frames:
             record = self._records.setdefault(frame.id, FrameRecord(frame))
             record.content = kept.get(frame.id, record.content)
-        self.moves += 1
-        self.frames_changed.emit()
+        self._list_anew()
 
     def move_frames(self, places: Mapping[str, str]) -> None:
         """Frame id to the path where the same picture lies now."""
         for frame_id, path in places.items():
             self._records[frame_id].move(path)
-        self.moves += 1
-        self.frames_changed.emit()
+        self._list_anew()
 
     def set_remark(self, frame_id: str, remark: Remark) -> None:
         """Note something about a frame; not a step of it."""
@@ -134,6 +131,7 @@ class Session(Facts):
         changed = [frame_id for frame_id, setup in setups.items() if self._records[frame_id].setup != setup]
         for frame_id in changed:
             self._records[frame_id].set_up(setups[frame_id])
+        self._frames = None
         for frame_id in changed:
             self.setup_changed.emit(frame_id)
 

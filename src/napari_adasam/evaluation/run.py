@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,15 +11,16 @@ from typing import Any
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.queue import Order
-from napari_adasam.domain.settings import ModelSettings, PromptSettings, Settings, TrainSettings
-from napari_adasam.evaluation import labels, methods, prompts, propagation, report, session
+from napari_adasam.domain.settings import LearnSettings, ModelSettings, PromptSettings, Settings, TrainSettings
+from napari_adasam.evaluation import labels, methods, prompts, propagation, report, saved_work
+from napari_adasam.evaluation.session import SessionStudy, pass_of
 from napari_adasam.evaluation.subjects import Names, Part, structures_of, subjects, unseen_ids
 from napari_adasam.files.atomic import write_whole
 from napari_adasam.files.dataset import SLICES, Dataset
 from napari_adasam.model import registry
 from napari_adasam.services.predictor import ModelPredictor
 
-SAME_STUDY = ("study", "fingerprint", "input_size", "dataset", "tested_on", "limit", "gated")
+SAME_STUDY = ("study", "fingerprint", "input_size", "dataset", "tested_on", "limit", "gated", "settings")
 """What a file must have in common with a study that goes on from it."""
 OnProgress = Callable[[int, int, str], None]
 
@@ -46,12 +48,14 @@ class StudyOptions:
     ablation
         Also the method ``adasam`` with each of its parts switched.
     resume
-        A file with what a stopped run has measured already; it is written again after each training.
+        A file with what a stopped run has measured already; it is written again after each training or pass.
     gated
         Of the study ``labels``: hold some of them out and let the gate decide, as the window does.
     orders, learning
         Of the study ``session``: the orders, and whether the model learns; a pass through the images for each of both,
         and for each seed.
+    learn
+        Of the study ``session``: when rounds start, and what the gate allows.
     frames
         Of the study ``propagation``: how many a drawn clip has; ``seeds`` are the clips.
     """
@@ -72,6 +76,7 @@ class StudyOptions:
     gated: bool = False
     orders: tuple[Order, ...] = ("active", "random", "file")
     learning: tuple[bool, ...] = (True, False)
+    learn: LearnSettings = field(default_factory=LearnSettings)
     frames: int = 200
 
 
@@ -107,7 +112,7 @@ def run_labels(folder: Path, options: StudyOptions, on_progress: OnProgress) -> 
     bench = labels.LabelsBench(Dataset.open(folder, slices=SLICES), options.names, study)
     about = {"dataset": folder.name, "tested_on": study.part, "limit": options.limit, "gated": options.gated}
     result = _answer("labels", ModelPredictor(options.model), options, []) | about
-    rows = _measured_before(options.resume, result)
+    rows = _measured_before(options.resume, result, labels.key_of)
     for new in bench.rows({labels.key_of(row) for row in rows}, on_progress):
         rows += new
         if options.resume is not None:
@@ -127,15 +132,17 @@ def default_start(folder: Path) -> ModelSettings:
     return bundled
 
 
-def _measured_before(path: Path | None, result: dict[str, Any]) -> list[dict[str, Any]]:
+def _measured_before(
+    path: Path | None, result: dict[str, Any], key_of: Callable[[dict[str, Any]], object]
+) -> list[dict[str, Any]]:
     """The rows of a stopped run; InputError where the file is of another study."""
     if path is None or not path.is_file():
         return []
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
-        same = all(before[key] == result[key] for key in SAME_STUDY)
+        same = all(before[key] == result[key] for key in SAME_STUDY if key in result)
         rows: list[dict[str, Any]] = before["rows"] if same else []
-        keyed = [labels.key_of(row) for row in rows]
+        keyed = [key_of(row) for row in rows]
     except (OSError, ValueError, LookupError, TypeError):
         same, keyed = False, []
     if not same or len(keyed) != len(rows):
@@ -147,11 +154,20 @@ def _measured_before(path: Path | None, result: dict[str, Any]) -> list[dict[str
 
 
 def run_sessions(folder: Path, options: StudyOptions, on_progress: OnProgress) -> dict[str, Any]:
-    """The study ``session`` on a data set."""
-    settings = Settings(options.model, prompts=options.prompts, train=options.train)
+    """The study ``session`` on a data set. What ``resume`` holds is not run again, and grows with each pass."""
+    settings = Settings(options.model, options.prompts, options.train, options.learn)
     passes = [(one, learn, seed) for seed in options.seeds for learn in options.learning for one in options.orders]
-    rows = session.study(folder, settings, (options.part, options.names, options.limit), passes, on_progress)
-    return _answer("session", ModelPredictor(options.model), options, rows)
+    study = SessionStudy(folder, settings, options.part, options.names, options.limit, passes)
+    exact = hashlib.sha256(f"{options.prompts} {options.train} {options.learn}".encode()).hexdigest()[:12]
+    about = {"dataset": folder.name, "tested_on": options.part, "limit": options.limit, "settings": exact}
+    result = _answer("session", ModelPredictor(options.model), options, []) | about
+    rows = _measured_before(options.resume, result, pass_of)
+    for row in study.rows(rows, on_progress):
+        rows.append(row)
+        if options.resume is not None:
+            write_json(options.resume, result | {"rows": rows})
+    result |= {"rows": rows}
+    return result | {"summary": saved_work.summary([result])}
 
 
 def _answer(study: str, predictor: ModelPredictor, options: StudyOptions, rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -82,6 +82,7 @@ class Transaction:
         self._folder = folder
 
     def __enter__(self) -> None:
+        check_there(self._folder)
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
@@ -157,6 +158,18 @@ def select(table: str) -> str:
     """The statement that reads all rows, oldest first."""
     names = [column.split()[0] for column in COLUMNS[table]]
     return f"SELECT {', '.join(names)} FROM {table} ORDER BY row"
+
+
+def check_there(folder: Path) -> None:
+    """StorageError where the session's database is not at its place any more.
+
+    SQLite would go on writing to a file that was deleted, moved or unmounted, without an error.
+    """
+    if not (folder / DATABASE).is_file():
+        raise StorageError(
+            f"The last change was not saved: {folder} is not there any more. If it is on a drive, plug it in again and "
+            "repeat; or keep the session in another folder."
+        )
 
 
 def not_saved(folder: Path, error: Exception) -> str:

@@ -146,6 +146,7 @@ class Store:
 
     def save_annotation(self, annotation: Annotation) -> None:
         """Save an accepted label image; the frame's status becomes accepted in the same transaction."""
+        schema.check_there(self.folder)
         row = (annotation.frame_id, write_mask(self.masks, annotation.labels), *facts_row(annotation))
         with self._lock, self._transaction():
             self._insert("annotations", [row])

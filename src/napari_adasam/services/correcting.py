@@ -17,7 +17,7 @@ from napari_adasam.domain.settings import ModelSettings
 from napari_adasam.domain.steps import CLOSED
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.lane import Job, JobKind, Outcome
-from napari_adasam.services.parts import bounds, join_parts, starts_new_part
+from napari_adasam.services.parts import asks_anew, bounds, join_parts, same_part
 from napari_adasam.services.ports import SegmentAnswer
 from napari_adasam.services.workbench import Workbench
 
@@ -51,8 +51,8 @@ class Answered:
 class Memory:
     """What is known about a question.
 
-    From which point on it is about one part, whether it is the first correction of a suggestion, its answer's logits
-    and the model that they are of.
+    From which point on it is about one part, whether it is the first correction of a suggestion (or of one part of it),
+    its answer's logits and the model that they are of.
     """
 
     start: int = 0
@@ -73,15 +73,15 @@ class Correcting:
         self._asked_at: dict[tuple[str, int], int] = {}
 
     def click(self, frame_id: str, structure: Structure, point: Point) -> None:
-        """Add a point. On a structure of several parts a positive one outside of all parts adds a part."""
+        """Add a point. On a structure of several parts it may add a part, or be about another one than those before."""
         session = self._bench.session
         points, box = session.prompts(frame_id, structure.value)
         mask = session.labels(frame_id) == structure.value
         before = self._memory.get(Question(frame_id, structure.value, points, box), Memory())
-        start = before.start
-        if structure.several_parts and starts_new_part(mask, point):
-            start = len(points)
-        self._ask(Question(frame_id, structure.value, (*points, point), box), start)
+        start, untouched = before.start, False
+        if structure.several_parts and asks_anew(mask, point, points[start:], box if start == 0 else None):
+            start, untouched = len(points), self._is_as_suggested(frame_id, structure.value, mask, point)
+        self._ask(Question(frame_id, structure.value, (*points, point), box), start, untouched)
 
     def box(self, frame_id: str, structure: Structure, box: Box) -> None:
         """Ask with a box, in place of earlier points and boxes."""
@@ -95,10 +95,10 @@ class Correcting:
                 question = Question(frame_id, value, *session.prompts(frame_id, value))
                 self._send(question, self._prompt(question), session.revision(frame_id), self._give_up)
 
-    def _ask(self, question: Question, start: int) -> None:
+    def _ask(self, question: Question, start: int, untouched: bool = False) -> None:
         session, frame_id, value = self._bench.session, question.frame_id, question.structure
         by_hand = value in session.touched(frame_id) and value not in session.unanswered(frame_id)
-        self._remember(question, Memory(start, first=not by_hand))
+        self._remember(question, Memory(start, first=untouched or not by_hand))
         revision = session.next_revision(frame_id)
         self._send(question, self._prompt(question), revision, self._withdraw)
         session.ask(frame_id, value, question.points, question.box)  # the lane computes while the screen draws this
@@ -177,6 +177,11 @@ class Correcting:
             return suggestion.prompts[0]
         about = (one for one in suggestion.prompts if _holds(one.box, points) and _meets(one.box, box))
         return next(about, None)
+
+    def _is_as_suggested(self, frame_id: str, value: int, mask: Mask, point: Point) -> bool:
+        """Whether the part that a point lies in is still the suggestion's."""
+        suggestion = self._bench.session.suggestions(frame_id).get(value)
+        return suggestion is not None and same_part(mask, suggestion.mask, point)
 
     def _around(self, question: Question, points: Points) -> Box | None:
         mask: Mask = self._bench.session.labels(question.frame_id) == question.structure

@@ -17,19 +17,38 @@ def starts_new_part(mask: Mask, point: Point) -> bool:
     return point.positive and bool(mask.any()) and not mask[_pixel(point, mask.shape)]
 
 
+def asks_anew(mask: Mask, point: Point, earlier: Sequence[Point], box: Box | None) -> bool:
+    """Whether a click is about another part of a mask than the points and the box before it.
+
+    It is where it adds a part, and where it lies in a part that none of them touches: an answer to all of them together
+    would be one part in place of two. An earlier point that lies outside by now is about the part that is nearest.
+    """
+    if starts_new_part(mask, point):
+        return True
+    parts, _ = _labelled(mask)
+    own = int(parts[_pixel(point, mask.shape)])
+    if own == 0 or (not earlier and box is None):
+        return False
+    return own not in {_nearest(parts, one) for one in earlier} | _within(parts, box)
+
+
+def same_part(mask: Mask, other: Mask, point: Point) -> bool:
+    """Whether the part that a point lies in is the same in two masks."""
+    pixel = _pixel(point, mask.shape)
+    if not (mask[pixel] and other[pixel]):
+        return False
+    (own, _), (theirs, _) = _labelled(mask), _labelled(other)
+    return bool(np.array_equal(own == own[pixel], theirs == theirs[pixel]))
+
+
 def join_parts(mask: Mask, answer: Mask, points: Sequence[Point], box: Box | None) -> Mask:
     """The decoder's answer together with the parts of the mask that neither a point nor the box touches.
 
     All masks are (height, width) bool; parts are connected by edges or corners. A box touches every part that
     has a pixel inside it.
     """
-    parts: NDArray[np.int32]
-    parts, count = ndimage.label(mask, np.ones((3, 3)))
-    touched = {int(parts[_pixel(point, mask.shape)]) for point in points}
-    if box is not None:
-        y0, x0 = (max(0, int(np.floor(edge + 0.5))) for edge in box[:2])
-        y1, x1 = (int(np.floor(edge + 0.5)) + 1 for edge in box[2:])
-        touched |= {int(part) for part in np.unique(parts[y0:y1, x0:x1])}
+    parts, count = _labelled(mask)
+    touched = {int(parts[_pixel(point, mask.shape)]) for point in points} | _within(parts, box)
     stays = np.ones(count + 1, np.bool_)
     stays[[0, *touched]] = False
     joined: Mask = answer | stays[parts]
@@ -42,6 +61,31 @@ def bounds(mask: Mask) -> Box | None:
     if not rows.size:
         return None
     return float(rows[0]), float(columns[0]), float(rows[-1]), float(columns[-1])
+
+
+def _labelled(mask: Mask) -> tuple[NDArray[np.int32], int]:
+    """Each pixel's part, from 1 on, and how many there are."""
+    parts, count = ndimage.label(mask, np.ones((3, 3)))
+    return parts, int(count)
+
+
+def _within(parts: NDArray[np.int32], box: Box | None) -> set[int]:
+    """The parts that have a pixel inside a box; none without one."""
+    if box is None:
+        return set()
+    y0, x0 = (max(0, int(np.floor(edge + 0.5))) for edge in box[:2])
+    y1, x1 = (int(np.floor(edge + 0.5)) + 1 for edge in box[2:])
+    return {int(part) for part in np.unique(parts[y0:y1, x0:x1])}
+
+
+def _nearest(parts: NDArray[np.int32], point: Point) -> int:
+    """The part that a point lies in, or is nearest to."""
+    pixel = _pixel(point, parts.shape)
+    if parts[pixel]:
+        return int(parts[pixel])
+    rows, columns = np.nonzero(parts)
+    at = int(np.argmin((rows - pixel[0]) ** 2 + (columns - pixel[1]) ** 2))
+    return int(parts[rows[at], columns[at]])
 
 
 def _pixel(point: Point, shape: tuple[int, ...]) -> tuple[int, int]:

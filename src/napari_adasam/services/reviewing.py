@@ -95,8 +95,12 @@ class Reviewing(Moving):
         return self._other
 
     def _close_as_skipped(self, frame_id: str) -> None:
-        if self._session.status(frame_id) is not FrameStatus.SKIPPED:
+        new = self._session.status(frame_id) is not FrameStatus.SKIPPED
+        if new:
             self._session.skip(frame_id)
-        self._recording.follow(frame_id)
+        if not self._recording.follow(frame_id):
+            if new:
+                self._session.undo(frame_id)
+            return
         self._walk.just_closed = frame_id
         self._advance()
