@@ -23,7 +23,7 @@ from napari_adasam.cli.program import (
     show,
 )
 from napari_adasam.domain.errors import InputError
-from napari_adasam.domain.settings import ClassifierForm, Method, ModelSettings, Settings, TrainSettings
+from napari_adasam.domain.settings import ClassifierForm, LossWeights, Method, ModelSettings, Settings, TrainSettings
 from napari_adasam.domain.switches import with_settings
 
 if TYPE_CHECKING:
@@ -106,6 +106,13 @@ def train_bundled(
     learned: Annotated[
         Path | None, typer.Option(metavar="MODEL", help="Blend these, learned from BASE before, instead of training.")
     ] = None,
+    decoder_only: Annotated[
+        bool, typer.Option("--decoder-only", help="Train the decoder and the prompt encoder alone.")
+    ] = False,
+    iou: Annotated[float, typer.Option(min=0, help="Weight of the predicted IoU's error.")] = LossWeights().iou,
+    rate: Annotated[
+        float, typer.Option(min=0, help="Learning rate of the encoder; the decoder's is twice that.")
+    ] = 1.5e-4,
 ) -> None:
     """Make the bundled model."""
     from napari_adasam.services.torch_start import keep_triton_out
@@ -116,7 +123,8 @@ def train_bundled(
 
     kinds, total = tuple(without or ()), (0 if learned else steps) + (settle if blend < 1 else 0)
     settings = BundledSettings(steps=steps, seed=seed, without=kinds, blend=blend, settle=settle)
-    settings = replace(settings, corrections=corrections, drawn=drawn, learned=learned)
+    settings = replace(settings, corrections=corrections, drawn=drawn, learned=learned, decoder_only=decoder_only)
+    settings = replace(settings, lr=rate, weights=LossWeights(iou=iou))
     with progress("steps") as advance:
         show(run(data, base, out, settings, _on_step(advance, total)))
 

@@ -21,6 +21,7 @@ from napari_adasam.domain.records import Suggestion
 from napari_adasam.domain.settings import PromptSettings
 from napari_adasam.domain.simulated import next_click, parts, tight_box
 from napari_adasam.domain.structures import Structure
+from napari_adasam.evaluation.limits import a_pixel_off, through_grid
 from napari_adasam.evaluation.metrics import hd95, interval
 from napari_adasam.evaluation.presence import auc, beside
 from napari_adasam.evaluation.subjects import Subject
@@ -43,6 +44,7 @@ class Tally:
     groups: list[str] = field(default_factory=list)
     present: list[float] = field(default_factory=list)
     absent: list[float] = field(default_factory=list)
+    limits: list[tuple[float, float]] = field(default_factory=list)
 
     def add(self, found: Mask, truth: Mask, score: float, group: str) -> None:
         """Take in one image."""
@@ -120,6 +122,7 @@ def study(
     """Rows of the study, as ``evaluate`` writes them; ``dice_ci95`` is a bootstrap over groups.
 
     ``iou_error`` is the mean absolute difference of predicted and real IoU, ``iou_bias`` the mean difference;
+    ``grid_iou`` and ``one_px_iou`` are what the true mask itself comes to (:mod:`napari_adasam.evaluation.limits`);
     ``presence_auc`` is of the rows without a prompt (:mod:`napari_adasam.evaluation.presence`). ``encode_ms`` is the
     median time of an image without finding its scan sector, ``decode_ms`` of one prompt.
     """
@@ -169,15 +172,18 @@ def _prompted(
     clicks: bool,
 ) -> None:
     truth = subject.labels == structure.value
+    limits = through_grid(truth, predictor.net.sam.size), a_pixel_off(truth)
     for prompt, asked in (("box", boxes(truth, structure)), ("point", first_clicks(truth, structure))):
         mask, score, took = _answered(predictor, subject, asked)
         tallies[prompt, structure].decode.append(took)
         tallies[prompt, structure].add(mask, truth, score, subject.group)
+        tallies[prompt, structure].limits.append(limits)
     if clicks:
         tallies["point", structure].clicks.append(clicks_needed(predictor, subject, truth))
 
 
 def _row(prompt: str, structure: Structure, tally: Tally, encode: list[float]) -> dict[str, Any]:
+    grid, pixel = np.mean(tally.limits, axis=0).tolist() if tally.limits else (None, None)
     return {
         "prompt": prompt,
         "structure": str(structure.value),
@@ -188,6 +194,8 @@ def _row(prompt: str, structure: Structure, tally: Tally, encode: list[float]) -
         "noc90": float(np.mean(tally.clicks)) if tally.clicks else None,
         "iou_error": float(np.mean(np.abs(tally.off))),
         "iou_bias": float(np.mean(tally.off)),
+        "grid_iou": grid,
+        "one_px_iou": pixel,
         "presence_auc": auc(tally.present, tally.absent),
         "n_absent": len(tally.absent),
         "encode_ms": 1000 * float(np.median(encode)),
