@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from napari_adasam.domain.rounds import RoundProgress
 
 
+DecoderOnly = Annotated[bool, typer.Option("--decoder-only", help="Train the decoder and the prompt encoder alone.")]
+Enclosures = Annotated[bool, typer.Option("--enclosures", help="Among the shapes, draw large closed ones with a rim.")]
+Rate = Annotated[float, typer.Option(min=0, help="Learning rate of the encoder; the decoder's is twice that.")]
+
+
 @app.command()
 def predict(
     inputs: Annotated[list[Path], typer.Argument(metavar="INPUT", help="Image files or folders of them.")],
@@ -99,6 +104,7 @@ def train_bundled(
     ] = None,
     corrections: Annotated[int, typer.Option(min=1, help="Corrections of an answer in a row, at most.")] = 1,
     drawn: Annotated[float, typer.Option(min=0, max=1, help="Share of views with random shapes to ask for.")] = 0.0,
+    enclosures: Enclosures = False,
     blend: Annotated[
         float, typer.Option(min=0, max=1, help="Share of what was learned in the weights; the rest is the base's.")
     ] = 1.0,
@@ -106,13 +112,9 @@ def train_bundled(
     learned: Annotated[
         Path | None, typer.Option(metavar="MODEL", help="Blend these, learned from BASE before, instead of training.")
     ] = None,
-    decoder_only: Annotated[
-        bool, typer.Option("--decoder-only", help="Train the decoder and the prompt encoder alone.")
-    ] = False,
+    decoder_only: DecoderOnly = False,
     iou: Annotated[float, typer.Option(min=0, help="Weight of the predicted IoU's error.")] = LossWeights().iou,
-    rate: Annotated[
-        float, typer.Option(min=0, help="Learning rate of the encoder; the decoder's is twice that.")
-    ] = 1.5e-4,
+    rate: Rate = 1.5e-4,
 ) -> None:
     """Make the bundled model."""
     from napari_adasam.services.torch_start import keep_triton_out
@@ -122,9 +124,9 @@ def train_bundled(
     from napari_adasam.services.bundled import train_bundled as run
 
     kinds, total = tuple(without or ()), (0 if learned else steps) + (settle if blend < 1 else 0)
-    settings = BundledSettings(steps=steps, seed=seed, without=kinds, blend=blend, settle=settle)
-    settings = replace(settings, corrections=corrections, drawn=drawn, learned=learned, decoder_only=decoder_only)
-    settings = replace(settings, lr=rate, weights=LossWeights(iou=iou))
+    settings = BundledSettings(steps=steps, seed=seed, without=kinds, blend=blend, settle=settle, lr=rate)
+    settings = replace(settings, corrections=corrections, drawn=drawn, enclosures=enclosures, learned=learned)
+    settings = replace(settings, decoder_only=decoder_only, weights=LossWeights(iou=iou))
     with progress("steps") as advance:
         show(run(data, base, out, settings, _on_step(advance, total)))
 

@@ -53,12 +53,12 @@ class Tally:
         self.off.append(score - iou(found, truth))
         self.groups.append(group)
 
-    def by_group(self) -> NDArray[np.float64]:
-        """Mean Dice of each group."""
+    def by_group(self, values: Sequence[float]) -> NDArray[np.float64]:
+        """Mean in each group of one of the figures above."""
         grouped: dict[str, list[float]] = defaultdict(list)
-        for group, value in zip(self.groups, self.dice, strict=True):
+        for group, value in zip(self.groups, values, strict=True):
             grouped[group].append(value)
-        return np.array([np.mean(values) for values in grouped.values()])
+        return np.array([np.mean(own) for own in grouped.values()])
 
 
 def prompt_free(
@@ -121,10 +121,11 @@ def study(
 ) -> list[dict[str, Any]]:
     """Rows of the study, as ``evaluate`` writes them; ``dice_ci95`` is a bootstrap over groups.
 
-    ``iou_error`` is the mean absolute difference of predicted and real IoU, ``iou_bias`` the mean difference;
-    ``grid_iou`` and ``one_px_iou`` are what the true mask itself comes to (:mod:`napari_adasam.evaluation.limits`);
-    ``presence_auc`` is of the rows without a prompt (:mod:`napari_adasam.evaluation.presence`). ``encode_ms`` is the
-    median time of an image without finding its scan sector, ``decode_ms`` of one prompt.
+    ``iou_error`` is the mean absolute difference of predicted and real IoU, ``iou_bias`` the mean difference and
+    ``iou_bias_ci95`` its bootstrap; ``grid_iou`` and ``one_px_iou`` are what the true mask itself comes to
+    (:mod:`napari_adasam.evaluation.limits`); ``presence_auc`` is of the rows without a prompt
+    (:mod:`napari_adasam.evaluation.presence`). ``encode_ms`` is the median time of an image without finding its scan
+    sector, ``decode_ms`` of one prompt.
     """
     tallies: dict[tuple[str, Structure], Tally] = {
         (p, s): Tally() for p in ("box", "point", "auto") for s in structures
@@ -189,11 +190,12 @@ def _row(prompt: str, structure: Structure, tally: Tally, encode: list[float]) -
         "structure": str(structure.value),
         "name": structure.name,
         "dice": float(np.mean(tally.dice)),
-        "dice_ci95": interval(tally.by_group()),
+        "dice_ci95": interval(tally.by_group(tally.dice)),
         "hd95": float(np.mean(tally.hd95)),
         "noc90": float(np.mean(tally.clicks)) if tally.clicks else None,
         "iou_error": float(np.mean(np.abs(tally.off))),
         "iou_bias": float(np.mean(tally.off)),
+        "iou_bias_ci95": interval(tally.by_group(tally.off)),
         "grid_iou": grid,
         "one_px_iou": pixel,
         "presence_auc": auc(tally.present, tally.absent),

@@ -45,7 +45,8 @@ class BundledSettings:
     2109.01903). The classifier is blended where the base has learned one. ``settle`` is for how many steps the
     classifier then learns alone, on what the blend sees.
     Of each view some answers are corrected, up to ``corrections`` times in a row.
-    ``drawn`` is the share of views with random shapes in them, which alone are asked for (:mod:`model.drawn`).
+    ``drawn`` is the share of views with random shapes in them, which alone are asked for (:mod:`model.drawn`); with
+    ``enclosures`` large closed ones, which a rim alone may set off, are among them.
     ``decoder_only`` trains the decoder and the prompt encoder alone;
     then clicks on one of several parts go on to all of them in half of the views.
     ``without`` names data sets that are left out whole, to measure what the recipe gives on a kind it never saw.
@@ -63,6 +64,7 @@ class BundledSettings:
     seed: int = 0
     corrections: int = 1
     drawn: float = 0.0
+    enclosures: bool = False
     without: tuple[str, ...] = ()
     learned: Path | None = None
     decoder_only: bool = False
@@ -147,7 +149,7 @@ def learned(net: AdaSam, mean: AdaSam, loaded: Loaded, settings: BundledSettings
         total = 0.0
         for _ in range(settings.accumulate):
             shapes = bool(settings.drawn and rng.random() < settings.drawn)
-            view = draw_view(loaded, rng, shapes)
+            view = draw_view(loaded, rng, shapes, settings.enclosures)
             assert view.labels is not None
             embedding, lesson = embedded(net, view, settings), lesson_of(settings, rng)
             taught = prompted_loss if shapes else labelled_loss

@@ -87,13 +87,13 @@ def draw_image(loaded: Loaded, rng: np.random.Generator) -> augment.View:
     return augment.View(view.grey.float(), view.valid, view.labels)
 
 
-def draw_view(loaded: Loaded, rng: np.random.Generator, shapes: bool = False) -> augment.View:
+def draw_view(loaded: Loaded, rng: np.random.Generator, shapes: bool = False, enclosures: bool = False) -> augment.View:
     """A random image, with random shapes for labels if asked, augmented; three in ten as they are but for the tone.
 
     One in seven is seen through a fan or a rectangle.
     """
     whole = draw_image(loaded, rng)
     if shapes:
-        whole = with_shapes(whole, draw_image(loaded, rng), rng)
+        whole = with_shapes(whole, draw_image(loaded, rng), rng, enclosures)
     strength = 0.0 if rng.random() < 0.3 else 1.0
     return augment.apply(whole, augment.draw_geometry(rng, strength, 0.2 * strength), augment.draw_tone(rng))
