@@ -136,9 +136,12 @@ def test_the_study_of_prompts_writes_a_row_a_prompt(dataset: Dataset) -> None:
     for row in said["rows"]:
         assert 0 <= row["dice"] <= 1
         assert row["dice_ci95"][0] <= row["dice"] <= row["dice_ci95"][1]
+        assert row["iou_bias_ci95"][0] <= row["iou_bias"] <= row["iou_bias_ci95"][1]
         assert row["encode_ms"] > 0
         assert row["decode_ms"] > 0
     assert [row["noc90"] is None for row in said["rows"]] == [True, False, True]
+    assert [row["grid_iou"] is None for row in said["rows"]] == [False, False, True]
+    assert 0.5 < said["rows"][0]["one_px_iou"] < said["rows"][0]["grid_iou"] <= 1
     json.dumps(said, allow_nan=False)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from napari_adasam.model.augment import View
 from napari_adasam.model.drawn import (
@@ -15,6 +17,8 @@ from napari_adasam.model.drawn import (
     Paint,
     band,
     blob,
+    draw_shape,
+    enclosure,
     layer,
     painted,
     stands_out,
@@ -117,3 +121,28 @@ def test_texture_is_the_tissues_own_with_no_black_from_beside_it() -> None:
     assert texture.shape == (SIZE, SIZE)
     assert (texture > 80).mean() > 0.6
     assert not texture_of(View(torch.zeros(1, 8, 8), torch.ones(1, 8, 8), None), rng).any()
+
+
+def test_enclosures_are_large_whole_and_only_drawn_where_asked_for() -> None:
+    rng = np.random.default_rng(0)
+    shapes = [enclosure(SIZE, rng) for _ in range(60)]
+    assert np.median([shape.mean() for shape in shapes]) > 0.1
+    assert all(ndimage.label(shape)[1] == 1 for shape in shapes)
+    faced = [
+        [draw_shape(SIZE, np.random.default_rng(i), True, asked)[1].facing > 0 for i in range(200)] for asked in (0, 1)
+    ]
+    assert sum(faced[0]) == 0
+    assert 25 < sum(faced[1]) < 75
+    assert not any(draw_shape(SIZE, np.random.default_rng(i), False, True)[1].facing for i in range(50))
+
+
+def test_a_rim_that_faces_the_beam_fades_at_the_sides() -> None:
+    grey = np.full((SIZE, SIZE), 60, np.float32)
+    y, x = np.mgrid[:SIZE, :SIZE] - SIZE // 2
+    disc = np.hypot(y, x) < 30
+    plain = Paint(gain=1.0, foreign=0.0, rim=80.0, width=4.0, soft=0.4, below=1.0)
+    even, faded = (painted(grey, disc, grey, replace(plain, facing=facing)) - grey for facing in (0.0, 0.8))
+    top, side = (SIZE // 2 - 30, SIZE // 2), (SIZE // 2, SIZE // 2 - 30)
+    assert even[top] == pytest.approx(even[side], rel=0.05)
+    assert faded[top] > 0.9 * even[top]
+    assert faded[side] < 0.4 * even[side]

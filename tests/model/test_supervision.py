@@ -9,23 +9,18 @@ import pytest
 import torch
 from tiny import APONEUROSIS, BELLY, BrightnessEncoder, blob, embed, see_brightness, tiny_net
 
-from napari_adasam.domain.prompts import Prompt
+from napari_adasam.domain.prompts import Point, Prompt
 from napari_adasam.domain.settings import LossWeights
 from napari_adasam.domain.structures import Structure
 from napari_adasam.model import cam, supervision
 from napari_adasam.model.adasam import AdaSam
+from napari_adasam.model.asking import Asked, by_cam, by_hand, correct, go_on_to_whole, inner_point, jittered_box
 from napari_adasam.model.canvas import Canvas
 from napari_adasam.model.supervision import (
     NO_IMAGE,
-    Asked,
     Lesson,
     answered,
-    by_cam,
-    by_hand,
     class_loss,
-    correct,
-    inner_point,
-    jittered_box,
     labelled_loss,
     masks_of,
     visible_maps,
@@ -147,6 +142,41 @@ def test_answers_are_corrected_so_many_times_in_a_row(
     assert len(rounds) == 1 + corrections
     assert all(len(later) <= 2 for later in rounds[1:])
     assert max(rounds[-1]) >= corrections  # one more click each time
+
+
+def test_clicks_on_one_part_may_go_on_to_all_of_them() -> None:
+    both = square(4, 4, 12) | square(40, 40, 12)
+    hands = [by_hand(both, APONEUROSIS, np.random.default_rng(seed)) for seed in range(20)]
+    pointed = [one for one in hands if one is not None and one.prompt.box is None]
+    boxed = [one for one in hands if one is not None and one.prompt.box is not None]
+    assert pointed
+    assert all(one.whole is None and go_on_to_whole(one) is one for one in boxed)
+    for one in pointed:
+        again = correct(go_on_to_whole(one), torch.from_numpy(np.where(one.target, 9.0, -9.0)).float())
+        assert again is not None
+        assert again.prompt.points[-1].positive
+        assert not one.target[int(again.prompt.points[-1].y), int(again.prompt.points[-1].x)]
+        assert np.array_equal(again.target, both)
+    (alone,) = [by_hand(square(4, 4, 12), APONEUROSIS, np.random.default_rng(4))]
+    assert alone is not None
+    assert alone.whole is None
+
+
+@pytest.mark.parametrize(("whole", "parts_asked"), [(0.0, 1), (1.0, 2)])
+def test_a_lesson_says_whether_corrections_ask_for_all_parts(
+    net: AdaSam, monkeypatch: pytest.MonkeyPatch, whole: float, parts_asked: int
+) -> None:
+    both = torch.from_numpy(square(0, 0, 20) | square(40, 40, 20)).long() * APONEUROSIS.value
+    part = Asked(Prompt(points=(Point(10, 10),)), square(0, 0, 20), both.numpy() > 0)
+    asked: list[Asked] = []
+    real = supervision.answered
+    monkeypatch.setattr(supervision, "answered", lambda net, e, some: asked.extend(some) or real(net, e, some))
+    embedding = embed(net, blob(0)[0])
+    first = real(net, embedding, [part])
+    supervision.corrected_loss(
+        net, embedding, ([part], first), np.random.default_rng(0), Lesson(LossWeights(), whole=whole)
+    )
+    assert asked[0].target.sum() == parts_asked * 400
 
 
 def test_no_prompt_comes_from_what_shows_no_image(net: AdaSam, monkeypatch: pytest.MonkeyPatch) -> None:

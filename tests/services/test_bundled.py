@@ -19,18 +19,20 @@ from napari_adasam.files.clips import content_id
 from napari_adasam.model import checkpoints
 from napari_adasam.model.augment import View
 from napari_adasam.model.sam import SamNet
-from napari_adasam.services import bundled
+from napari_adasam.services import bundled, bundled_data
 from napari_adasam.services.bundled import (
-    STRUCTURES,
     BundledSettings,
+    parameter_groups,
+    schedule,
+    train_bundled,
+)
+from napari_adasam.services.bundled_data import (
+    STRUCTURES,
     Item,
     Source,
     draw_view,
     load_sources,
     names_by_folder,
-    parameter_groups,
-    schedule,
-    train_bundled,
 )
 
 SETTINGS = BundledSettings(steps=3, accumulate=1, size=64, warm_up=1)
@@ -48,7 +50,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             Image.fromarray(pixels).save(folder / name / "images" / f"{number}_a.png")
             Image.fromarray(labels).save(folder / name / "labels" / f"{number}_a.png")
     sources = (Source("first", ((1, 1),), 0.75), Source("second", ((1, 3),), 0.25))
-    monkeypatch.setattr(bundled, "SOURCES", sources)
+    monkeypatch.setattr(bundled_data, "SOURCES", sources)
     return folder
 
 
@@ -120,6 +122,18 @@ def test_drawn_shapes_teach_prompts_and_no_class(data: Path, base: Path, tmp_pat
     moved = net.sam.mask_decoder.state_dict()["mask_tokens.weight"]
     assert not torch.equal(moved, before.sam.state_dict()["mask_decoder.mask_tokens.weight"].half().float())
     assert not net.head.maps.weight.any()  # as it began: nothing taught it a class
+
+
+def test_the_decoder_alone_learns_and_what_the_model_sees_stays(data: Path, base: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    train_bundled(data, base, first, SETTINGS, lambda *_: None)
+    settings = replace(SETTINGS, decoder_only=True, corrections=3, drawn=0.5)
+    train_bundled(data, first, second, settings, lambda *_: None)
+    before, after = (checkpoints.read(path)[0] for path in (first, second))
+    changed = {name for name, tensor in after.items() if not torch.equal(tensor, before[name])}
+    assert "sam.mask_decoder.mask_tokens.weight" in changed
+    assert {name.split(".")[1] for name in changed} <= {"mask_decoder", "prompt_encoder"}
+    assert checkpoints.read(second)[1]["lineage"][-1] == "adasam-us, 3 of 3 steps, seed 0, decoder alone"
 
 
 def test_it_can_go_on_from_its_own_file(data: Path, base: Path, tmp_path: Path) -> None:

@@ -23,11 +23,16 @@ from napari_adasam.cli.program import (
     show,
 )
 from napari_adasam.domain.errors import InputError
-from napari_adasam.domain.settings import ClassifierForm, Method, ModelSettings, Settings, TrainSettings
+from napari_adasam.domain.settings import ClassifierForm, LossWeights, Method, ModelSettings, Settings, TrainSettings
 from napari_adasam.domain.switches import with_settings
 
 if TYPE_CHECKING:
     from napari_adasam.domain.rounds import RoundProgress
+
+
+DecoderOnly = Annotated[bool, typer.Option("--decoder-only", help="Train the decoder and the prompt encoder alone.")]
+Enclosures = Annotated[bool, typer.Option("--enclosures", help="Among the shapes, draw large closed ones with a rim.")]
+Rate = Annotated[float, typer.Option(min=0, help="Learning rate of the encoder; the decoder's is twice that.")]
 
 
 @app.command()
@@ -99,6 +104,7 @@ def train_bundled(
     ] = None,
     corrections: Annotated[int, typer.Option(min=1, help="Corrections of an answer in a row, at most.")] = 1,
     drawn: Annotated[float, typer.Option(min=0, max=1, help="Share of views with random shapes to ask for.")] = 0.0,
+    enclosures: Enclosures = False,
     blend: Annotated[
         float, typer.Option(min=0, max=1, help="Share of what was learned in the weights; the rest is the base's.")
     ] = 1.0,
@@ -106,6 +112,9 @@ def train_bundled(
     learned: Annotated[
         Path | None, typer.Option(metavar="MODEL", help="Blend these, learned from BASE before, instead of training.")
     ] = None,
+    decoder_only: DecoderOnly = False,
+    iou: Annotated[float, typer.Option(min=0, help="Weight of the predicted IoU's error.")] = LossWeights().iou,
+    rate: Rate = 1.5e-4,
 ) -> None:
     """Make the bundled model."""
     from napari_adasam.services.torch_start import keep_triton_out
@@ -115,8 +124,9 @@ def train_bundled(
     from napari_adasam.services.bundled import train_bundled as run
 
     kinds, total = tuple(without or ()), (0 if learned else steps) + (settle if blend < 1 else 0)
-    settings = BundledSettings(steps=steps, seed=seed, without=kinds, blend=blend, settle=settle)
-    settings = replace(settings, corrections=corrections, drawn=drawn, learned=learned)
+    settings = BundledSettings(steps=steps, seed=seed, without=kinds, blend=blend, settle=settle, lr=rate)
+    settings = replace(settings, corrections=corrections, drawn=drawn, enclosures=enclosures, learned=learned)
+    settings = replace(settings, decoder_only=decoder_only, weights=LossWeights(iou=iou))
     with progress("steps") as advance:
         show(run(data, base, out, settings, _on_step(advance, total)))
 

@@ -21,6 +21,7 @@ from napari_adasam.domain.records import Suggestion
 from napari_adasam.domain.settings import PromptSettings
 from napari_adasam.domain.simulated import next_click, parts, tight_box
 from napari_adasam.domain.structures import Structure
+from napari_adasam.evaluation.limits import a_pixel_off, through_grid
 from napari_adasam.evaluation.metrics import hd95, interval
 from napari_adasam.evaluation.presence import auc, beside
 from napari_adasam.evaluation.subjects import Subject
@@ -43,6 +44,7 @@ class Tally:
     groups: list[str] = field(default_factory=list)
     present: list[float] = field(default_factory=list)
     absent: list[float] = field(default_factory=list)
+    limits: list[tuple[float, float]] = field(default_factory=list)
 
     def add(self, found: Mask, truth: Mask, score: float, group: str) -> None:
         """Take in one image."""
@@ -51,12 +53,12 @@ class Tally:
         self.off.append(score - iou(found, truth))
         self.groups.append(group)
 
-    def by_group(self) -> NDArray[np.float64]:
-        """Mean Dice of each group."""
+    def by_group(self, values: Sequence[float]) -> NDArray[np.float64]:
+        """Mean in each group of one of the figures above."""
         grouped: dict[str, list[float]] = defaultdict(list)
-        for group, value in zip(self.groups, self.dice, strict=True):
+        for group, value in zip(self.groups, values, strict=True):
             grouped[group].append(value)
-        return np.array([np.mean(values) for values in grouped.values()])
+        return np.array([np.mean(own) for own in grouped.values()])
 
 
 def prompt_free(
@@ -119,9 +121,11 @@ def study(
 ) -> list[dict[str, Any]]:
     """Rows of the study, as ``evaluate`` writes them; ``dice_ci95`` is a bootstrap over groups.
 
-    ``iou_error`` is the mean absolute difference of predicted and real IoU, ``iou_bias`` the mean difference;
-    ``presence_auc`` is of the rows without a prompt (:mod:`napari_adasam.evaluation.presence`). ``encode_ms`` is the
-    median time of an image without finding its scan sector, ``decode_ms`` of one prompt.
+    ``iou_error`` is the mean absolute difference of predicted and real IoU, ``iou_bias`` the mean difference and
+    ``iou_bias_ci95`` its bootstrap; ``grid_iou`` and ``one_px_iou`` are what the true mask itself comes to
+    (:mod:`napari_adasam.evaluation.limits`); ``presence_auc`` is of the rows without a prompt
+    (:mod:`napari_adasam.evaluation.presence`). ``encode_ms`` is the median time of an image without finding its scan
+    sector, ``decode_ms`` of one prompt.
     """
     tallies: dict[tuple[str, Structure], Tally] = {
         (p, s): Tally() for p in ("box", "point", "auto") for s in structures
@@ -169,25 +173,31 @@ def _prompted(
     clicks: bool,
 ) -> None:
     truth = subject.labels == structure.value
+    limits = through_grid(truth, predictor.net.sam.size), a_pixel_off(truth)
     for prompt, asked in (("box", boxes(truth, structure)), ("point", first_clicks(truth, structure))):
         mask, score, took = _answered(predictor, subject, asked)
         tallies[prompt, structure].decode.append(took)
         tallies[prompt, structure].add(mask, truth, score, subject.group)
+        tallies[prompt, structure].limits.append(limits)
     if clicks:
         tallies["point", structure].clicks.append(clicks_needed(predictor, subject, truth))
 
 
 def _row(prompt: str, structure: Structure, tally: Tally, encode: list[float]) -> dict[str, Any]:
+    grid, pixel = np.mean(tally.limits, axis=0).tolist() if tally.limits else (None, None)
     return {
         "prompt": prompt,
         "structure": str(structure.value),
         "name": structure.name,
         "dice": float(np.mean(tally.dice)),
-        "dice_ci95": interval(tally.by_group()),
+        "dice_ci95": interval(tally.by_group(tally.dice)),
         "hd95": float(np.mean(tally.hd95)),
         "noc90": float(np.mean(tally.clicks)) if tally.clicks else None,
         "iou_error": float(np.mean(np.abs(tally.off))),
         "iou_bias": float(np.mean(tally.off)),
+        "iou_bias_ci95": interval(tally.by_group(tally.off)),
+        "grid_iou": grid,
+        "one_px_iou": pixel,
         "presence_auc": auc(tally.present, tally.absent),
         "n_absent": len(tally.absent),
         "encode_ms": 1000 * float(np.median(encode)),

@@ -14,7 +14,7 @@ from napari_adasam.domain.records import Labels
 from napari_adasam.domain.splits import split_groups
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.dataset import Dataset
-from napari_adasam.services.bundled import names_by_folder
+from napari_adasam.services.bundled_data import names_by_folder
 from napari_adasam.services.training import structures_in
 
 Part = Literal["unseen", "held-back", "validation"]

@@ -9,7 +9,7 @@ shapes here are ours.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -36,7 +36,8 @@ class Paint:
 
     ``gain`` is a factor, ``foreign`` the share of texture from elsewhere, ``rim`` the grey values of a bright border
     ``width`` px wide, ``soft`` the blur of the edge in px, ``below`` a factor on what lies deeper (shadow under 1,
-    enhancement over 1).
+    enhancement over 1). The rim loses the share ``facing`` of its brightness where it runs along the beam, straight
+    down: a smooth border echoes where the beam meets it square.
     """
 
     gain: float
@@ -45,6 +46,7 @@ class Paint:
     width: float
     soft: float
     below: float
+    facing: float = 0.0
 
 
 def blob(size: int, rng: np.random.Generator) -> Mask:
@@ -87,6 +89,18 @@ def layer(size: int, rng: np.random.Generator) -> Mask:
     return np.asarray((y > borders[0]) & (y < borders[1]), dtype=bool)
 
 
+def enclosure(size: int, rng: np.random.Generator) -> Mask:
+    """A large smooth ellipse, hardly wavy, 15 to 42 % of the square in radius, as (S, S)."""
+    radius = size * rng.uniform(0.15, 0.42)
+    aspect, turn = rng.uniform(0.5, 1.0), rng.uniform(0, np.pi)
+    y, x = np.mgrid[:size, :size] - rng.uniform(0.3, 0.7, size=(2, 1, 1)) * size
+    across = np.cos(turn) * x + np.sin(turn) * y
+    down = (np.cos(turn) * y - np.sin(turn) * x) / aspect
+    angle = np.arctan2(down, across)
+    waves = sum(rng.normal(0, 0.06 / k) * np.cos(k * angle + rng.uniform(0, 2 * np.pi)) for k in range(2, 5))
+    return np.asarray(np.hypot(down, across) < radius * (1 + waves), dtype=bool)
+
+
 def draw_paint(rng: np.random.Generator, dark: float) -> Paint:
     """A darker shape in a share ``dark``, a brighter one else; a rim in four of ten, shadow or enhancement in three."""
     return Paint(
@@ -111,11 +125,13 @@ def draw_layer_paint(rng: np.random.Generator) -> Paint:
     )
 
 
-def draw_shape(size: int, rng: np.random.Generator, first: bool) -> tuple[Mask, Paint]:
-    """A blob, a band, or, as the first of a picture only, a layer."""
+def draw_shape(size: int, rng: np.random.Generator, first: bool, enclosures: bool = False) -> tuple[Mask, Paint]:
+    """A blob, a band, or, as the first of a picture only, a layer or an enclosure, which a border alone may set off."""
     kind = rng.random()
-    if first and kind < 0.3:
+    if first and kind < (0.25 if enclosures else 0.3):
         return layer(size, rng), draw_layer_paint(rng)
+    if first and enclosures and kind < 0.5:
+        return enclosure(size, rng), replace(draw_layer_paint(rng), facing=float(rng.uniform(0, 0.8)))
     if kind < 0.7:
         return blob(size, rng), draw_paint(rng, 0.6)
     return band(size, rng), draw_paint(rng, 0.35)
@@ -130,7 +146,11 @@ def painted(grey: Plane, mask: Mask, texture: Plane, paint: Paint) -> Plane:
         lit = np.cumsum(mask, axis=0, dtype=np.float32) * ~mask
         new = new * (1 + (paint.below - 1) * np.clip(lit / (0.15 * mask.shape[0]), 0, 1))
     if paint.rim:
-        ring = np.exp(-0.5 * (_distance(mask) / (paint.width / 2)) ** 2)
+        distance = _distance(mask)
+        ring = np.exp(-0.5 * (distance / (paint.width / 2)) ** 2)
+        if paint.facing:
+            outwards = np.where(mask, -distance, distance)
+            ring = ring * (1 - paint.facing * (1 - np.clip(np.abs(np.gradient(outwards, axis=0)), 0, 1)))
         new = new + ring * paint.rim * (0.4 + grey / 128)  # speckled as the picture is
     return np.asarray(np.clip(new, 0, 255), dtype=np.float32)
 
@@ -163,11 +183,12 @@ def texture_of(view: View, rng: np.random.Generator) -> Plane:
     return np.roll(tiled, tuple(int(by) for by in rng.integers(0, size, 2)), axis=(0, 1))
 
 
-def with_shapes(view: View, other: View, rng: np.random.Generator) -> View:
+def with_shapes(view: View, other: View, rng: np.random.Generator, enclosures: bool = False) -> View:
     """``view`` with one to four shapes drawn in, and they alone are its labels, 1, 2, … (uint8, 0 elsewhere).
 
     ``other`` gives texture. Shapes end with the tissue and do not touch; one that cannot be told from its surroundings
-    is left out of the picture. There may be none, where nothing fits.
+    is left out of the picture. There may be none, where nothing fits. With ``enclosures`` a quarter of the pictures
+    begin with a large closed shape.
     """
     grey, tissue = view.grey[0].float().numpy(), tissue_of(view)
     size = grey.shape[0]
@@ -175,7 +196,7 @@ def with_shapes(view: View, other: View, rng: np.random.Generator) -> View:
     labels = np.zeros((size, size), np.uint8)
     wanted = int(rng.integers(1, MOST_SHAPES + 1))
     for _ in range(TRIES):
-        whole, paint = draw_shape(size, rng, first=not labels.any())
+        whole, paint = draw_shape(size, rng, not labels.any(), enclosures)
         mask = whole & tissue
         if mask.sum() < max(60, LEAST_IN_TISSUE * whole.sum()):
             continue

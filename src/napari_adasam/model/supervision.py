@@ -1,13 +1,12 @@
 """What a labelled view teaches: targets, the prompts that it is asked with, and the loss of the answers.
 
-Prompts for training are drawn from the CAM, as at use, mixed with what people give: boxes jittered by hand-like error,
-points inside the structure, and corrections on the largest error of the first answer.
+Prompts for training are drawn from the CAM, as at use, mixed with what people give (:mod:`model.asking`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -16,110 +15,27 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from napari_adasam.domain.prompts import Point, Prompt
+from napari_adasam.domain.prompts import Prompt
 from napari_adasam.domain.settings import LossWeights, PromptSettings
-from napari_adasam.domain.simulated import innermost, next_click, parts
 from napari_adasam.domain.structures import Structure
 from napari_adasam.model import cam
 from napari_adasam.model.adasam import AdaSam
+from napari_adasam.model.asking import Asked, by_cam, by_hand, correct, go_on_to_whole
 from napari_adasam.model.canvas import Canvas
 from napari_adasam.model.classifier import ClassScores
 from napari_adasam.model.feedback import self_loss
 from napari_adasam.model.losses import iou_of, map_loss, segmentation_loss
-from napari_adasam.model.prompting import prompts_from_cam
 from napari_adasam.model.sam import batch_prompts, decode
 
-Mask = NDArray[np.bool_]
 Asker = Literal["cam", "both"]
 FEWEST_PIXELS = 20
 NO_IMAGE = -1
 """The label of a view's pixels that show nothing of the image: padding, or what a turn or shift brought in."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Asked:
-    """A prompt in input pixels with the mask (S, S) that it should bring."""
-
-    prompt: Prompt
-    target: Mask
-
-
 def masks_of(labels: Tensor, structures: Sequence[Structure]) -> Tensor:
     """(S, S) int64 to (K, S, S) float32, one plane a structure."""
     return torch.stack([(labels == s.value).float() for s in structures])
-
-
-def jittered_box(mask: Mask, rng: np.random.Generator) -> tuple[float, float, float, float]:
-    """A box around a mask as a hand draws it: each edge off by a normal error of 5 % of the side, at least 2 px."""
-    rows, columns = np.nonzero(mask.any(1))[0], np.nonzero(mask.any(0))[0]
-    y0, y1, x0, x1 = rows[0], rows[-1], columns[0], columns[-1]
-    dy, dx = max(2.0, 0.05 * (y1 - y0)), max(2.0, 0.05 * (x1 - x0))
-    limit = mask.shape[0] - 1
-    ys = np.sort(np.clip([y0 + rng.normal(0, dy), y1 + rng.normal(0, dy)], 0, limit))
-    xs = np.sort(np.clip([x0 + rng.normal(0, dx), x1 + rng.normal(0, dx)], 0, limit))
-    return float(ys[0]), float(xs[0]), float(ys[1]), float(xs[1])
-
-
-def inner_point(mask: Mask, rng: np.random.Generator) -> Point:
-    """A point inside a mask: half the time its innermost pixel, else any of its pixels."""
-    if rng.random() < 0.5:
-        y, x = innermost(mask)
-    else:
-        ys, xs = np.nonzero(mask)
-        pick = rng.integers(len(ys))
-        y, x = ys[pick], xs[pick]
-    return Point(float(y), float(x))
-
-
-def by_hand(mask: Mask, structure: Structure, rng: np.random.Generator) -> Asked | None:
-    """A person's first prompt for one part of a structure: a box, a point, or both."""
-    found = parts(mask, structure)
-    if not found:
-        return None
-    part = found[int(rng.integers(len(found)))]
-    kind = rng.random()
-    points = (inner_point(part, rng),) if kind > 0.4 else ()
-    box = jittered_box(part, rng) if kind < 0.6 else None
-    return Asked(Prompt(points=points, box=box), part)
-
-
-def by_cam(
-    maps: NDArray[np.float32],
-    mask: Mask,
-    structure: Structure,
-    rng: np.random.Generator,
-    settings: PromptSettings = PromptSettings(),
-) -> list[Asked]:
-    """The CAM's own prompts with the parts that each of them means; now and then without its box or point."""
-    size = mask.shape[0]
-    canvas = Canvas(size, size, size)
-    box, point = bool(rng.random() < 0.8), bool(rng.random() < 0.8)
-    if not settings.use_dense and not ((settings.use_box and box) or (settings.use_point and point)):
-        box = point = True  # one part of the prompt at least
-    drawn = replace(settings, use_box=settings.use_box and box, use_point=settings.use_point and point, use_dense=True)
-    asked = []
-    separate = parts(mask, structure)
-    prompts = prompts_from_cam(maps, canvas, drawn, structure.several_parts)[:3]
-    for prompt in prompts:
-        assert prompt.dense is not None
-        lit = np.kron(prompt.dense > 0, np.ones((size // maps.shape[0],) * 2, dtype=bool))
-        meant = [p for p in separate if (p & lit).any()] if len(prompts) > 1 else separate
-        if meant:
-            given = prompt if settings.use_dense else replace(prompt, dense=None)
-            asked.append(Asked(given, np.any(meant, axis=0)))
-    return asked
-
-
-def correct(asked: Asked, low: Tensor) -> Asked | None:
-    """The next round of an interactive correction: one click on the largest error, the last answer as dense map."""
-    size = asked.target.shape[0]
-    shown = F.interpolate(low[None, None], (size, size), mode="bilinear", align_corners=False)[0, 0] > 0
-    point = next_click(shown.cpu().numpy(), asked.target)
-    if point is None:
-        return None
-    dense = np.asarray(low.clamp(-cam.LOGIT_LIMIT, cam.LOGIT_LIMIT).cpu().numpy(), dtype=np.float32)
-    prompt = Prompt(points=(*asked.prompt.points, point), box=asked.prompt.box, dense=dense)
-    return Asked(prompt, asked.target)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -177,12 +93,14 @@ class Lesson:
     """How a labelled view is taught: weights, what the CAM's prompts consist of, ``most`` prompts a view at most.
 
     ``corrections`` is how many times in a row two of the answers are corrected by a click on their largest error.
+    ``whole`` is the share of views in which corrections of a pointed-at part go on to all parts of its structure.
     """
 
     weights: LossWeights
     prompts: PromptSettings = PromptSettings()
     most: int | None = None
     corrections: int = 1
+    whole: float = 0.0
 
 
 def labelled_loss(net: AdaSam, embedding: Tensor, labels: Tensor, rng: np.random.Generator, lesson: Lesson) -> Tensor:
@@ -218,6 +136,8 @@ def corrected_loss(
     """Mean loss of the first answers and of those that follow, each to corrections of two of the answers before it."""
     asked, answers = first
     losses = [answers.loss(lesson.weights)]
+    if lesson.whole and rng.random() < lesson.whole:
+        asked = [go_on_to_whole(one) for one in asked]
     for _ in range(lesson.corrections):
         picks = rng.choice(len(asked), size=min(2, len(asked)), replace=False)
         asked = [c for c in (correct(asked[i], answers.low[i].detach()) for i in picks) if c is not None]

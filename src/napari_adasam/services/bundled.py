@@ -3,7 +3,7 @@
 Everything is trained: encoder, prompt encoder, decoder, classifier. Each step takes ``accumulate`` single views, one
 data set drawn by weight for each. Weights are averaged (EMA) and pulled softly to where they began, so that kinds of
 ultrasound that are not in the data do not get worse. Groups held back by :func:`domain.splits.split_groups` are
-not read.
+not read. With ``decoder_only`` the encoder and the classifier stay as they are, and whatever they see stays the same.
 """
 
 from __future__ import annotations
@@ -21,49 +21,19 @@ import torch
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import LossWeights
-from napari_adasam.domain.splits import split_groups
-from napari_adasam.domain.structures import Structure
-from napari_adasam.files.clips import content_id
-from napari_adasam.files.dataset import Dataset
-from napari_adasam.model import augment, checkpoints
+from napari_adasam.model import checkpoints
 from napari_adasam.model.adasam import AdaSam, ModelCard
-from napari_adasam.model.canvas import grey_canvas, label_canvas, normalise
+from napari_adasam.model.augment import View
+from napari_adasam.model.canvas import normalise
 from napari_adasam.model.classifier import build
-from napari_adasam.model.drawn import with_shapes
 from napari_adasam.model.supervision import Lesson, class_loss, labelled_loss, masks_of, prompted_loss
+from napari_adasam.services import bundled_data
+from napari_adasam.services.bundled_data import STRUCTURES, Loaded, draw_view, load_sources
 
-STRUCTURES = (
-    Structure(1, "muscle belly"),
-    Structure(2, "aponeurosis", several_parts=True),
-    Structure(3, "lesion"),
-    Structure(4, "fetal head"),
-)
 LICENCE = (
     "Apache-2.0 (weights of Segment Anything and MobileSAM); trained on DL_Track (Apache-2.0), BUS-BRA (cite "
     "Gómez-Flores et al. 2024) and HC18 (CC-BY-4.0)"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A data set to train on: its folder, how its label values map to :data:`STRUCTURES`, its share of the views."""
-
-    folder: str
-    values: tuple[tuple[int, int], ...]
-    share: float
-
-
-SOURCES = (
-    Source("muscle", ((1, 1), (2, 2)), 0.6),
-    Source("breast", ((1, 3),), 0.27),
-    Source("fetal_head", ((1, 4),), 0.13),
-)
-
-
-def names_by_folder(folder: str) -> tuple[tuple[int, str], ...]:
-    """Label values of a data set of this name, and the structures the bundled model learned from it; empty if none."""
-    names = {s.value: s.name for s in STRUCTURES}
-    return next((tuple((value, names[own]) for value, own in s.values) for s in SOURCES if s.folder == folder), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +45,10 @@ class BundledSettings:
     2109.01903). The classifier is blended where the base has learned one. ``settle`` is for how many steps the
     classifier then learns alone, on what the blend sees.
     Of each view some answers are corrected, up to ``corrections`` times in a row.
-    ``drawn`` is the share of views with random shapes in them, which alone are asked for (:mod:`model.drawn`).
+    ``drawn`` is the share of views with random shapes in them, which alone are asked for (:mod:`model.drawn`); with
+    ``enclosures`` large closed ones, which a rim alone may set off, are among them.
+    ``decoder_only`` trains the decoder and the prompt encoder alone;
+    then clicks on one of several parts go on to all of them in half of the views.
     ``without`` names data sets that are left out whole, to measure what the recipe gives on a kind it never saw.
     """
 
@@ -91,12 +64,14 @@ class BundledSettings:
     seed: int = 0
     corrections: int = 1
     drawn: float = 0.0
+    enclosures: bool = False
     without: tuple[str, ...] = ()
     learned: Path | None = None
+    decoder_only: bool = False
     weights: LossWeights = field(default_factory=LossWeights)
 
     def __post_init__(self) -> None:
-        known = {source.folder for source in SOURCES}
+        known = {source.folder for source in bundled_data.SOURCES}
         if not set(self.without) < known:
             raise InputError(
                 f"The kinds to train without are {', '.join(self.without)}; expected some, not all, of "
@@ -104,66 +79,24 @@ class BundledSettings:
             )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Item:
-    """One image to train on, as it lies on the square."""
-
-    view: augment.View
-
-
-Loaded = list[tuple[float, list[Item]]]
-
-
-def load_sources(data: Path, size: int, without: Sequence[str] = ()) -> tuple[Loaded, frozenset[str]]:
-    """Training images of all sources but some on the square, with their shares; and the ids of all these images."""
-    loaded: Loaded = []
-    seen: set[str] = set()
-    for source in (one for one in SOURCES if one.folder not in without):
-        dataset = Dataset.open(data / source.folder)
-        groups = set(split_groups(dataset.groups.values()).train)
-        items = []
-        for name in dataset.ids:
-            if dataset.groups[name] not in groups:
-                continue
-            grey, valid, _ = grey_canvas(dataset.grey(name), size)
-            labels = label_canvas(dataset.labels(name), size)
-            mapped = torch.zeros_like(labels)
-            for value, structure in source.values:
-                mapped[labels == value] = structure
-            items.append(Item(augment.View(grey.byte(), valid, mapped.byte())))
-            seen.add(content_id(dataset.images[name]))
-        loaded.append((source.share, items))
-    return loaded, frozenset(seen)
-
-
-def draw_image(loaded: Loaded, rng: np.random.Generator) -> augment.View:
-    """A random image of a random source, as it is."""
-    shares = np.array([share for share, _ in loaded])
-    items = loaded[int(rng.choice(len(loaded), p=shares / shares.sum()))][1]
-    view = items[int(rng.integers(len(items)))].view
-    return augment.View(view.grey.float(), view.valid, view.labels)
-
-
-def draw_view(loaded: Loaded, rng: np.random.Generator, shapes: bool = False) -> augment.View:
-    """A random image, with random shapes for labels if asked, augmented; three in ten as they are but for the tone.
-
-    One in seven is seen through a fan or a rectangle.
-    """
-    whole = draw_image(loaded, rng)
-    if shapes:
-        whole = with_shapes(whole, draw_image(loaded, rng), rng)
-    strength = 0.0 if rng.random() < 0.3 else 1.0
-    return augment.apply(whole, augment.draw_geometry(rng, strength, 0.2 * strength), augment.draw_tone(rng))
-
-
 def parameter_groups(net: AdaSam, lr: float) -> list[dict[str, Any]]:
-    """Three speeds: encoder 1, decoder and prompt encoder 2, classifier 40."""
+    """Three speeds: encoder 1, decoder and prompt encoder 2, classifier 40; of what is trained at all."""
     decoder = [*net.sam.prompt_encoder.parameters(), *net.sam.mask_decoder.parameters()]
-    return [
-        {"params": list(net.sam.encoder.parameters()), "lr": lr},
-        {"params": decoder, "lr": 2 * lr},
-        {"params": list(net.head.parameters()), "lr": 40 * lr},
-    ]
+    speeds = ((net.sam.encoder.parameters(), lr), (decoder, 2 * lr), (net.head.parameters(), 40 * lr))
+    return [{"params": [p for p in own if p.requires_grad], "lr": speed} for own, speed in speeds]
+
+
+def embedded(net: AdaSam, view: View, settings: BundledSettings) -> torch.Tensor:
+    """The embedding (1, 256, h, w) of a view; with a gradient where the encoder learns."""
+    with torch.set_grad_enabled(not settings.decoder_only):
+        embedding: torch.Tensor = net.sam.encoder(normalise(view.grey[None], view.valid[None]))
+    return embedding
+
+
+def lesson_of(settings: BundledSettings, rng: np.random.Generator) -> Lesson:
+    """How the next view is taught."""
+    corrections = int(rng.integers(1, settings.corrections + 1))
+    return Lesson(settings.weights, corrections=corrections, whole=0.5 if settings.decoder_only else 0.0)
 
 
 def schedule(step: int, settings: BundledSettings) -> float:
@@ -202,10 +135,13 @@ def learned(net: AdaSam, mean: AdaSam, loaded: Loaded, settings: BundledSettings
     """Train ``net`` and its average in place; yield the loss of each optimiser step."""
     rng = np.random.default_rng(settings.seed)
     torch.manual_seed(settings.seed)
+    if settings.decoder_only:
+        net.sam.encoder.requires_grad_(False).eval()
+        net.head.requires_grad_(False)
     optimiser = torch.optim.AdamW(parameter_groups(net, settings.lr), weight_decay=0.0)
     speeds = [group["lr"] for group in optimiser.param_groups]
-    encoder = list(net.sam.parameters())
-    start = [p.detach().clone() for p in encoder]
+    taught_parts = [p for p in net.sam.parameters() if p.requires_grad]
+    start = [p.detach().clone() for p in taught_parts]
     for step in range(settings.steps):
         factor = schedule(step, settings)
         for group, speed in zip(optimiser.param_groups, speeds, strict=True):
@@ -213,18 +149,18 @@ def learned(net: AdaSam, mean: AdaSam, loaded: Loaded, settings: BundledSettings
         total = 0.0
         for _ in range(settings.accumulate):
             shapes = bool(settings.drawn and rng.random() < settings.drawn)
-            view = draw_view(loaded, rng, shapes)
+            view = draw_view(loaded, rng, shapes, settings.enclosures)
             assert view.labels is not None
-            embedding = net.sam.encoder(normalise(view.grey[None], view.valid[None]))
-            lesson = Lesson(settings.weights, corrections=int(rng.integers(1, settings.corrections + 1)))
+            embedding, lesson = embedded(net, view, settings), lesson_of(settings, rng)
             taught = prompted_loss if shapes else labelled_loss
             loss = taught(net, embedding, view.labels, rng, lesson) / settings.accumulate
-            loss.backward()  # type: ignore[no-untyped-call]
+            if loss.requires_grad:  # nothing was asked of a view without a shape
+                loss.backward()  # type: ignore[no-untyped-call]
             total += loss.item()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad()
-        pull(encoder, start, settings.anchor * settings.lr * factor)
+        pull(taught_parts, start, settings.anchor * settings.lr * factor)
         average(mean, net, min(settings.ema, (1 + step) / (10 + step)))
         yield total
 
@@ -270,6 +206,8 @@ def train_bundled(
     parent = net.card.lineage or (origin,)
     card = replace(mean.card, name="adasam-us", licence=LICENCE, lineage=mean.card.lineage or parent, trained_on=seen)
     apart = f", without {' and '.join(settings.without)}" if settings.without else ""
+    if settings.decoder_only:
+        apart += ", decoder alone"
     steps = 0 if settings.learned else settings.steps
 
     def write(line: str) -> None:

@@ -17,7 +17,7 @@ from napari_adasam.domain.splits import seeded_order
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.dataset import SLICES, Dataset
 from napari_adasam.model import adaptation, checkpoints, registry
-from napari_adasam.services.bundled import names_by_folder
+from napari_adasam.services.bundled_data import names_by_folder
 from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
 from napari_adasam.services.trainer import RoundTrainer
