@@ -54,5 +54,5 @@ def page(panels: Sequence[str], below: int = 0) -> str:
     height = HEIGHT * len(panels) + below
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
-        f'font-family="sans-serif" font-size="11"><rect width="100%" height="100%" fill="white"/>{inner}</svg>\n'
+        f'font-family="sans-serif" font-size="11"><rect width="{WIDTH}" height="{height}" fill="white"/>{inner}</svg>\n'
     )
