@@ -116,6 +116,7 @@ def test_curves_are_moving_means_over_the_order_of_work_and_means_over_seeds() -
     assert float(first.split(",")[0]) < float(last.split(",")[0])
     assert float(first.split(",")[1]) > float(last.split(",")[1]), "more effort stands higher"
     assert "adasam-us@512, static, random" in drawn
+    assert "e+0" not in curves([result(row([900 + one for one in rising]))]), "numbers as people write them"
 
 
 @pytest.fixture
