@@ -87,6 +87,13 @@ def test_orders_are_compared_where_the_same_model_learns() -> None:
     }
 
 
+def test_models_that_stay_as_they_are_are_compared_with_the_first() -> None:
+    found = summary([result(row([2] * 4)), result(row([6] * 4), model="other.pt")])
+    (only,) = found["ratios"]
+    assert (only["of"], only["over"]) == ("other@512, static, random", "adasam-us@512, static, random")
+    assert only["clicks"] == pytest.approx([3.0] * 3)
+
+
 def test_nothing_left_to_do_is_no_number() -> None:
     found = summary([result(row([1] * 4), row([0] * 4, "active", True))])
     assert ratio(found, "static, random", "learning, active") == [None, None, None]
@@ -109,6 +116,7 @@ def test_curves_are_moving_means_over_the_order_of_work_and_means_over_seeds() -
     assert float(first.split(",")[0]) < float(last.split(",")[0])
     assert float(first.split(",")[1]) > float(last.split(",")[1]), "more effort stands higher"
     assert "adasam-us@512, static, random" in drawn
+    assert "e+0" not in curves([result(row([900 + one for one in rising]))]), "numbers as people write them"
 
 
 @pytest.fixture

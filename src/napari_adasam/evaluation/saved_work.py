@@ -100,15 +100,17 @@ def summary(results: Sequence[Mapping[str, Any]], seed: int = 0) -> dict[str, An
 
 
 def _pairs(found: Sequence[Way]) -> list[tuple[int, int]]:
-    """Static over learning; then, of one model that learns, every other order over the active one."""
-    places = [(of, over) for over in range(len(found)) for of in range(len(found)) if found[over].learning]
-    return [(of, over) for of, over in places if not found[of].learning] + [
+    """Static over learning; other orders over the active one, of a model that learns; static over the first static."""
+    learning = [at for at, one in enumerate(found) if one.learning]
+    static = [at for at, one in enumerate(found) if not one.learning]
+    orders = [
         (of, over)
-        for of, over in places
-        if found[of].learning
-        and found[of].model == found[over].model
-        and (found[over].order == "active" != found[of].order)
+        for over in learning
+        for of in learning
+        if found[of].model == found[over].model and found[over].order == "active" != found[of].order
     ]
+    between = [(of, static[0]) for of in static[1:] if found[of].model != found[static[0]].model]
+    return [(of, over) for over in learning for of in static] + orders + between
 
 
 def _drawn_means(found: Sequence[Way], measure: str, seed: int) -> list[tuple[float, Values]]:

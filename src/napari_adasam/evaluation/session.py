@@ -114,7 +114,6 @@ def _share(structure: Structure, efforts: Sequence[Effort]) -> Mapping[str, Any]
         "structure": str(structure.value),
         "name": structure.name,
         **{name: sum(getattr(one, name) for one in shares) for name in ("clicks", "undone", "strokes_px")},
-        "as_suggested": sum(one.clicks + one.strokes_px == 0 for one in shares),
         "dice": float(np.mean(seen)) if seen else None,
     }
 

@@ -40,12 +40,17 @@ class Axes:
         for x, y in zip(np.linspace(*self.x_range, TICKS), np.linspace(*self.y_range, TICKS), strict=True):
             place = f'x="{self.at_x(x):.0f}" y="{self.bottom + 15}"'
             parts.append(f'<text {place} text-anchor="middle">{x:.4g}</text>')
-            parts.append(f'<text x="{self.left - 6}" y="{self.at_y(y) + 4:.0f}" text-anchor="end">{y:.3g}</text>')
+            parts.append(f'<text x="{self.left - 6}" y="{self.at_y(y) + 4:.0f}" text-anchor="end">{_tick(y)}</text>')
         below = f'x="{(self.left + self.right) // 2}" y="{self.bottom + 34}"'
         beside = f'transform="translate(14,{(self.top + self.bottom) // 2}) rotate(-90)"'
         parts.append(f'<text {below} text-anchor="middle">{escape(self.x_label)}</text>')
         parts.append(f'<text {beside} text-anchor="middle">{escape(self.y_label)}</text>')
         return parts
+
+
+def _tick(value: float) -> str:
+    """Three digits, or whole numbers where there are more: no powers of ten beside the axis."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def page(panels: Sequence[str], below: int = 0) -> str:
@@ -54,5 +59,5 @@ def page(panels: Sequence[str], below: int = 0) -> str:
     height = HEIGHT * len(panels) + below
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
-        f'font-family="sans-serif" font-size="11"><rect width="100%" height="100%" fill="white"/>{inner}</svg>\n'
+        f'font-family="sans-serif" font-size="11"><rect width="{WIDTH}" height="{height}" fill="white"/>{inner}</svg>\n'
     )
