@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
-from annotator_fakes import OUTSIDE, Desk, write_images
+from annotator_fakes import OUTSIDE, Desk, FakePredictor, write_images
 
 from napari_adasam.files import readers
 from napari_adasam.files.clips import Clip
+from napari_adasam.services.ports import Predictor
 
 
 def open_soon(desk: Desk, folder: Path) -> list[str]:
@@ -103,3 +104,34 @@ def test_a_saved_session_is_opened_at_once(desk: Desk, make: Callable[..., Desk]
     other = make(images=0)
     assert open_soon(other, tmp_path / "session") == []
     assert len(other.session.frames) == 4
+
+
+def test_files_are_opened_between_two_steps_of_loading(
+    make: Callable[..., Desk], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    begun, go_on = threading.Event(), threading.Event()
+    opener = readers.open_file
+
+    def noting(path: Path) -> Clip:
+        order.append("a file")
+        return opener(path)
+
+    def make_predictor() -> Generator[None, None, Predictor]:
+        begun.set()
+        go_on.wait(10)
+        order.append("a step")
+        yield
+        order.append("the last step")
+        return FakePredictor()
+
+    monkeypatch.setattr(readers, "open_file", noting)
+    desk = make(images=0)
+    desk.annotator._bench.models.replace(make_predictor, None, keep_predictor=False)
+    desk.annotator.warm_up()
+    assert begun.wait(10)
+    open_soon(desk, write_images(tmp_path / "scans", 1))
+    go_on.set()
+    desk.settle()
+    assert order == ["a step", "a file", "the last step"]
+    assert desk.session.suggestions(desk.current)

@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
+import weakref
+from collections.abc import Generator, Iterator
 
 import pytest
 from annotator_fakes import FakePredictor, FakeTrainer
 
 from napari_adasam.services import torch_start
 from napari_adasam.services.models import Models
-from napari_adasam.services.torch_start import keep_triton_out
+from napari_adasam.services.ports import Predictor
+from napari_adasam.services.torch_start import keep_triton_out, no_collections
+
+PICTURE = """
+import hashlib, sys, torch
+from napari_adasam.domain.settings import ModelSettings
+from napari_adasam.model import registry
+torch.set_num_threads(1)
+net = registry.load(ModelSettings())
+image = torch.linspace(-2, 2, 3 * 512 * 512).reshape(1, 3, 512, 512)
+with torch.no_grad():
+    print(hashlib.sha256(net.sam.encoder(image).numpy().tobytes()).hexdigest())
+"""
+IN_STEPS = """
+import gc
+from napari_adasam.services.torch_start import imported_in_steps
+for _ in imported_in_steps():
+    assert gc.isenabled()
+"""
+INTACT = """
+import timm, torchvision, torchvision.models.feature_extraction as features
+boxes = torch.tensor([[0.0, 0.0, 4.0, 4.0], [0.0, 0.0, 4.0, 3.9]])
+assert torchvision.ops.nms(boxes, torch.tensor([0.5, 0.6]), 0.5).tolist() == [1]
+assert torchvision.ops.roi_align(torch.ones(1, 1, 8, 8), [boxes[:1]], 2).shape == (1, 1, 2, 2)
+net = timm.create_model("resnet18", features_only=True)
+assert len(net(torch.zeros(1, 3, 64, 64))) == 5
+assert features.get_graph_node_names(torchvision.models.resnet18())[0]
+"""
 
 
 @pytest.fixture
@@ -54,6 +84,98 @@ def test_the_predictor_is_made_after_triton_is_kept_out(monkeypatch: pytest.Monk
     models.predictor()
     models.predictor()
     assert seen == [None]
+
+
+class Knot:
+    """Garbage that only the collector finds."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.fixture
+def collecting() -> Iterator[None]:
+    was_on = gc.isenabled()
+    gc.enable()
+    yield
+    if not was_on:
+        gc.disable()
+
+
+@pytest.mark.usefixtures("collecting")
+def test_nothing_is_collected_meanwhile_and_all_of_it_later() -> None:
+    with no_collections():
+        assert not gc.isenabled()
+        knot = Knot()
+        found = weakref.ref(knot)
+        del knot
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == 0
+    gc.collect(1)
+    assert found() is not None, "what is new must count as old: a young collection would go over all of it"
+    gc.collect()
+    assert found() is None
+
+
+@pytest.mark.usefixtures("collecting")
+def test_the_collector_is_left_as_somebody_else_wants_it() -> None:
+    gc.disable()
+    with no_collections():
+        pass
+    assert not gc.isenabled()
+    gc.enable()
+    gc.freeze()
+    try:
+        frozen = gc.get_freeze_count()
+        with no_collections():
+            pass
+        assert frozen / 2 < gc.get_freeze_count() <= frozen
+    finally:
+        gc.unfreeze()
+
+
+@pytest.mark.usefixtures("collecting")
+def test_an_error_ends_it_too() -> None:
+    with pytest.raises(ImportError), no_collections():
+        raise ImportError
+    assert gc.isenabled()
+
+
+def test_importing_in_steps_gives_the_same_embedding_and_whole_packages() -> None:
+    pytest.importorskip("torch")
+    first = "from napari_adasam.services.torch_start import keep_triton_out; keep_triton_out()\n"
+    found = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300).stdout
+        for code in (first + PICTURE, first + IN_STEPS + PICTURE + INTACT)
+    ]
+    assert len(found[0].strip()) == 64
+    assert found[0] == found[1]
+
+
+@pytest.mark.usefixtures("no_triton")
+def test_a_predictor_is_made_in_steps_and_once() -> None:
+    made: list[FakePredictor] = []
+
+    def make() -> Generator[None, None, Predictor]:
+        yield
+        yield
+        made.append(FakePredictor(version=1 + len(made)))
+        return made[-1]
+
+    models = Models(make, FakeTrainer)  # type: ignore[arg-type]
+    steps = models.loading()
+    next(steps)
+    assert made == []
+    at_once = models.predictor()  # a click between two steps
+    ended: list[object] = []
+    while not ended:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            ended.append(stop.value)
+    assert ended == [made[0].info()]
+    assert models.predictor() is at_once is made[0]
+    assert models.exchange(make, None).lineage[-1] == f"v{len(made)}"
 
 
 @pytest.mark.parametrize(("cores", "asked", "expected"), [(2, None, 1), (1, None, 1), (8, None, 7), (8, "5", 5)])

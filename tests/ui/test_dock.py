@@ -259,6 +259,19 @@ def test_the_manifest_names_things_that_exist() -> None:
     assert manifest.contributions.sample_data
 
 
+def test_the_model_is_loaded_behind_a_dock_that_is_shown(make_dock: Callable[..., AdasamDock], qtbot: Any) -> None:
+    hidden, dock = make_dock(), make_dock(show=True)
+    qtbot.waitUntil(lambda: dock.annotator.model is not None, timeout=10_000)
+    assert hidden.annotator.model is None
+    assert not hidden.annotator.busy
+
+
+def test_a_dock_that_is_closed_at_once_loads_nothing(make_dock: Callable[..., AdasamDock], qtbot: Any) -> None:
+    dock = make_dock(show=True)
+    dock.shut_down()
+    assert not dock._warm_up.isActive()
+
+
 NO_TORCH = """
 import sys
 import napari

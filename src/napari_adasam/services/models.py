@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 from napari_adasam.services.ports import ModelInfo, Predictor, Trainer
-from napari_adasam.services.torch_start import keep_triton_out
+from napari_adasam.services.torch_start import keep_triton_out, no_collections
 
-MakePredictor = Callable[[], Predictor]
+Making = Generator[None, None, Predictor]
+MakePredictor = Callable[[], Predictor | Making]
+"""Makes a predictor, or gives a generator that makes one in steps."""
 MakeTrainer = Callable[[Predictor], Trainer]
 
 
@@ -24,8 +26,23 @@ class Models:
         """The predictor; made, and torch imported, at the first call."""
         if self._predictor is None:
             keep_triton_out()
-            self._predictor = self._make_predictor()
+            self._predictor = _made(self._make_predictor())
         return self._predictor
+
+    def loading(self) -> Generator[None, None, ModelInfo]:
+        """The predictor's making and the loading of its weights in steps, for a job that others go before."""
+        if self._predictor is None:
+            keep_triton_out()
+            make = self._make_predictor
+            made = make()
+            self._keep((yield from made) if isinstance(made, Generator) else made, make)
+        with no_collections():
+            return self.predictor().info()
+
+    def _keep(self, made: Predictor, make: MakePredictor) -> None:
+        """Keep what was made in steps, unless a click has made one in between, or another one is wanted now."""
+        if self._predictor is None and self._make_predictor is make:
+            self._predictor = made
 
     def trainer(self) -> Trainer:
         """The trainer, made from the predictor."""
@@ -49,8 +66,19 @@ class Models:
         Raises what loading raises: then everything is as it was.
         """
         make = make_predictor or self._make_predictor
-        other = make()
+        other = _made(make())
         info = other.info()
         self._make_predictor, self._make_trainer = make, make_trainer or self._make_trainer
         self._predictor, self._trainer = other, None
         return info
+
+
+def _made(made: Predictor | Making) -> Predictor:
+    """The predictor; steps are taken at once."""
+    if not isinstance(made, Generator):
+        return made
+    while True:
+        try:
+            next(made)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]

@@ -15,6 +15,7 @@ from napari_adasam.domain.steps import CLOSED
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.lane import Job, JobKind, Outcome
 from napari_adasam.services.ports import ModelInfo
+from napari_adasam.services.torch_start import look_at_what_is_new
 from napari_adasam.services.workbench import Workbench
 
 AHEAD = 2
@@ -43,7 +44,7 @@ class Suggesting:
         """Load the model, if it is not; suggestions for the current frame follow."""
         if self.model is None and self._loading is None:
             models = self._bench.models
-            job = Job(JobKind.SUGGEST, lambda: models.predictor().info(), key="model")
+            job = Job(JobKind.SUGGEST, models.loading, key="model")
             self._loading = self._bench.dispatch.send(job, "Loading the model", self._on_loaded)
 
     def ask(self, frame_id: str, kind: JobKind = JobKind.SUGGEST) -> None:
@@ -141,10 +142,12 @@ class Suggesting:
         return work
 
     def _on_loaded(self, outcome: Outcome) -> None:
-        if outcome.job_id != self._loading:
+        if outcome.job_id != self._loading or not outcome.ended:
             return
         self._loading = None
         if outcome.state == "done":
+            if not self._bench.session.frames:
+                look_at_what_is_new()  # while nobody waits for anything
             self._restore_or_serve(cast(ModelInfo, outcome.value))
 
     def _restore_or_serve(self, base: ModelInfo) -> None:

@@ -5,13 +5,19 @@ Imports nothing heavy itself.
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import importlib
 import os
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 from typing import cast
 
 WAITING, ASLEEP = "OMP_WAIT_POLICY", "passive"
 """How threads of OpenMP wait, which is read when torch is imported."""
+HEAVY = ("torch", "torchvision", "timm")
+"""What takes seconds to import, each needed by the next."""
 
 
 def keep_triton_out() -> None:
@@ -23,6 +29,42 @@ def keep_triton_out() -> None:
     if sys.platform.startswith("linux"):
         modules = cast("dict[str, ModuleType | None]", sys.modules)
         modules.setdefault("triton", None)
+
+
+def imported_in_steps() -> Iterator[None]:
+    """Import what is heavy, one package a step: whoever takes the steps can do something else in between."""
+    for name in HEAVY:
+        with no_collections():
+            importlib.import_module(name)
+        yield
+
+
+@contextlib.contextmanager
+def no_collections() -> Iterator[None]:
+    """Look for no cyclic garbage meanwhile, in the whole process.
+
+    Importing torch and timm makes half a million objects that stay. The collector goes over them again and again, which
+    is two fifths of the time of importing, and a window stands still for a third of a second each time (docs/speed.md).
+    What is new counts as old afterwards, which costs nothing; otherwise the first collection would go over all of it.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            if not gc.get_freeze_count():  # what somebody else has frozen must stay so
+                gc.freeze()
+                gc.unfreeze()
+            gc.enable()
+
+
+def look_at_what_is_new() -> None:
+    """Collect garbage once, among what was imported too; the collector then knows how much stays.
+
+    Half a second (docs/speed.md) that would come in the middle of something later, when a quarter as much is new.
+    """
+    gc.collect()
 
 
 def share_cores() -> None:

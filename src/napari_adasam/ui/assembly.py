@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import cast
 
@@ -17,7 +17,7 @@ from napari_adasam.files.home import sessions_home
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.services.lane import Outcome
 from napari_adasam.services.ports import Predictor, Trainer
-from napari_adasam.services.torch_start import share_cores
+from napari_adasam.services.torch_start import imported_in_steps, no_collections, share_cores
 
 SAMPLES = 8
 
@@ -34,9 +34,12 @@ def make_annotator(
     ``None``: such things are in memory only.
     """
 
-    def load_predictor() -> Predictor:
+    def load_predictor() -> Generator[None, None, Predictor]:
         share_cores()
-        from napari_adasam.services.predictor import ModelPredictor
+        yield from imported_in_steps()
+        with no_collections():
+            from napari_adasam.services.predictor import ModelPredictor
+        yield
 
         store = None if activations is None else ActivationStore(activations)
         return ModelPredictor(annotator.settings.model, annotator.regions, store, annotator.watch)

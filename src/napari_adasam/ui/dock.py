@@ -12,7 +12,7 @@ from typing import Any
 
 from napari.viewer import Viewer
 from qtpy.QtCore import QSize, Qt, QTimer
-from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtGui import QDragEnterEvent, QDropEvent, QShowEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_adasam.files.exports import ExportReport
@@ -40,6 +40,8 @@ from napari_adasam.ui.theme import colors_of, dock_style
 from napari_adasam.ui.tools import Tools
 
 WIDTH = 350
+WARM_UP_MS = 500
+"""After the dock is shown: it is drawn by then, and nobody has found the way to a file yet."""
 WATCH_MS = 5000
 """How often a job that gives no sign of progress is looked for."""
 
@@ -93,6 +95,9 @@ class AdasamDock(QWidget):
         self._watch.timeout.connect(self.annotator.look_again)
         self._watch.start(WATCH_MS)
         self._closing.callback(self._watch.stop)
+        self._warm_up = QTimer(self, singleShot=True)
+        self._warm_up.timeout.connect(self.annotator.warm_up)
+        self._closing.callback(self._warm_up.stop)
         self.destroyed.connect(self._closing.close)
         self._show_theme()
         self._on_layers()
@@ -117,6 +122,12 @@ class AdasamDock(QWidget):
             self._sheet = HelpSheet(self)
         self._sheet.show()
         self._sheet.raise_()
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Load the model behind the dock that is drawn: it takes seconds, and so does opening the first image."""
+        if event is not None:
+            super().showEvent(event)
+        self._warm_up.start(WARM_UP_MS)
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802 - Qt's name
         """Accept files and folders."""
