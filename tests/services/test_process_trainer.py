@@ -29,13 +29,14 @@ from napari_adasam.services.trainer import RoundTrainer
 
 __all__ = ["serving"]  # a fixture
 ENDLESS = replace(SHORT, steps=100_000)
-LONG = 60.0
+LONG = 300.0
 
 
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """So that both processes add up in the same order."""
+    """So that both processes add up in the same order, and other tests leave it a share of the cores."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("NAPARI_ADASAM_NICE", "0")
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -22,8 +22,8 @@ from napari_adasam.services.torch_start import ASLEEP, WAITING
 logger = logging.getLogger(__name__)
 
 ROOT = Path(__file__).parents[2]
-MODEST = 15
-"""How far behind other processes it stands where two want the same core, as ``nice`` counts."""
+MODEST = "10"
+"""How far behind other processes it stands where two want the same core, as ``nice`` counts; not on Windows."""
 SAID = 2000
 """Characters of its last words that are logged."""
 
@@ -133,6 +133,9 @@ def _flags() -> int:
 
 
 def stand_back() -> None:
-    """In the child: let whatever a person waits for go first on the processor's cores."""
+    """In the child: let whatever a person waits for go first on the processor's cores.
+
+    ``NAPARI_ADASAM_NICE`` says how far, in place of :data:`MODEST`: 0 where nobody waits.
+    """
     if sys.platform != "win32":
-        os.nice(MODEST)
+        os.nice(int(os.environ.get("NAPARI_ADASAM_NICE", MODEST)))
