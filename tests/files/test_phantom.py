@@ -119,8 +119,8 @@ def test_blur_spreads_a_point_as_the_stated_gaussian() -> None:
 
 
 def test_log_compression_maps_the_dynamic_range_to_grey() -> None:
-    signal = np.array([[1.0, 10 ** (-30 / 20), 10 ** (-60 / 20), 0.0, 10.0]], np.float32)
-    assert compress(signal, 0.0, 60.0).tolist() == [[255, 128, 0, 0, 255]]
+    signal = np.array([[1.0, 10 ** (-20 / 20), 10 ** (-60 / 20), 0.0, 10.0]], np.float32)
+    assert compress(signal, 0.0, 60.0).tolist() == [[255, 170, 0, 0, 255]]
 
 
 def test_curved_scan_is_a_fan_with_black_outside() -> None:

@@ -250,8 +250,9 @@ def test_an_error_that_cannot_be_read_again_keeps_its_words() -> None:
 
 def children() -> list[int]:
     """Processes that run rounds for this one."""
-    found = subprocess.run(["ps", "--ppid", str(os.getpid()), "-o", "pid=,args="], capture_output=True, text=True)
-    return [int(line.split()[0]) for line in found.stdout.splitlines() if MODULE in line]
+    threads = Path("/proc/self/task").iterdir()
+    found = [pid for thread in threads for pid in (thread / "children").read_text().split()]
+    return [int(pid) for pid in found if MODULE in Path("/proc", pid, "cmdline").read_text()]
 
 
 def processor_time(pid: int) -> float:

@@ -154,8 +154,8 @@ def test_before_a_round_the_panel_says_what_it_takes(opened: AdasamDock, qtbot: 
     watch.size, watch.speeds = ModelSize(40_000_000, 512), Speeds.guessed(0.55)
     panel.refresh()
     assert not panel.estimate.isHidden()
-    # in encodings: 80 labelled views at 2.06, 28 unlabelled ones at 2.1, and 8 views of 3 frames; of 0.55 s each
-    assert panel.estimate.text() == "A round takes about 2 min and 0.4 GB of memory."
+    # in encodings: 80 labelled views at 2.06, 28 unlabelled ones at 2.1, 8 views of 3 frames, and 8 for the start; of 0.55 s each
+    assert panel.estimate.text() == "A round takes about 2 min and 0.8 GB of memory."
 
 
 def test_a_round_is_paused_and_goes_on_by_one_button(
