@@ -154,7 +154,7 @@ def test_before_a_round_the_panel_says_what_it_takes(opened: AdasamDock, qtbot: 
     watch.size, watch.speeds = ModelSize(40_000_000, 512), Speeds.guessed(0.55)
     panel.refresh()
     assert not panel.estimate.isHidden()
-    # in encodings: 80 labelled views at 2.06, 28 unlabelled ones at 2.1, 8 views of 3 frames, and 8 for the start; of 0.55 s each
+    # in encodings of 0.55 s: 80 labelled views at 2.06, 28 unlabelled ones at 2.1, 8 views of 3 frames, 8 for the start
     assert panel.estimate.text() == "A round takes about 2 min and 0.8 GB of memory."
 
 
