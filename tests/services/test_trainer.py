@@ -110,6 +110,16 @@ def test_a_model_that_does_well_already_is_adjusted_mildly(learned: Learned, mil
     assert first.steps == steps
 
 
+def test_a_model_that_does_well_on_the_held_out_frames_alone_is_not(learned: Learned) -> None:
+    others = [replace(f, labels=(1 - f.labels).astype(np.uint8)) for f in labelled(6, start=20)]
+    settings = TrainSettings(method="lora", steps=40, batch=2, mild_from=0.5)
+    events = RoundTrainer(learned.predictor, settings).round([*labelled(6), *others], [], (BELLY,))
+    first = next(event for event in events if event.what == "learning")  # type: ignore[union-attr]
+    events.close()  # type: ignore[attr-defined]
+    assert isinstance(first, RoundProgress)
+    assert first.steps == 40
+
+
 def test_a_mild_round() -> None:
     full = TrainSettings(steps=41, batch=2, most_prompts=4, unlabelled_every=1, lr=5e-4)
     mild = full.fit_for(0.8)

@@ -1,8 +1,8 @@
 """One fine-tuning round: a student learns from every accepted frame and from unlabelled ones, and is gated.
 
-Reading order: hold frames out → copy the serving model, and measure it on them: where it does well already, the round
-is a mild one → encode views up to the first adapted unit, once → supervised warm-up, then the teacher's pseudo-labels
-at a rising weight → measure the student → serve, or not.
+Reading order: hold frames out → copy the serving model, and measure it on them, and on all that it has not learned
+from: where it does well already, the round is a mild one → encode views up to the first adapted unit, once →
+supervised warm-up, then the teacher's pseudo-labels at a rising weight → measure the student → serve, or not.
 Each ``yield`` is a point where a click may overtake.
 """
 
@@ -89,7 +89,7 @@ class RoundTrainer:
         student, since = self._student(material.structures)
         views = Views(self.predictor, student, since)
         before = yield from self._measure(self.predictor.net, views, material, 0)
-        self._now = self.train.fit_for(mean(before))
+        self._now = self.train.fit_for((yield from self._at_home(views, material)))
         yield from self._head_start(student, views, material)
         teacher = copy.deepcopy(student).requires_grad_(False).eval()
         losses: list[float] = []
@@ -218,6 +218,18 @@ class RoundTrainer:
                 found[structure.value].append(dice(answer.mask, frame.labels == structure.value))
             yield RoundProgress(step, self._now.steps, float("nan"), what, None)
         return {value: sum(figures) / len(figures) for value, figures in found.items() if figures}
+
+    def _at_home(self, views: Views, material: Material) -> Generator[RoundProgress, None, float]:
+        """Mean Dice of the serving model on all frames that it has not learned from: the held-out ones are too few.
+
+        NaN where none is held out, for then nothing would tell whether the round has done any harm.
+        """
+        if not material.held.out:
+            return math.nan
+        learned = self.predictor.net.card.trained_on
+        new = tuple(frame for frame in material.held.train if frame.frame_id not in learned)
+        looked_at = replace(material, held=Held((), (*material.held.out, *new)))
+        return mean((yield from self._measure(self.predictor.net, views, looked_at, 0)))
 
     def _conclude(self, student: AdaSam | None, material: Material, after: dict[int, float]) -> None:
         """Let a student that passed the gate serve, and note what the next round's gate must know."""
