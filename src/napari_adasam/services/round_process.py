@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import pickle
 import sys
-import threading
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -69,7 +68,6 @@ class Desk:
 
     def __init__(self, inbox: BinaryIO, outbox: BinaryIO) -> None:
         self._inbox, self._outbox = inbox, outbox
-        self._told = threading.Event()
 
     def run(self) -> None:
         """Take the assignment and do it; return when there is nobody any more who would hear of it."""
