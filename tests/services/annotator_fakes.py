@@ -40,6 +40,7 @@ INSIDE = Point(30.0, 30.0)
 OUTSIDE = Point(5.0, 5.0)
 """A point outside of everything suggested."""
 DENSE = np.full((8, 8), 3.0, np.float32)
+LOGITS = np.full((4, 4), -2.0, np.float32)
 
 
 def rectangle(rows: slice, columns: slice, shape: tuple[int, ...] = (HEIGHT, WIDTH)) -> Mask:
@@ -64,6 +65,7 @@ class FakePredictor:
     prompts: list[tuple[Prompt, NDArray[np.float32] | None]] = field(default_factory=list)
     fails: BaseException | None = None
     fails_on: Callable[[Prompt], bool] = field(default=lambda prompt: False)
+    keeps_logits: bool = True
     doubts: dict[str, float] = field(default_factory=dict)
     looked: list[str] = field(default_factory=list)
     followed: list[tuple[str, str]] = field(default_factory=list)
@@ -90,7 +92,8 @@ class FakePredictor:
             prompts = (Prompt((Point(rows.start + 1.0, 30.0),), box, DENSE, source="cam"),)
         score = 0.5 + 0.1 * self.version if prompts else 0.0
         cam = mask.astype(np.float32) * np.float32(0.6)
-        return Suggestion(frame_id, value, mask, score, 0.9, prompts, cam, f"v{self.version}")
+        logits = (LOGITS,) * len(prompts) if self.keeps_logits else ()
+        return Suggestion(frame_id, value, mask, score, 0.9, prompts, cam, f"v{self.version}", logits)
 
     def segment(
         self, frame_id: str, pixels: Pixels, prompt: Prompt, previous: NDArray[np.float32] | None

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from annotator_fakes import DENSE, FASCIA, HEIGHT, INSIDE, OUTSIDE, WIDTH, Desk, disc, rectangle
+from annotator_fakes import DENSE, FASCIA, HEIGHT, INSIDE, LOGITS, OUTSIDE, WIDTH, Desk, disc, rectangle
 
 from napari_adasam.domain.errors import ModelError
 from napari_adasam.domain.prompts import Point
@@ -22,14 +22,28 @@ def held(desk: Desk) -> threading.Event:
     return gate
 
 
-def test_the_first_correction_carries_the_suggestions_map_and_box(desk: Desk) -> None:
+def test_the_first_correction_goes_on_from_the_suggestions_answer_in_its_box(desk: Desk) -> None:
     desk.annotator.click(INSIDE, 1)
     desk.settle()
     prompt, previous = desk.predictor.prompts[0]
     assert prompt.points == (INSIDE,)
     assert prompt.box == (20.0, 10.0, 34.0, 49.0)
-    assert np.array_equal(prompt.dense, DENSE)
+    assert np.array_equal(prompt.dense, LOGITS)
     assert prompt.source == "clinician"
+    assert previous is None
+
+
+def test_an_answer_that_was_not_kept_is_asked_for_again_first(desk: Desk) -> None:
+    desk.predictor.keeps_logits = False
+    desk.annotator.go_to(desk.session.frames[-1].id)
+    desk.settle()
+    desk.annotator.click(INSIDE, 1)
+    desk.settle()
+    (again, _), (prompt, previous) = desk.predictor.prompts
+    assert np.array_equal(again.dense, DENSE)
+    assert again.source == "cam"
+    assert (prompt.dense == 1.0).all(), "what the first of both was answered with"
+    assert prompt.points == (INSIDE,)
     assert previous is None
 
 
@@ -145,7 +159,7 @@ def test_a_click_in_another_part_leaves_the_first_as_it_is_and_is_that_parts_fir
         desk.settle()
     prompt, previous = desk.predictor.prompts[1]
     assert (prompt.points, prompt.box, previous) == ((inside,), (17.0, 10.0, 21.0, 49.0), None)
-    assert np.array_equal(prompt.dense, DENSE), "the part is still the suggestion's"
+    assert np.array_equal(prompt.dense, LOGITS), "the part is still the suggestion's"
     assert np.array_equal(desk.labels() == 2, (rectangle(*FASCIA) & ~disc(inside)) | disc(OUTSIDE))
     desk.annotator.undo()
     assert np.array_equal(desk.labels() == 2, rectangle(*FASCIA) | disc(OUTSIDE))

@@ -160,6 +160,9 @@ class Suggestion:
         (height, width) float32 in 0 to 1: the class activation map, aligned with the image.
     model
         The fingerprint of the weights that made it.
+    logits
+        The decoder's answer to each of the prompts, (4h, 4w) float32, which a first correction gives back to it; empty
+        where they were not kept.
     """
 
     frame_id: str
@@ -170,6 +173,7 @@ class Suggestion:
     prompts: tuple[Prompt, ...]
     cam: NDArray[np.float32] = field(repr=False)
     model: str
+    logits: tuple[NDArray[np.float32], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,7 +1,8 @@
 """The suggestions of many frames in bounded memory.
 
 A suggestion of a 1 megapixel frame is 5 MB a structure. The shelf keeps the sets used last as they came and packs the
-others to a few per cent of that; a packed map has 256 grey levels, masks and figures are exact.
+others to a few per cent of that; a packed map has 256 grey levels, masks and figures are exact, and the decoder's
+logits, which can be had again, are not kept.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class PackedSuggestion:
     def of(cls, suggestion: Suggestion) -> PackedSuggestion:
         """Compress; the map is rounded to 1/255."""
         grey = np.rint(np.clip(suggestion.cam, 0, 1) * 255).astype(np.uint8)
-        bare = replace(suggestion, mask=_NO_MASK, cam=_NO_CAM)
+        bare = replace(suggestion, mask=_NO_MASK, cam=_NO_CAM, logits=())
         return cls(bare, PackedMask.of(suggestion.mask), grey.shape, zlib.compress(grey.tobytes(), LEVEL))
 
     def open(self) -> Suggestion:
@@ -60,7 +61,7 @@ class SuggestionSet:
     @property
     def nbytes(self) -> int:
         """Bytes of the open arrays; 0 while packed."""
-        return sum(one.mask.nbytes + one.cam.nbytes for one in (self._open or {}).values())
+        return sum(array.nbytes for one in (self._open or {}).values() for array in (one.mask, one.cam, *one.logits))
 
     def pack(self) -> None:
         """Compress the arrays."""

@@ -131,6 +131,8 @@ class AutoMask:
         (H, W) bool.
     cam
         (H, W) float32 in 0 to 1.
+    logits
+        The answer to each of the prompts, (4h, 4w) float32.
     """
 
     mask: NDArray[np.bool_]
@@ -138,6 +140,7 @@ class AutoMask:
     presence: float
     prompts: tuple[Prompt, ...]
     cam: NDArray[np.float32]
+    logits: tuple[NDArray[np.float32], ...] = ()
 
 
 @torch.no_grad()
@@ -170,9 +173,9 @@ def suggest(
         if not prompts:
             answers.append(_nothing(canvas, presence, shown))
             continue
-        mask, score = _union_of_answers(net, embedding, prompts, canvas)
+        mask, score, logits = _union_of_answers(net, embedding, prompts, canvas)
         mask = mask if region is None else mask & region
-        answers.append(AutoMask(mask, score, presence, prompts, shown))
+        answers.append(AutoMask(mask, score, presence, prompts, shown, logits))
     return answers
 
 
@@ -241,12 +244,13 @@ def _nothing(canvas: Canvas, presence: float, shown: NDArray[np.float32]) -> Aut
 
 def _union_of_answers(
     net: AdaSam, embedding: Tensor, prompts: Sequence[Prompt], canvas: Canvas
-) -> tuple[NDArray[np.bool_], float]:
+) -> tuple[NDArray[np.bool_], float, tuple[NDArray[np.float32], ...]]:
     batch = batch_prompts(prompts, canvas, net.sam.cells, net.device)
     logits, iou = decode(net.sam, embedding.expand(len(prompts), -1, -1, -1), batch)
     maps = to_image_size(logits[:, 0].float(), canvas)
     mask = (maps > 0).any(0).cpu().numpy()
-    return mask, float(iou[:, 0].float().mean().clamp(0, 1))
+    low = F.adaptive_avg_pool2d(logits[:, 0].float(), 4 * net.sam.cells).cpu().numpy()
+    return mask, float(iou[:, 0].float().mean().clamp(0, 1)), tuple(np.asarray(one, dtype=np.float32) for one in low)
 
 
 @torch.no_grad()

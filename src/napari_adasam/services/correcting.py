@@ -18,7 +18,7 @@ from napari_adasam.domain.steps import CLOSED
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.lane import Job, JobKind, Outcome
 from napari_adasam.services.parts import asks_anew, bounds, join_parts, same_part
-from napari_adasam.services.ports import SegmentAnswer
+from napari_adasam.services.ports import Pixels, Predictor, SegmentAnswer
 from napari_adasam.services.workbench import Workbench
 
 REMEMBERED = 64
@@ -45,6 +45,19 @@ class Answered:
 
     answer: SegmentAnswer
     model: ModelKey
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Begun:
+    """What a first correction goes on from: a suggestion's prompt, and its answer's logits where they were kept."""
+
+    prompt: Prompt
+    logits: NDArray[np.float32] | None = field(repr=False)
+
+    def dense(self, predictor: Predictor, frame_id: str, grey: Pixels) -> NDArray[np.float32]:
+        """The answer's logits; asked for again where they were not kept."""
+        kept = self.logits
+        return predictor.segment(frame_id, grey, self.prompt, None).logits if kept is None else kept
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,14 +118,15 @@ class Correcting:
 
     def _send(self, question: Question, prompt: Prompt, revision: int, failed: Callable[[Question, int], None]) -> None:
         bench, frame_id, settings = self._bench, question.frame_id, self._bench.settings.model
-        before = self._before(question)
+        before, begun = self._before(question), self._begun(question)
         self._asked_at[frame_id, question.structure] = revision
 
         def work() -> Answered:
-            predictor = bench.models.predictor()
+            predictor, grey = bench.models.predictor(), bench.sources.grey(frame_id)
             model = (settings, predictor.info().fingerprint)
             previous = before.logits if before.model == model else None
-            return Answered(predictor.segment(frame_id, bench.sources.grey(frame_id), prompt, previous), model)
+            asked = prompt if begun is None else replace(prompt, dense=begun.dense(predictor, frame_id, grey))
+            return Answered(predictor.segment(frame_id, grey, asked, previous), model)
 
         job = Job(JobKind.PROMPT, work, frame_id, revision, within=True)
 
@@ -154,29 +168,35 @@ class Correcting:
     def _prompt(self, question: Question) -> Prompt:
         """The points that are about one part, and the box.
 
-        The first correction of a suggestion also carries the map that the suggestion came from, and its box as long as
-        every point lies in it. Negative points alone say nothing of what to keep: they come with a box around the mask
-        (or the part of it) that they lie in.
+        The first correction of a suggestion also carries its box as long as every point lies in it. Negative points
+        alone say nothing of what to keep: they come with a box around the mask (or the part of it) that they lie in.
         """
-        known = self._memory.get(question, Memory())
-        points, box = question.points[known.start :], question.box if known.start == 0 else None
-        suggested = self._suggested(question, points, box) if known.first else None
-        dense = None if suggested is None else suggested.dense
+        points, box = self._about(question)
+        begun = self._begun(question)
         if box is None and not any(point.positive for point in points):
             box = self._around(question, points)
-        elif box is None and suggested is not None and _holds(suggested.box, points):
-            box = suggested.box
-        return Prompt(points, box, dense)
+        elif box is None and begun is not None and _holds(begun.prompt.box, points):
+            box = begun.prompt.box
+        return Prompt(points, box)
 
-    def _suggested(self, question: Question, points: Points, box: Box | None) -> Prompt | None:
-        """The suggestion's prompt that a correction is about; ``None`` for none, or after an earlier answer."""
+    def _about(self, question: Question) -> tuple[Points, Box | None]:
+        """The points and the box that are about one part."""
+        start = self._memory.get(question, Memory()).start
+        return question.points[start:], question.box if start == 0 else None
+
+    def _begun(self, question: Question) -> Begun | None:
+        """What the first correction of a suggestion is about, as SAM's own corrections go on from the mask before."""
         suggestion = self._bench.session.suggestions(question.frame_id).get(question.structure)
-        if suggestion is None or not suggestion.prompts or self._before(question).logits is not None:
+        if suggestion is None or not self._memory.get(question, Memory()).first:
             return None
+        if self._before(question).logits is not None:
+            return None
+        points, box = self._about(question)
+        kept = suggestion.logits or (None,) * len(suggestion.prompts)
+        answers = (Begun(prompt, logits) for prompt, logits in zip(suggestion.prompts, kept, strict=True))
         if not self._has_several_parts(question.structure):
-            return suggestion.prompts[0]
-        about = (one for one in suggestion.prompts if _holds(one.box, points) and _meets(one.box, box))
-        return next(about, None)
+            return next(answers, None)
+        return next((one for one in answers if _holds(one.prompt.box, points) and _meets(one.prompt.box, box)), None)
 
     def _is_as_suggested(self, frame_id: str, value: int, mask: Mask, point: Point) -> bool:
         """Whether the part that a point lies in is still the suggestion's."""

@@ -221,7 +221,7 @@ class ModelPredictor:
         mask = None if region is None else region.mask
         answers = adasam.suggest(self.net, self.embedding(frame_id, pixels), canvas, structures, settings, mask)
         return [
-            Suggestion(frame_id, s.value, a.mask, a.score, a.presence, a.prompts, a.cam, self._fingerprint)
+            Suggestion(frame_id, s.value, a.mask, a.score, a.presence, a.prompts, a.cam, self._fingerprint, a.logits)
             for s, a in zip(structures, answers, strict=True)
         ]
 
