@@ -13,7 +13,7 @@ from toy_rounds import BONE, LET_PASS, REFUSE, SHORT, Serving, labelled, serving
 from napari_adasam.domain.errors import ModelError
 from napari_adasam.domain.overlap import dice
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
-from napari_adasam.domain.settings import LossWeights, Method, ModelSettings, PromptSettings, TrainSettings
+from napari_adasam.domain.settings import NEVER, LossWeights, Method, ModelSettings, PromptSettings, TrainSettings
 from napari_adasam.model import checkpoints, pseudo, registry, supervision
 from napari_adasam.model.adapters import lora
 from napari_adasam.model.adapters.parts import HEADS
@@ -124,7 +124,22 @@ def test_a_mild_round() -> None:
     full = TrainSettings(steps=41, batch=2, most_prompts=4, unlabelled_every=1, lr=5e-4)
     mild = full.fit_for(0.8)
     assert (mild.steps, mild.batch, mild.most_prompts, mild.unlabelled_every, mild.lr) == (21, 1, 2, 2, 2e-4)
+    assert not mild.decoder
+    assert replace(full, method="decoder").fit_for(0.8).decoder
     assert full.fit_for(0.79) == full.fit_for(float("nan")) == full
+
+
+@pytest.mark.parametrize("mild", [True, False])
+def test_a_mild_round_leaves_sams_decoder_as_it_is(serving: Serving, mild: bool) -> None:
+    predictor = serving()
+    before = {name: tensor.clone() for name, tensor in predictor.net.state_dict().items()}
+    settings = TrainSettings(method="lora", steps=4, warm_up=1.0, mild_from=-1.0 if mild else NEVER)
+    assert to_the_end(RoundTrainer(predictor, settings, LET_PASS).round(labelled(6), [], (BELLY,))).accepted
+    after = predictor.net.state_dict()
+    changed = {name for name, tensor in before.items() if name in after and (tensor != after[name]).any()}
+    of_decoder = {name for name in changed if name.startswith(("sam.mask_decoder.", "sam.prompt_encoder."))}
+    assert bool(of_decoder) == (not mild)
+    assert any(name.startswith("head.") for name in changed)
 
 
 def test_the_card_tells_what_happened(learned: Learned) -> None:

@@ -138,6 +138,8 @@ class TrainSettings:
     adapt_from
         The first encoder stage that is adapted; everything before it is frozen and its activations are cached.
         Negative counts from the end; ``None`` takes the encoder's own default for LoRA, and every block for the others.
+    decoder
+        Whether SAM's prompt encoder and mask decoder learn, where the method lets them.
     steps
         Optimiser steps of the round.
     batch
@@ -165,6 +167,7 @@ class TrainSettings:
     alpha: float = 8.0
     slices: int = 1
     adapt_from: int | None = None
+    decoder: bool = True
     steps: int = 40
     batch: int = 2
     views: int = 3
@@ -182,9 +185,13 @@ class TrainSettings:
     recipe: Recipe = field(default_factory=Recipe)
 
     def mild(self) -> TrainSettings:
-        """Half the steps of one view with two prompts, every second beside an unlabelled one, at 0.4 of the rate."""
+        """Half the steps of one view with two prompts, every second beside an unlabelled one, at 0.4 of the rate.
+
+        SAM's decoder stays as it is, for clicks are answered by it, unless it is what the method is about.
+        """
         return replace(
             self,
+            decoder=self.decoder and self.method == "decoder",
             steps=math.ceil(self.steps / 2),
             batch=1,
             most_prompts=min(2, self.most_prompts),

@@ -17,7 +17,7 @@ from napari_adasam.domain.settings import Method, TrainSettings
 from napari_adasam.model.adapters.lora import LoraSettings
 from napari_adasam.model.adapters.masam import MaSamSettings
 from napari_adasam.model.adapters.medsa import MedSaSettings
-from napari_adasam.model.adapters.parts import HEADS, Adaptation, added
+from napari_adasam.model.adapters.parts import DECODER, HEADS, Adaptation, added
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.checkpoints import Weights
 
@@ -82,6 +82,14 @@ def prepare(net: AdaSam, adaptation: Adaptation) -> int:
         parameter.requires_grad_(name in mine)
     units = net.sam.encoder.units
     return next((i for i, unit in enumerate(units) if any(p.requires_grad for p in unit.parameters())), len(units))
+
+
+def spare_decoder(net: AdaSam) -> None:
+    """Leave SAM's own prompt encoder and mask decoder as they are, but for what is inserted in them."""
+    new = added(net)
+    for name, parameter in net.named_parameters():
+        if name.startswith(DECODER) and name not in new:
+            parameter.requires_grad_(False)
 
 
 def trained_names(net: AdaSam, adaptation: Adaptation) -> set[str]:

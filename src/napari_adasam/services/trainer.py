@@ -90,6 +90,8 @@ class RoundTrainer:
         views = Views(self.predictor, student, since)
         before = yield from self._measure(self.predictor.net, views, material, 0)
         self._now = self.train.fit_for((yield from self._at_home(views, material)))
+        if not self._now.decoder:
+            adaptation.spare_decoder(student)
         yield from self._head_start(student, views, material)
         teacher = copy.deepcopy(student).requires_grad_(False).eval()
         losses: list[float] = []

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 CLASSIFIER = ("head.", "feedback.")
 """The classifier and the gradient feedback to it."""
-HEADS = ("sam.prompt_encoder.", "sam.mask_decoder.", *CLASSIFIER)
+DECODER = ("sam.prompt_encoder.", "sam.mask_decoder.")
+"""SAM's prompt encoder and mask decoder."""
+HEADS = (*DECODER, *CLASSIFIER)
 """Prompt encoder, mask decoder and classifier."""
 
 
