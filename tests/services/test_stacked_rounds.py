@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from lane_fakes import Heard
 from tiny import BELLY, blob, tiny_net, tiny_vit
@@ -19,10 +20,12 @@ from toy_rounds import LET_PASS, SHORT, Serving, labelled, serving, to_the_end, 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.overlap import dice
 from napari_adasam.domain.records import Frame, Geometry
-from napari_adasam.domain.settings import FeedbackMode, Method, PromptSettings, Recipe
+from napari_adasam.domain.session import Session
+from napari_adasam.domain.settings import FeedbackMode, Method, PromptSettings, Recipe, Settings
 from napari_adasam.files.clips import Clip
 from napari_adasam.model import adaptation
 from napari_adasam.model.adapters.parts import added
+from napari_adasam.services.annotator import Annotator
 from napari_adasam.services.jobs import Job, JobKind
 from napari_adasam.services.neighbours import Neighbours
 from napari_adasam.services.ports import LabelledFrame, Picture, UnlabelledFrame
@@ -284,3 +287,39 @@ def test_frames_without_neighbours_are_learned_from_as_before(serving: Serving, 
     predictor = volume.serve(serving)
     report = to_the_end(RoundTrainer(predictor, DEEP, LET_PASS).round(labelled(3), unlabelled(2), (BELLY,)))
     assert report.accepted
+
+
+# -- a session ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_round_in_a_session_looks_at_the_frames_around_the_accepted_ones(tmp_path: Path, serving: Serving) -> None:
+    """A clip is opened, two frames are accepted, a round learns in depth, and the next suggestion sees neighbours."""
+    clip = np.stack([blob(50 + i)[0] for i in range(COUNT)])
+    tifffile.imwrite(tmp_path / "cine.tif", clip, photometric="minisblack")
+    torch.manual_seed(5)
+    predictor = serving(tiny_net(encoder=tiny_vit(depth=2)))
+    settings = Settings(train=DEEP, learn=replace(LET_PASS, every=0))
+
+    def make_predictor() -> ModelPredictor:
+        predictor.neighbours = ModelPredictor(settings.model, annotator.regions).neighbours
+        return predictor
+
+    annotator = Annotator(
+        Session((BELLY,)), make_predictor, lambda _: RoundTrainer(predictor, DEEP, LET_PASS), settings
+    )
+    try:
+        assert annotator.open([tmp_path / "cine.tif"]) == []
+        annotator.wait_idle(60)
+        for at in (1, 4):
+            annotator.go_to(annotator.session.frames[at].id)
+            annotator.wait_idle(60)
+            annotator.stroke(blob(50 + at)[1])
+            assert annotator.accept()
+        assert annotator.start_round()
+        annotator.wait_idle(120)
+        assert [report.accepted for report in annotator.reports] == [True]
+        assert adaptation.slices(predictor.net) == 3
+        encoded = {key.split("/")[0] for key in predictor.activations.of(tuple(f.id for f in annotator.session.frames))}
+        assert encoded == {frame.id for frame in annotator.session.frames}
+    finally:
+        annotator.close()
