@@ -27,7 +27,7 @@ from napari_adasam.model import adaptation
 from napari_adasam.model.adapters.parts import added
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.services.jobs import Job, JobKind
-from napari_adasam.services.neighbours import Neighbours
+from napari_adasam.services.neighbours import STRETCH, Neighbours
 from napari_adasam.services.ports import LabelledFrame, Picture, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
 from napari_adasam.services.process_trainer import Assignment, ProcessTrainer
@@ -193,6 +193,20 @@ def test_each_slice_is_encoded_once_a_view_and_all_through_one_geometry(serving:
     assert not torch.equal(fronts[2], views.plain(frames[2]))
 
 
+def test_stretches_of_a_long_clip_are_seen_from_their_own_angle(serving: Serving, volume: Volume) -> None:
+    pixels = volume.pixels[0]
+    frames = tuple(Frame(f"c-{i}", "cine.tif", i, 64, 64, f"cine_{i}") for i in range(2 * STRETCH))
+    predictor = volume.serve(serving)
+    predictor.neighbours = Neighbours(lambda _: Clip(Path("cine.tif"), frames, lambda _: pixels))
+    student, since = RoundTrainer(predictor, DEEP)._student((BELLY,))
+    views = Views(predictor, student, since)
+    first, last, beyond = (
+        views.labelled(LabelledFrame(f"c-{i}", pixels, volume.labels[0]), 1)[0] for i in (0, STRETCH - 1, STRETCH)
+    )
+    assert torch.equal(first, last)
+    assert not torch.equal(last, beyond)
+
+
 @pytest.mark.parametrize("method", ["medsa", "masam"])
 @pytest.mark.parametrize("feedback", ["off", "train+infer"])
 def test_the_gates_figure_is_what_the_predictor_then_gives(
@@ -265,7 +279,7 @@ def test_a_process_gives_what_the_thread_gives(heard: Heard, serving: Serving, v
     assert here.accepted
     assert predictor.info().fingerprint == other.info().fingerprint == here.model
     kept = predictor.activations.of(("v-1",))
-    assert any("of all" in key for key in kept), "what was encoded of a neighbour comes back"
+    assert any(" of v-0" in key for key in kept), "what was encoded of a neighbour comes back"
 
 
 def test_what_goes_to_the_process_holds_each_slice_once(

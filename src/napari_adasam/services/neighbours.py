@@ -12,6 +12,8 @@ from napari_adasam.files.dataset import Dataset
 from napari_adasam.model.stacks import around
 from napari_adasam.services.ports import Picture
 
+STRETCH = 8
+"""Frames that go through the same augmentation: longer ones would see few, shorter ones share little."""
 BUDGET = 64 * 2**20
 """Bytes of pixels that are kept: neighbours are asked for again and again."""
 
@@ -20,10 +22,10 @@ BUDGET = 64 * 2**20
 class Stack:
     """A frame in the middle of its neighbours, in order, the ends of its volume or clip repeated.
 
-    ``name`` is that of the volume or clip: the same for all of its frames.
+    ``stretch`` names the part of the volume or clip that the frame lies in, :data:`STRETCH` frames long.
     """
 
-    name: str
+    stretch: str
     slices: tuple[Picture, ...] = field(repr=False)
 
     def middle(self, slices: int) -> tuple[Picture, ...]:
@@ -56,8 +58,9 @@ class Neighbours:
             return None
         clip, frames = found
         at = next(i for i, one in enumerate(frames) if one.id == frame.frame_id)
-        chosen = around(at, len(frames), slices)
-        return Stack(frames[0].id, tuple(frame if i == at else self._read(clip, frames[i]) for i in chosen))
+        places = around(at, len(frames), slices)
+        chosen = tuple(frame if place == at else self._read(clip, frames[place]) for place in places)
+        return Stack(frames[at // STRETCH * STRETCH].id, chosen)
 
     def slices(self, frame: Picture, slices: int) -> tuple[Picture, ...]:
         """The same as they lie in it; the frame alone where it has no neighbours."""
@@ -105,7 +108,7 @@ class GivenNeighbours(Neighbours):
     def around(self, frame: Picture, slices: int) -> Stack | None:
         """So many of those that were given."""
         stack = self._given.get(frame.frame_id)
-        return None if stack is None or slices < 2 else Stack(stack.name, stack.middle(slices))
+        return None if stack is None or slices < 2 else Stack(stack.stretch, stack.middle(slices))
 
 
 def of_dataset(dataset: Dataset) -> Neighbours:

@@ -2,9 +2,9 @@
 
 View 0 of a labelled frame is the frame as it is; the others are augmented by draws that depend on the frame and the
 view's number alone. For a student that looks at stacks a view is that of a frame with its neighbours, and the draws
-depend on their volume or clip in place of the frame: all slices go through the same geometry and tone, so that each is
-encoded once a view, whichever stacks it lies in. The labels are those of the frame in the middle: every labelled frame
-is the middle of a stack of its own, and its neighbours may have no labels [ours].
+depend on the stretch of its volume or clip that the frame lies in: all slices of a stack go through the same geometry
+and tone, and each is encoded once a view for all the stacks of a stretch. The labels are those of the frame in the
+middle: every labelled frame is the middle of a stack of its own, and its neighbours may have no labels [ours].
 """
 
 from __future__ import annotations
@@ -93,7 +93,9 @@ class Views:
         """A view's name among those of a frame, and what it is drawn with; view -1 is the strong one."""
         stack = self.predictor.neighbours.around(Picture(frame.frame_id, frame.pixels), self.slices)
         which = str(view) if view >= 0 else "strong"
-        return (which, _rng(frame.frame_id, view)) if stack is None else (f"{which} of all", _rng(stack.name, view))
+        if stack is None:
+            return which, _rng(frame.frame_id, view)
+        return f"{which} of {stack.stretch}", _rng(stack.stretch, view)
 
     def _each(self, frame: LabelledFrame | UnlabelledFrame, made: Callable[[Picture], Tensor]) -> Tensor:
         """What is made of a frame and its neighbours, in order."""

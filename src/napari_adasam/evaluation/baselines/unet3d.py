@@ -92,7 +92,7 @@ def fit(lessons: Lessons, neighbours: Neighbours, settings: Unet3dSettings, on_s
 def volumes_of(lessons: Lessons, neighbours: Neighbours) -> list[Volume]:
     """The volumes that labelled slices are from. Raises InputError where one is a picture by itself."""
     labels = {one.frame_id: one.labels for one in lessons.labelled}
-    stacks = {stack.name: stack for stack in (_whole(neighbours, frame_id) for frame_id in labels)}
+    stacks = {stack.stretch: stack for stack in (_whole(neighbours, frame_id) for frame_id in labels)}
     volumes = []
     for stack in stacks.values():
         grey = np.stack([one.pixels for one in stack.slices]).astype(np.float32)
