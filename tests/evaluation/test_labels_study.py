@@ -51,7 +51,7 @@ def options(**given: Any) -> StudyOptions:
 
 
 def without_time(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+    return [{name: value for name, value in row.items() if name not in ("seconds", "memory_mb")} for row in rows]
 
 
 def test_a_row_a_training_and_structure_the_model_as_it_is_first(dataset: Dataset) -> None:
@@ -267,6 +267,7 @@ def test_seconds_are_those_of_a_run_alone(dataset: Dataset, monkeypatch: pytest.
 def test_summary_and_table() -> None:
     rows = [
         {"method": m, "labels": n, "seed": s, "structure": "1", "name": "disc", "dice": d, "hd95": 4.0, "seconds": 9.0}
+        | {"memory_mb": 300.0}
         for m, n, s, d in (("a", 5, 0, 0.5), ("a", 5, 1, 0.7), ("a", 10, 0, 0.8), ("b", 5, 0, 0.1))
     ]
     found = report.summary(rows)
@@ -275,5 +276,6 @@ def test_summary_and_table() -> None:
     low, high = found[0]["dice_ci95"]
     assert (high - low) / 2 == pytest.approx(12.706 * np.std([0.5, 0.7], ddof=1) / np.sqrt(2), rel=1e-3)
     assert found[1]["dice_ci95"] is None
-    assert "| a | disc | 0.600" in report.table(found)
-    assert "| b | disc | 0.100, 4, 9 |  |" in report.table(found)
+    assert "| a |  | disc | 0.600" in report.table(found)
+    assert "| b |  | disc | 0.100, 4, 9, 300 |  |" in report.table(found)
+    assert "5 labels: Dice (95 %), HD95 px, s, MB" in report.table(found)

@@ -12,12 +12,12 @@ from tiny import SIZE, blob, embed, tiny_net, tiny_vit
 from torch import Tensor, nn
 
 from napari_adasam.domain.prompts import Point, Prompt
-from napari_adasam.domain.settings import LossWeights
+from napari_adasam.domain.settings import LossWeights, TrainSettings
 from napari_adasam.model import adaptation
 from napari_adasam.model.adapters import blocks
 from napari_adasam.model.adapters.hyper import HyperAttention
 from napari_adasam.model.adapters.medsa import MedSaBlock, MedSaSettings
-from napari_adasam.model.adapters.parts import added, stacked
+from napari_adasam.model.adapters.parts import AlongDepth, added, stacked
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas
 from napari_adasam.model.encoders import Encoder, TinyVit
@@ -238,3 +238,28 @@ def test_tiny_vit_is_adapted_from_the_unit_that_is_asked_for() -> None:
     assert adaptation.prepare(net, MedSaSettings(adapt_from=-2)) == 3
     assert {name.split(".")[3] for name in added(net) if name.startswith("sam.encoder")} == {"3"}
     assert adaptation.first_adapted(net) == 3
+
+
+def test_a_convolution_may_take_the_place_of_attention_along_depth() -> None:
+    settings = MedSaSettings(slices=3, width=4, hyper=4, depth="convolution")
+    plain = encoder_of("vit")
+    net = with_medsa(copy.deepcopy(plain), settings)
+    stack = images("vit", 3)
+    with torch.no_grad(), stacked(net, 3):
+        assert torch.equal(net.sam.encoder(stack), plain(stack))
+    scramble(net)
+    block = blocks_of(net)[-1]
+    other = stack.clone()
+    other[2] += 1
+    with torch.no_grad(), stacked(net, 3):
+        assert not torch.equal(net.sam.encoder(stack)[1], net.sam.encoder(other)[1])
+    assert isinstance(block.along, AlongDepth)
+    (again,) = adaptation.from_fields({"method": "medsa", "adaptations": adaptation.to_fields((settings,))})
+    assert again == settings
+    with pytest.raises(ValueError, match="depth"):
+        adaptation.from_fields({"method": "medsa", "adaptations": [{"kind": "medsa", "depth": "magic"}]})
+
+
+def test_settings_of_a_round_choose_the_depth_branch_and_the_hyper_maps() -> None:
+    asked = adaptation.asked(TrainSettings(method="medsa", slices=3, depth="convolution", hyper_maps=False))
+    assert asked == MedSaSettings(slices=3, depth="convolution", hyper_maps=False)

@@ -49,11 +49,14 @@ StartName = Annotated[
 Methods = Annotated[
     str,
     typer.Option(
-        help="For the study labels: start (the model as it is), adasam, lora, decoder, unet, unet-mean-teacher, head, "
-        'learned-prompts; with settings as in "adasam:feedback=train,unet:lr=0.001".'
+        help="For the study labels: start (the model as it is), adasam, lora, medsa, masam, decoder, unet, "
+        'unet-mean-teacher, unet3d, head, learned-prompts; with settings: "masam:slices=3,unet:lr=0.001".'
     ),
 ]
 Labels = Annotated[str, typer.Option(help='Labelled images, for the study labels: "5,10,20,50".')]
+Volumes = Annotated[
+    bool, typer.Option("--volumes", help="For the study labels: count and test whole volumes, all slices labelled.")
+]
 Ablation = Annotated[
     bool, typer.Option("--ablation", help="For the study labels: also adasam with each of its parts switched.")
 ]
@@ -94,6 +97,8 @@ def evaluate(
     limit: Annotated[int | None, typer.Option(help="At most this many images.")] = None,
     methods: Methods = "start,adasam",
     labels: Labels = "10",
+    volumes: Volumes = False,
+    boxes: Annotated[bool, typer.Option("--boxes", help="With --volumes: Dice of a box in each slice, too.")] = False,
     seeds: Annotated[int, typer.Option(help="Seeds from 0 on, for the studies labels and session; drawn clips.")] = 3,
     frames: Annotated[int, typer.Option(min=8, help="For the study propagation: frames of a drawn clip.")] = 200,
     gated: Gated = False,
@@ -115,7 +120,7 @@ def evaluate(
     start = replace(_start(study, folder, model, input_size), use_sector=sector, base=base)
     settings = with_settings(Settings(model=start), changes or ())
     if study == "labels":
-        which = (methods, counts_of(labels), seeds)
+        which = (methods, counts_of(labels), seeds, volumes, boxes)
         options = _of_labels(settings, part, which, names_of(structures), limit, gated, ablation, json_file)
     else:
         options = _of_images(settings, part, names_of(structures), (against, limit, clicks, frames), seeds)
@@ -211,7 +216,7 @@ def _of_session(
 def _of_labels(
     settings: Settings,
     part: Part,
-    which: tuple[str, tuple[int, ...], int],
+    which: tuple[str, tuple[int, ...], int, bool, bool],
     names: Names,
     limit: int | None,
     gated: bool,
@@ -220,7 +225,7 @@ def _of_labels(
 ) -> StudyOptions:
     from napari_adasam.evaluation.run import StudyOptions
 
-    methods, labels, seeds = which
+    methods, labels, seeds, volumes, boxes = which
     return StudyOptions(
         model=settings.model,
         names=names,
@@ -232,6 +237,8 @@ def _of_labels(
         seeds=tuple(range(seeds)),
         gated=gated,
         ablation=ablation,
+        volumes=volumes,
+        boxes=boxes,
         limit=limit,
         resume=resume,
     )
@@ -255,7 +262,8 @@ def _report(result: dict[str, Any], json_file: Path | None, table_file: Path | N
         from napari_adasam.evaluation.report import table
         from napari_adasam.files.atomic import write_whole
 
-        write_whole(table_file, table(result.get("summary", [])).encode())
+        what = "volumes" if result["study"] == "volumes" else "labels"
+        write_whole(table_file, table(result.get("summary", []), what).encode())
     show(result)
 
 

@@ -154,7 +154,7 @@ def bland_altman(first: ArrayLike, second: ArrayLike) -> BlandAltman:
 
 
 def border(mask: Mask) -> Mask:
-    """The mask's pixels that have a neighbour (of four) outside it; the image's edge is outside."""
+    """The mask's pixels that have a neighbour (of four, of six in a volume) outside it; the edge is outside."""
     return np.asarray(mask & ~ndimage.binary_erosion(mask), np.bool_)
 
 

@@ -10,6 +10,7 @@ ClassifierForm = Literal["classmap", "gradcam"]
 DeviceChoice = Literal["auto", "cuda", "mps", "cpu"]
 FeedbackMode = Literal["off", "train", "train+infer"]
 Method = Literal["adasam", "lora", "medsa", "masam", "decoder"]
+DepthBranch = Literal["attention", "convolution"]
 NEVER = 2.0
 """As ``mild_from``: no model does so well, and every round is a full one."""
 SEMI_SUPERVISED: tuple[Method, ...] = ("adasam", "medsa", "masam")
@@ -135,6 +136,8 @@ class TrainSettings:
         Of LoRA.
     slices
         Of ``medsa`` and ``masam``: how many neighbouring slices or frames are encoded together; 1 for single images.
+    depth, hyper_maps
+        Of ``medsa``: its depth branch, and whether its decoder's adapters are told the prompt (docs/adaptations.md).
     adapt_from
         The first encoder stage that is adapted; everything before it is frozen and its activations are cached.
         Negative counts from the end; ``None`` takes the encoder's own default for LoRA, and every block for the others.
@@ -166,6 +169,8 @@ class TrainSettings:
     rank: int = 8
     alpha: float = 8.0
     slices: int = 1
+    depth: DepthBranch = "attention"
+    hyper_maps: bool = True
     adapt_from: int | None = None
     decoder: bool = True
     steps: int = 40

@@ -20,6 +20,7 @@ from napari_adasam.domain.overlap import dice
 from napari_adasam.domain.sector_finding import find_sector
 from napari_adasam.domain.settings import Settings
 from napari_adasam.domain.splits import seeded_order, split_groups
+from napari_adasam.evaluation import memory
 from napari_adasam.evaluation.baselines.lessons import Lessons
 from napari_adasam.evaluation.cam_figures import CamFigures, Mask, summary
 from napari_adasam.evaluation.fronts import Fronts
@@ -27,6 +28,7 @@ from napari_adasam.evaluation.methods import START, Choice, Learned, OnStep, lea
 from napari_adasam.evaluation.metrics import hd95, interval
 from napari_adasam.evaluation.subjects import Names, Subject, structures_of, subjects, unseen_ids
 from napari_adasam.files.dataset import Dataset
+from napari_adasam.services import neighbours
 from napari_adasam.services.predictor import ModelPredictor
 from napari_adasam.services.training import labelled_frames, unlabelled_frames
 
@@ -52,6 +54,7 @@ class LabelsStudy:
 
     ``part`` is what is tested on: the held-back groups, or, to choose settings, the validation groups; then no image
     of a held-back group is touched. ``limit`` tests on the first images only, to try a study out.
+    ``boxes``: on volumes, also what methods that take prompts make of a box around the truth in each slice.
     """
 
     methods: tuple[Choice, ...]
@@ -61,6 +64,7 @@ class LabelsStudy:
     gated: bool = False
     part: TestPart = "held-back"
     limit: int | None = None
+    boxes: bool = False
 
     def jobs(self) -> list[Job]:
         """One a training, and one a seed for the model as it is."""
@@ -91,6 +95,15 @@ def key_of(row: Mapping[str, Any]) -> Key:
     return row["method"], row["labels"], row["seed"], row.get("settings", "")
 
 
+def labelling_order(dataset: Dataset, unseen: Sequence[str], seed: int, part: TestPart) -> tuple[list[str], set[str]]:
+    """Groups in the order in which they are labelled, those for training first; and the groups that are tested on."""
+    split = split_groups(dataset.groups.values())
+    back = set(split.held_back if part == "held-back" else split.validation)
+    kept_out = set(split.held_back) - back
+    groups = [g for g in seeded_order({dataset.groups[key] for key in unseen}, seed) if g not in kept_out]
+    return sorted(groups, key=lambda g: (g in back, g not in split.train)), back  # stable: seeded within each part
+
+
 def plan(dataset: Dataset, unseen: Sequence[str], labels: int, seed: int, part: TestPart = "held-back") -> LabelsPlan:
     """Test on one part's groups; label the first images, in seeded group order, of the other unseen groups.
 
@@ -102,11 +115,8 @@ def plan(dataset: Dataset, unseen: Sequence[str], labels: int, seed: int, part: 
     InputError
         If there are too few unseen images to label so many and still test.
     """
-    split = split_groups(dataset.groups.values())
-    back = set(split.held_back if part == "held-back" else split.validation)
-    kept_out = set(split.held_back) - back
-    groups = [g for g in seeded_order({dataset.groups[key] for key in unseen}, seed) if g not in kept_out]
-    order = sorted(groups, key=lambda g: (g in back, g not in split.train))  # stable: seeded within each part
+    order, back = labelling_order(dataset, unseen, seed, part)
+    kept_out = set(split_groups(dataset.groups.values()).held_back) - back
     labelled: list[str] = []
     used: set[str] = set()
     for group in order:
@@ -143,6 +153,7 @@ class LabelsBench:
         shown = [key for key in self.unseen if dataset.groups[key] in trained][:SHOWN] or self.unseen[:SHOWN]
         self.structures = structures_of(dataset, shown, names, self.card.structures)
         self._fronts = Fronts()
+        self._neighbours = neighbours.of_dataset(dataset)
         self._subjects: dict[str, tuple[Subject, Mask | None]] = {}
 
     def rows(self, done: set[Key], on_step: Callable[[int, int, str], None]) -> Iterator[list[Row]]:
@@ -161,7 +172,7 @@ class LabelsBench:
         on_step(len(jobs), len(jobs), "all trainings")
 
     def _run(self, job: Job, on_step: OnStep) -> list[Row]:
-        parts = plan(self.dataset, self.unseen, job.labels or max(self.study.labels), job.seed, self.study.part)
+        parts = self._plan(job.labels or max(self.study.labels), job.seed)
         settings = job.choice.settings
         whole = settings if isinstance(settings, Settings) else self.study.base
         wanted = parts.unlabelled[: whole.train.max_unlabelled] if job.labels else ()
@@ -172,9 +183,11 @@ class LabelsBench:
             job.seed,
         )
         predictor = ModelPredictor(whole.model)
+        predictor.neighbours = self._neighbours
         _ = predictor.net  # loads it; that clears what is kept
         predictor.activations = self._fronts
         self._fronts.begin()
+        memory.forget_peak()
         learned = learn(job.choice, lessons, predictor, self.study.gated, on_step)
         about = {
             "method": job.choice.text,
@@ -182,17 +195,22 @@ class LabelsBench:
             "seed": job.seed,
             "settings": job.key(self.study.base.train.max_unlabelled)[-1],
             "seconds": self._fronts.cold(learned.seconds) if job.labels else 0.0,
+            "memory_mb": memory.peak_mb(),
             **learned.about,
         }
-        return [about | row for row in self._measured(learned, parts.test[: self.study.limit], on_step)]
+        return [about | row for row in self._measured(learned, parts.test, on_step)]
+
+    def _plan(self, labels: int, seed: int) -> LabelsPlan:
+        return plan(self.dataset, self.unseen, labels, seed, self.study.part)
 
     def _measured(self, learned: Learned, test: Sequence[str], on_step: OnStep) -> Iterator[Row]:
         tallies = {s.value: Tally() for s in self.structures}
+        test = test[: self.study.limit]
         for number, key in enumerate(test, start=1):
             subject, scan = self._subject(key)
             for value, found in learned.answer(subject.frame_id, subject.pixels).items():
                 truth = subject.labels == value
-                tallies[value].add(found.mask, truth, subject.group)
+                tallies[value].add(found.mask, truth, hd95(found.mask, truth), subject.group)
                 if found.cam is not None:
                     tallies[value].cams.append(CamFigures.of(found.cam, found.prompts, truth, scan))
                 if found.before is not None:
@@ -220,10 +238,10 @@ class Tally:
         self.cams: list[CamFigures] = []
         self.before: list[CamFigures] = []
 
-    def add(self, found: Mask, truth: Mask, group: str) -> None:
-        """Take in one image."""
+    def add(self, found: Mask, truth: Mask, distance: float, group: str) -> None:
+        """Take in one image or volume; ``distance`` is its HD95."""
         self.dice.append(dice(found, truth))
-        self.hd95.append(hd95(found, truth))
+        self.hd95.append(distance)
         self.groups.append(group)
 
     def row(self) -> Row:

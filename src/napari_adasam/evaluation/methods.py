@@ -18,20 +18,23 @@ from napari_adasam.domain.prompts import Prompt
 from napari_adasam.domain.records import Mask
 from napari_adasam.domain.settings import Method, PromptSettings, Settings, TrainSettings
 from napari_adasam.domain.switches import ABLATION, with_fields, with_settings
-from napari_adasam.evaluation.baselines import head, learned_prompts, unet
+from napari_adasam.evaluation.baselines import head, learned_prompts, unet, unet3d
 from napari_adasam.evaluation.baselines.lessons import Answering, Lessons
+from napari_adasam.model import adaptation
 from napari_adasam.services.predictor import ModelPredictor
 from napari_adasam.services.trainer import RoundTrainer
 from napari_adasam.services.training import run_round, steps_for
 
 START = "start"
-ROUNDS: tuple[Method, ...] = ("adasam", "lora", "decoder")
+ROUNDS: tuple[Method, ...] = ("adasam", "lora", "medsa", "masam", "decoder")
 BASELINES: dict[str, Any] = {
     "unet": unet.UnetSettings(),
     "unet-mean-teacher": unet.UnetSettings(consistency=10.0),
+    "unet3d": unet3d.Unet3dSettings(),
     "head": head.HeadSettings(),
     "learned-prompts": learned_prompts.LearnedSettings(),
 }
+BUILDERS: dict[str, Any] = {"unet": unet, "unet-mean-teacher": unet, "unet3d": unet3d, "head": head}
 METHODS = (START, *ROUNDS, *BASELINES)
 OnStep = Callable[[int, int, str], None]
 
@@ -68,11 +71,15 @@ class Found:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Learned:
-    """What a training came to: how it answers, how long it took, and what else its rows say."""
+    """What a training came to: how it answers, how long it took, and what else its rows say.
+
+    ``prompted`` answers prompts too, where the method does.
+    """
 
     answer: Callable[[str, NDArray[np.uint8]], dict[int, Found]]
     seconds: float
     about: dict[str, Any] = field(default_factory=dict)
+    prompted: ModelPredictor | None = None
 
 
 def choice_of(text: str, base: Settings) -> Choice:
@@ -106,8 +113,14 @@ def learn(choice: Choice, lessons: Lessons, predictor: ModelPredictor, gated: bo
     def found(frame_id: str, pixels: NDArray[np.uint8]) -> dict[int, Found]:
         return {value: Found(mask) for value, mask in answer(frame_id, pixels).items()}
 
+    seconds = time.perf_counter() - began
     used = len(lessons.unlabelled) if choice.name == "unet-mean-teacher" else 0
-    return Learned(found, time.perf_counter() - began, {"unlabelled": used, "held_out": 0, "accepted": True})
+    about = {"unlabelled": used, "held_out": 0, "accepted": True}
+    builder = BUILDERS.get(choice.name)
+    if builder is not None:
+        built = builder.build(choice.settings.width, len(lessons.structures))
+        about["parameters"] = sum(p.numel() for p in built.parameters())
+    return Learned(found, seconds, about)
 
 
 def _baseline(choice: Choice, lessons: Lessons, predictor: ModelPredictor, on_step: OnStep) -> Answering:
@@ -118,6 +131,8 @@ def _baseline(choice: Choice, lessons: Lessons, predictor: ModelPredictor, on_st
         return head.fit(lessons, predictor, choice.settings, on)
     if choice.name == "learned-prompts":
         return learned_prompts.fit(lessons, predictor, choice.settings, on)
+    if choice.name == "unet3d":
+        return unet3d.fit(lessons, predictor.neighbours, choice.settings, on)
     return unet.fit(lessons, choice.settings, on)
 
 
@@ -134,8 +149,14 @@ def _round(choice: Choice, lessons: Lessons, predictor: ModelPredictor, gated: b
         lessons.structures,
         lambda event: on_step(event.step, event.steps, event.what),
     )
-    about = {"unlabelled": report.unlabelled, "held_out": report.held_out, "accepted": report.accepted}
-    return Learned(_answer_of_predictor(predictor, settings.prompts, lessons), report.seconds, about)
+    about: dict[str, Any] = {
+        "unlabelled": report.unlabelled,
+        "held_out": report.held_out,
+        "accepted": report.accepted,
+    }
+    if report.accepted:
+        about["parameters"] = adaptation.describe(predictor.net, adaptation.asked(train)).trained
+    return Learned(_answer_of_predictor(predictor, settings.prompts, lessons), report.seconds, about, predictor)
 
 
 def _answer_of_predictor(

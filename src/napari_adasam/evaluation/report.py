@@ -27,6 +27,9 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
             "dice_ci95": over_seeds([row["dice"] for row in same]),
             "hd95": float(np.mean([row["hd95"] for row in same])),
             "seconds": float(np.mean([row["seconds"] for row in same])),
+            "memory_mb": float(np.mean([row.get("memory_mb", np.nan) for row in same])),
+            "parameters": same[0].get("parameters"),
+            "unit": same[0].get("unit", "px"),
         }
         for (method, labels, structure), same in found.items()
     ]
@@ -40,21 +43,22 @@ def over_seeds(values: Sequence[float]) -> tuple[float, float] | None:
     return float(np.mean(values)) - half, float(np.mean(values)) + half
 
 
-def table(found: Sequence[Mapping[str, Any]]) -> str:
-    """A summary as a Markdown table: a line a method and structure, a column a number of labels."""
+def table(found: Sequence[Mapping[str, Any]], what: str = "labels") -> str:
+    """A summary as a Markdown table: a line a method and structure, a column a number of labels or volumes."""
     counts = sorted({row["labels"] for row in found})
-    lines = [
-        "| method | structure | " + " | ".join(f"{n} labels: Dice (95 %), HD95 px, s" for n in counts) + " |",
-        "| --- | --- |" + " --- |" * len(counts),
-    ]
+    unit = found[0]["unit"] if found else ""
+    heads = " | ".join(f"{n} {what}: Dice (95 %), HD95 {unit}, s, MB" for n in counts)
+    lines = [f"| method | trained | structure | {heads} |", "| --- | --- | --- |" + " --- |" * len(counts)]
     for method, structure in dict.fromkeys((row["method"], row["structure"]) for row in found):
         own = {r["labels"]: r for r in found if (r["method"], r["structure"]) == (method, structure)}
-        name = next(iter(own.values()))["name"]
+        first = next(iter(own.values()))
+        name, trained = first["name"], "" if first["parameters"] is None else f"{first['parameters']:,}"
         cells = [_cell(own[n]) if n in own else "" for n in counts]
-        lines.append(f"| {method} | {name} | " + " | ".join(cells) + " |")
+        lines.append(f"| {method} | {trained} | {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
 def _cell(row: Mapping[str, Any]) -> str:
     within = "" if row["dice_ci95"] is None else f" ({row['dice_ci95'][0]:.3f}–{row['dice_ci95'][1]:.3f})"
-    return f"{row['dice']:.3f}{within}, {row['hd95']:.0f}, {row['seconds']:.0f}"
+    distance = f"{row['hd95']:.0f}" if row["unit"] == "px" else f"{row['hd95']:.1f}"
+    return f"{row['dice']:.3f}{within}, {distance}, {row['seconds']:.0f}, {row['memory_mb']:.0f}"

@@ -12,12 +12,13 @@ from typing import Any
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.queue import Order
 from napari_adasam.domain.settings import LearnSettings, ModelSettings, PromptSettings, Settings, TrainSettings
-from napari_adasam.evaluation import labels, methods, prompts, propagation, report, saved_work
+from napari_adasam.evaluation import labels, methods, prompts, propagation, report, saved_work, volumes
 from napari_adasam.evaluation.session import SessionStudy, pass_of
 from napari_adasam.evaluation.subjects import Names, Part, structures_of, subjects, unseen_ids
 from napari_adasam.files.atomic import write_whole
 from napari_adasam.files.dataset import SLICES, Dataset
 from napari_adasam.model import registry
+from napari_adasam.services import neighbours
 from napari_adasam.services.predictor import ModelPredictor
 
 SAME_STUDY = ("study", "fingerprint", "input_size", "dataset", "tested_on", "limit", "gated", "settings")
@@ -51,6 +52,9 @@ class StudyOptions:
         A file with what a stopped run has measured already; it is written again after each training or pass.
     gated
         Of the study ``labels``: hold some of them out and let the gate decide, as the window does.
+    volumes, boxes
+        Of the study ``labels``: its numbers of labels are numbers of volumes, all of whose slices are labelled; and
+        whether what a box around the truth in each slice gives is measured there, too.
     orders, learning
         Of the study ``session``: the orders, and whether the model learns; a pass through the images for each of both,
         and for each seed.
@@ -74,6 +78,8 @@ class StudyOptions:
     train: TrainSettings = field(default_factory=TrainSettings)
     prompts: PromptSettings = field(default_factory=PromptSettings)
     gated: bool = False
+    volumes: bool = False
+    boxes: bool = False
     orders: tuple[Order, ...] = ("active", "random", "file")
     learning: tuple[bool, ...] = (True, False)
     learn: LearnSettings = field(default_factory=LearnSettings)
@@ -84,6 +90,8 @@ def run_prompts(folder: Path, options: StudyOptions, on_progress: OnProgress) ->
     """The study ``prompts`` on a data set."""
     dataset = Dataset.open(folder, slices=SLICES)
     predictors = [ModelPredictor(one) for one in (options.model, *options.against)]
+    for predictor in predictors:
+        predictor.neighbours = neighbours.of_dataset(dataset)
     seen = frozenset[str]().union(*(one.net.card.trained_on for one in predictors))
     ids = unseen_ids(dataset, seen, options.part)[: options.limit]
     structures = structures_of(dataset, ids, options.names, predictors[0].net.card.structures)
@@ -97,7 +105,10 @@ def run_prompts(folder: Path, options: StudyOptions, on_progress: OnProgress) ->
 
 
 def run_labels(folder: Path, options: StudyOptions, on_progress: OnProgress) -> dict[str, Any]:
-    """The study ``labels`` on a data set. What ``resume`` holds is not run again, and grows with each training."""
+    """The study ``labels`` on a data set, or on whole volumes of one (``volumes``).
+
+    What ``resume`` holds is not run again, and grows with each training.
+    """
     base = Settings(model=options.model, prompts=options.prompts, train=options.train)
     texts = [*options.methods, *(methods.ablation(base) if options.ablation else [])]
     study = labels.LabelsStudy(
@@ -108,10 +119,13 @@ def run_labels(folder: Path, options: StudyOptions, on_progress: OnProgress) -> 
         options.gated,
         "validation" if options.part == "validation" else "held-back",
         options.limit,
+        options.boxes,
     )
-    bench = labels.LabelsBench(Dataset.open(folder, slices=SLICES), options.names, study)
+    dataset = Dataset.open(folder, slices=volumes.ALL_SLICES if options.volumes else SLICES)
+    bench = (volumes.VolumesBench if options.volumes else labels.LabelsBench)(dataset, options.names, study)
     about = {"dataset": folder.name, "tested_on": study.part, "limit": options.limit, "gated": options.gated}
-    result = _answer("labels", ModelPredictor(options.model), options, []) | about
+    what = "volumes" if options.volumes else "labels"
+    result = _answer(what, ModelPredictor(options.model), options, []) | about
     rows = _measured_before(options.resume, result, labels.key_of)
     for new in bench.rows({labels.key_of(row) for row in rows}, on_progress):
         rows += new

@@ -95,18 +95,19 @@ class Dataset:
 
     def image(self, key: str) -> Pixels:
         """Pixels, (height, width) or (height, width, 3), uint8 or uint16. Raises InputError if they cannot be read."""
-        return self._clip(key).read(self.places.get(key, 0))
+        return self.clip(key).read(self.places.get(key, 0))
 
     def grey(self, key: str) -> NDArray[np.uint8]:
         """The same for the model: (height, width) uint8, see :meth:`Clip.grey`."""
-        return self._clip(key).grey(self.places.get(key, 0))
+        return self.clip(key).grey(self.places.get(key, 0))
 
     def frame_id(self, key: str) -> str:
         """The id of the picture's content, as :class:`Frame` has it."""
         content = content_id(self.images[key])
         return f"{content}-{self.places[key]}" if key in self.places else content
 
-    def _clip(self, key: str) -> Clip:
+    def clip(self, key: str) -> Clip:
+        """The opened file of a picture. Raises InputError if there is none, or it holds several and is one picture."""
         if key not in self.images:
             raise InputError(f"{key} has no picture in {self.folder / 'images'}.")
         clip = open_file(self.images[key])

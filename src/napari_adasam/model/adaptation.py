@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import torch
 
 from napari_adasam.domain.errors import InputError, ModelError
-from napari_adasam.domain.settings import Method, TrainSettings
+from napari_adasam.domain.settings import DepthBranch, Method, TrainSettings
 from napari_adasam.model.adapters.lora import LoraSettings
 from napari_adasam.model.adapters.masam import MaSamSettings
 from napari_adasam.model.adapters.medsa import MedSaSettings
@@ -50,7 +50,9 @@ def asked(train: TrainSettings) -> Adaptation:
     if train.method == "decoder":
         return DecoderSettings()
     if train.method == "medsa":
-        return MedSaSettings(slices=train.slices, adapt_from=train.adapt_from)
+        return MedSaSettings(
+            slices=train.slices, depth=train.depth, hyper_maps=train.hyper_maps, adapt_from=train.adapt_from
+        )
     if train.method == "masam":
         return MaSamSettings(slices=train.slices, adapt_from=train.adapt_from)
     return LoraSettings(train.rank, train.alpha, train.adapt_from)
@@ -189,7 +191,14 @@ def from_fields(fields: Mapping[str, Any]) -> tuple[Adaptation, ...]:
 
 def _check(adaptation: Adaptation) -> None:
     """Raise ValueError for settings that no adapter of ours has, as a damaged file may."""
+    depth = getattr(adaptation, "depth", "attention")
+    if depth not in get_args(DepthBranch):
+        raise ValueError(f"expected one of {get_args(DepthBranch)} as depth, got {depth!r}")
     for name, value in asdict(adaptation).items():  # type: ignore[call-overload]
         most = WIDEST if name in ("rank", "width", "hyper", "slices") else float("inf")
-        if name != "adapt_from" and not isinstance(value, bool) and (not 0 < value <= most or value == float("inf")):
+        if (
+            name not in ("adapt_from", "depth")
+            and not isinstance(value, bool)
+            and (not 0 < value <= most or value == float("inf"))
+        ):
             raise ValueError(f"expected {name} above 0 and at most {most}, got {value}")

@@ -104,15 +104,19 @@ def draw_tone(rng: np.random.Generator, strength: float = 1.0, chrome: bool = Tr
     )
 
 
-def grid_of(view: Geometry, size: int) -> Tensor:
-    """Sampling grid (1, size, size, 2) of a view."""
+def rows_of(view: Geometry) -> list[list[float]]:
+    """The affine map of a view, 2 rows × 3, from places in the view to places in the square, (x, y) in half sides."""
     cos, sin = math.cos(view.angle) / view.zoom, math.sin(view.angle) / view.zoom
     side = -1.0 if view.mirror else 1.0
-    rows = [
+    return [
         [side * cos * view.aspect, -side * sin, view.shift[1]],
         [sin * view.aspect, cos, view.shift[0]],
     ]
-    return F.affine_grid(torch.tensor([rows], dtype=torch.float32), [1, 1, size, size], align_corners=False)
+
+
+def grid_of(view: Geometry, size: int) -> Tensor:
+    """Sampling grid (1, size, size, 2) of a view."""
+    return F.affine_grid(torch.tensor([rows_of(view)], dtype=torch.float32), [1, 1, size, size], align_corners=False)
 
 
 def warp(planes: Tensor, view: Geometry, nearest: bool = False) -> Tensor:
@@ -215,8 +219,12 @@ def draw_patch(rng: np.random.Generator, cells: int) -> Patch:
 
 
 def paste(onto: Tensor, source: Tensor, patch: Patch, channels_last: bool = False) -> Tensor:
-    """A copy of maps (…, h, w) over the square, or (…, h, w, C), with a patch of others of the same shape."""
-    mixed = onto.clone()
+    """A copy of maps (…, h, w) over the square, or (…, h, w, C), with a patch of others of the same shape.
+
+    One of the two may be of a lone picture, and the other of a stack: a lone one is the same as a stack of copies.
+    """
+    shape = source.shape if len(source) > len(onto) else onto.shape
+    mixed, source = onto.expand(shape).clone(), source.expand(shape)
     height, width = onto.shape[-3:-1] if channels_last else onto.shape[-2:]
     rows = slice(round(patch.top * height), round(patch.bottom * height))
     columns = slice(round(patch.left * width), round(patch.right * width))

@@ -1,8 +1,10 @@
 """Clips and volumes: which neighbours are encoded together, and what overlapping windows say of one slice.
 
-At use a window of D slices slides by one, so that a slice lies in up to D windows; what they predict of it is averaged
-(MA-SAM, Chen et al. 2023). What goes in is the activation of each slice in front of the first adapted unit, which
-depends on that slice alone and may be kept; only the units behind it see neighbours.
+Rounds, and answers on one frame, look at the window with that frame in its middle (:func:`middle`), so that what serves
+sees what was trained [ours]. Where all of a stack is wanted, a window of D slices slides by one, so that a slice lies
+in up to D windows; what they predict of it is averaged (MA-SAM, Chen et al. 2023). What goes in is the activation of
+each slice in front of the first adapted unit, which depends on that slice alone and may be kept; only the units behind
+it see neighbours.
 """
 
 from __future__ import annotations
@@ -30,6 +32,25 @@ def windows(count: int, slices: int) -> list[tuple[int, ...]]:
     return [
         tuple(min(start + step, count - 1) for step in range(slices)) for start in range(max(1, count - slices + 1))
     ]
+
+
+def middle(net: AdaSam, fronts: Tensor, since: int) -> Tensor:
+    """The embedding (1, 256, h, w) of one slice, seen with its neighbours as far as the model wants them.
+
+    Parameters
+    ----------
+    fronts
+        (L, …) activations of neighbours in front of unit ``since``, the slice in their middle, L // 2. Of a longer
+        window the model takes its D; one alone is the same as a stack of copies of it.
+    """
+    slices = adaptation.slices(net)
+    if slices == 1:
+        at = len(fronts) // 2
+        return net.sam.encoder.back(fronts[at : at + 1], since)
+    wanted = slices if len(fronts) >= slices else 1
+    first = len(fronts) // 2 - wanted // 2
+    with stacked(net.sam.encoder, wanted):
+        return net.sam.encoder.back(fronts[first : first + wanted], since)[wanted // 2 : wanted // 2 + 1]
 
 
 @torch.no_grad()

@@ -26,14 +26,15 @@ from napari_adasam.domain.settings import Method, ModelSettings, PromptSettings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.activations import ActivationStore
 from napari_adasam.files.pixels import to_grey
-from napari_adasam.model import adaptation, adasam, checkpoints, devices, looking, registry
+from napari_adasam.model import adaptation, adasam, checkpoints, devices, looking, registry, stacks
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas, grey_canvas, normalise
 from napari_adasam.services import following
 from napari_adasam.services.cache import Cache
 from napari_adasam.services.gate import Past
 from napari_adasam.services.interludes import let_clicks_in
-from napari_adasam.services.ports import ModelInfo, Pixels, SegmentAnswer
+from napari_adasam.services.neighbours import Neighbours
+from napari_adasam.services.ports import ModelInfo, Picture, Pixels, SegmentAnswer
 from napari_adasam.services.regions import Region, Regions
 from napari_adasam.services.stopwatch import Stopwatch
 
@@ -63,7 +64,7 @@ class ModelPredictor:
     settings
         Which weights, at which size, where. They are loaded at the first use.
     regions
-        The valid region of each frame; without ``settings.use_sector`` it is the whole picture.
+        The valid region of each frame, and its neighbours; without ``settings.use_sector`` regions are whole pictures.
     store
         Where activations of frames are kept for the next sitting; ``None`` for nowhere.
     watch
@@ -80,6 +81,7 @@ class ModelPredictor:
         self.settings, self.store = settings, store
         self.watch = watch or Stopwatch()
         self._regions = regions or Regions()
+        self.neighbours = Neighbours(self._regions.clip_of)
         self._keys: dict[str, str] = {}
         self.activations = Cache()
         self._embeddings = Cache(64 * 2**20)
@@ -129,9 +131,8 @@ class ModelPredictor:
 
     def info(self) -> ModelInfo:
         """What serves."""
-        card = self.net.card
-        device, kept = str(self.net.device), len(self._earlier)
-        return ModelInfo(card.name, self._fingerprint, device, card.licence, card.lineage, kept)
+        card, where = self.net.card, str(self.net.device)
+        return ModelInfo(card.name, self._fingerprint, where, card.licence, card.lineage, len(self._earlier))
 
     def seen(self, frame_id: str, pixels: Pixels) -> tuple[str, Region | None]:
         """A key of what the model sees of a frame, and its valid region: ``None`` for all, as without the setting."""
@@ -189,12 +190,13 @@ class ModelPredictor:
     @devices.again_without_onednn
     @torch.no_grad()
     def embedding(self, frame_id: str, pixels: Pixels) -> Tensor:
-        """The embedding (1, 256, h, w) of a frame with the serving weights."""
+        """The embedding (1, 256, h, w) of a frame, among its neighbours where the serving model wants them."""
         key, _ = self.seen(frame_id, pixels)
         found = self._embeddings.get(key)
         if found is None:
-            front = self.activation(frame_id, pixels).to(self.net.device).float()
-            found = self.net.sam.encoder.back(front, self.cut)
+            slices = self.neighbours.slices(Picture(frame_id, pixels), adaptation.slices(self.net))
+            fronts = torch.cat([self.activation(one.frame_id, one.pixels) for one in slices])
+            found = stacks.middle(self.net, fronts.to(self.net.device).float(), self.cut)
             if not bool(torch.isfinite(found).all()):
                 raise ModelError(
                     "The model gave no usable embedding of this frame. Nothing was changed. Choose another model."
@@ -238,9 +240,10 @@ class ModelPredictor:
     follow = following.follow
 
     def forget(self, frame_id: str) -> None:
-        """Drop what is cached of a frame that will not be asked for again."""
+        """Drop what is cached of a frame that will not be asked for again; not what its neighbours may need of it."""
         key = self._keys.pop(frame_id, frame_id)
-        self.activations.drop(key)
+        if adaptation.slices(self.net) == 1:
+            self.activations.drop(key)
         self._embeddings.drop(key)
 
     def serve(self, student: AdaSam, learned: Method) -> ModelInfo:

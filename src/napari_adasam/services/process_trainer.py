@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import pickle
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
@@ -18,12 +18,14 @@ from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.settings import LearnSettings, ModelSettings, PromptSettings, TrainSettings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.activations import ActivationStore
+from napari_adasam.model import adaptation
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.services.child import Child, ChildEndedError
 from napari_adasam.services.gate import Past
 from napari_adasam.services.jobs import ASLEEP, Asleep
 from napari_adasam.services.lane import while_asleep
-from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
+from napari_adasam.services.neighbours import Stack
+from napari_adasam.services.ports import LabelledFrame, Picture, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor, Serving
 from napari_adasam.services.regions import Region
 
@@ -34,7 +36,8 @@ MODULE = "napari_adasam.services.round_process"
 class Assignment:
     """Everything that the process needs. ``serving`` is pickled: what serves must not change while that is done.
 
-    ``regions`` are by frame; ``activations`` are those that were computed of these frames already, by key.
+    ``stacks`` are the neighbours of frames that have some: each slice is one object, pickled once, however many stacks
+    it lies in. ``regions`` are by slice; ``activations`` are those that were computed of them already, by key.
     """
 
     model: ModelSettings
@@ -46,6 +49,7 @@ class Assignment:
     regions: Mapping[str, Region | None]
     activations: Mapping[str, Tensor]
     store: ActivationStore | None
+    stacks: Mapping[str, Stack] = field(default_factory=dict)
 
     def start(self) -> Serving:
         """What serves, unpickled."""
@@ -59,7 +63,7 @@ class Assignment:
 class Concluded:
     """What a round has come to; ``net`` is what is to serve from now on, ``None`` for what serves already.
 
-    ``activations`` are all that it has of the frames, ``times`` how long the parts of a round took there, in s.
+    ``activations`` are all that it has of the slices, ``times`` how long the parts of a round took there, in s.
     """
 
     report: RoundReport
@@ -98,16 +102,24 @@ class ProcessTrainer:
         """Run a round; the last value is its report. Raises what the round raises, and ModelError if it is ended."""
         train = self._settings[0]
         rest = tuple(unlabelled[: train.max_unlabelled]) if train.learns_unlabelled else ()
+        given: list[LabelledFrame | UnlabelledFrame] = [*labelled, *rest]
+        frames = {one.frame_id: Picture(one.frame_id, one.pixels) for one in given}
+        seen, stacks = dict(frames), dict[str, Stack]()
         regions: dict[str, Region | None] = {}
-        keys = []
-        frames: list[LabelledFrame | UnlabelledFrame] = [*labelled, *rest]
-        for frame in frames:
-            key, regions[frame.frame_id] = self.predictor.seen(frame.frame_id, frame.pixels)
-            keys.append(key)
+        keys = set()
+        slices = max(adaptation.asked(train).slices, adaptation.slices(self.predictor.net))
+        for frame in frames.values():
+            stack = self.predictor.neighbours.around(frame, slices)
+            if stack is not None:
+                own = tuple(seen.setdefault(one.frame_id, one) for one in stack.slices)
+                stacks[frame.frame_id] = replace(stack, slices=own)
+            for one in (frame,) if stack is None else stack.slices:
+                key, regions[one.frame_id] = self.predictor.seen(one.frame_id, one.pixels)
+                keys.add(key)
             yield _beginning(train, "looking where the scan is in each image")
         known = self.predictor.activations.of(tuple(keys))
         start = pickle.dumps(self.predictor.serving)
-        what = (tuple(labelled), rest, tuple(structures), regions, known, self.predictor.store)
+        what = (tuple(labelled), rest, tuple(structures), regions, known, self.predictor.store, stacks)
         yield _beginning(train, "getting ready")
         done = yield from self._supervise(Assignment(self.predictor.settings, start, self._settings, *what))
         self._conclude(done)

@@ -38,7 +38,7 @@ class Regions:
     """
 
     def __init__(self, clip_of: Callable[[str], Clip] | None = None) -> None:
-        self._clip_of = clip_of
+        self.clip_of = clip_of
         self._by_hand: dict[str, Sector] = {}
         self._found: dict[str, Sector] = {}
         self._made: dict[str, tuple[Sector, Region]] = {}
@@ -52,8 +52,8 @@ class Regions:
 
     def found(self, frame_id: str, grey: NDArray[np.uint8] | None = None) -> Sector:
         """The sector that is found in a frame's file, or in its grey pixels (height, width). InputError."""
-        if self._clip_of is not None:
-            clip = self._clip_of(frame_id)
+        if self.clip_of is not None:
+            clip = self.clip_of(frame_id)
             file_id = clip.frames[0].file_id
             return self._found.get(file_id) or self._found.setdefault(file_id, sector_of_file(clip))
         if grey is None:

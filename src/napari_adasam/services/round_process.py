@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.services.child import stand_back
 from napari_adasam.services.lane import Job, JobKind, Lane, Outcome
-from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
 from napari_adasam.services.regions import Region, Regions
 from napari_adasam.services.torch_start import keep_triton_out
 
@@ -40,11 +39,13 @@ class GivenRegions(Regions):
 
 def work(order: Assignment) -> Generator[RoundProgress, None, Concluded]:
     """The round itself."""
+    from napari_adasam.services.neighbours import GivenNeighbours
     from napari_adasam.services.predictor import ModelPredictor
     from napari_adasam.services.process_trainer import Concluded
     from napari_adasam.services.trainer import RoundTrainer
 
     predictor = ModelPredictor(order.model, GivenRegions(order.regions), order.store)
+    predictor.neighbours = GivenNeighbours(order.stacks)
     predictor.begin_with(order.start())
     for key, value in order.activations.items():
         predictor.activations.put(key, value)
@@ -56,8 +57,10 @@ def work(order: Assignment) -> Generator[RoundProgress, None, Concluded]:
         else:
             yield event
     assert report is not None
-    frames: list[LabelledFrame | UnlabelledFrame] = [*order.labelled, *order.unlabelled]
-    keys = tuple(predictor.seen(frame.frame_id, frame.pixels)[0] for frame in frames)
+    slices = {one.frame_id: one.pixels for stack in order.stacks.values() for one in stack.slices}
+    slices |= {one.frame_id: one.pixels for one in order.labelled}
+    slices |= {one.frame_id: one.pixels for one in order.unlabelled}
+    keys = tuple(predictor.seen(frame_id, pixels)[0] for frame_id, pixels in slices.items())
     now, kept = predictor.serving, predictor.activations.of(keys)
     net = now.net if report.accepted else None
     return Concluded(report, net, now.past, now.rounds, kept, predictor.watch.times)

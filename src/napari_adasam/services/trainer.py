@@ -13,6 +13,7 @@ import math
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -39,6 +40,8 @@ from napari_adasam.services.thrift import Thrift
 from napari_adasam.services.unlabelled import Unlabelled
 from napari_adasam.services.views import Views
 
+MOST_SLICES = 180
+"""So many slices are encoded for the head start of a model that looks at stacks: neighbours are nearly the same."""
 SPEEDS = {"adapters": 1.0, "head": 4.0, "decoder": 0.5}
 
 
@@ -160,8 +163,8 @@ class RoundTrainer:
             return
         embeddings, shares = [], []
         cells = student.sam.cells
-        for frame in material.held.train:
-            for view in range(self.train.views):
+        for frame, chosen in self._looked_at(material.held.train, views.slices):
+            for view in chosen:
                 front, labels = views.labelled(frame, view)
                 with torch.no_grad():
                     embeddings.append(views.embed(student.eval(), front))
@@ -169,6 +172,15 @@ class RoundTrainer:
                 shares.append(F.adaptive_avg_pool2d(masks[None], cells))
             yield RoundProgress(0, self._now.steps, float("nan"), "looking at the new structures", None)
         fit_class_maps(student.head, rows, torch.cat(embeddings), torch.cat(shares), give_way)
+
+    def _looked_at(self, frames: Sequence[LabelledFrame], slices: int) -> Iterator[tuple[LabelledFrame, Sequence[int]]]:
+        """Which views of which frames the head start sees: all, but of stacks no more than it can look at soon."""
+        wanted = [(at, view) for at in range(len(frames)) for view in range(self.train.views)]
+        if slices > 1 and len(wanted) * slices > MOST_SLICES:
+            order = np.random.default_rng(self.train.seed).permutation(len(wanted))
+            wanted = sorted(wanted[i] for i in order[: max(1, MOST_SLICES // slices)])
+        for at, pairs in groupby(wanted, key=lambda pair: pair[0]):
+            yield frames[at], [view for _, view in pairs]
 
     def _labelled(self, student: AdaSam, views: Views, material: Material, rng: np.random.Generator) -> float:
         """One labelled view; where memory is full, another one with less, from now on."""

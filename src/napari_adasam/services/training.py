@@ -17,6 +17,7 @@ from napari_adasam.domain.splits import seeded_order
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.dataset import SLICES, Dataset
 from napari_adasam.model import adaptation, checkpoints, registry
+from napari_adasam.services import neighbours
 from napari_adasam.services.bundled_data import names_by_folder
 from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
@@ -132,6 +133,7 @@ def train_dataset(
     chosen, rest = choose(dataset, options)
     train = replace(options.train, steps=steps_for(len(chosen))) if options.more_steps else options.train
     predictor = ModelPredictor(options.model)
+    predictor.neighbours = neighbours.of_dataset(dataset)
     base = registry.fingerprint_of_base(options.model, checkpoints.fingerprint(predictor.net.state_dict()))
     structures = structures_in(dataset, chosen, options.names or names_by_folder(folder.name))
     trainer = RoundTrainer(predictor, train, LearnSettings(), options.prompts, gated=False)

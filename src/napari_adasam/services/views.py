@@ -1,12 +1,16 @@
 """Views of frames as activations in front of the first adapted unit, computed once and kept across rounds.
 
 View 0 of a labelled frame is the frame as it is; the others are augmented by draws that depend on the frame and the
-view's number alone.
+view's number alone. For a student that looks at stacks a view is that of a frame with its neighbours, and the draws
+depend on the stretch of its volume or clip that the frame lies in: all slices of a stack go through the same geometry
+and tone, and each is encoded once a view for all the stacks of a stretch. The labels are those of the frame in the
+middle: every labelled frame is the middle of a stack of its own, and its neighbours may have no labels [ours].
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -14,11 +18,11 @@ import torch
 from torch import Tensor
 
 from napari_adasam.domain.records import Mask
-from napari_adasam.model import augment
+from napari_adasam.model import adaptation, augment, stacks
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas, label_canvas, normalise
 from napari_adasam.model.supervision import NO_IMAGE
-from napari_adasam.services.ports import LabelledFrame, Pixels, UnlabelledFrame
+from napari_adasam.services.ports import LabelledFrame, Picture, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
 
 
@@ -30,7 +34,7 @@ class Views:
     predictor
         Its cache is used, and its activations of frames as they are.
     student
-        Only the units before its first adapted one are run here.
+        Only the units before its first adapted one are run here. How many slices it looks at is how many a view has.
     since
         The first adapted unit.
     """
@@ -38,15 +42,15 @@ class Views:
     def __init__(self, predictor: ModelPredictor, student: AdaSam, since: int) -> None:
         self.predictor = predictor
         self.cut = min(since, predictor.cut)
-        self._encoder = student.sam.encoder
+        self._encoder, self.slices = student.sam.encoder, adaptation.slices(student)
         self._size, self._device = student.sam.size, student.device
 
     def embed(self, net: AdaSam, front: Tensor) -> Tensor:
-        """The rest of the encoder: (1, …) activation to (1, 256, h, w)."""
-        return net.sam.encoder.back(front.to(self._device).float(), self.cut)
+        """The rest of the encoder: activations (D, …) of neighbours to (1, 256, h, w) of the one in their middle."""
+        return stacks.middle(net, front.to(self._device).float(), self.cut)
 
     def labelled(self, frame: LabelledFrame, view: int) -> tuple[Tensor, Tensor]:
-        """Activation and labels (S, S) of a view of an accepted frame; ``NO_IMAGE`` where the view shows none.
+        """Activations (D, …) and labels (S, S) of a view of an accepted frame; ``NO_IMAGE`` where the view shows none.
 
         With ``use_sector`` that is everything outside of the sector, too, and no interface is painted there.
         """
@@ -58,16 +62,17 @@ class Views:
         if region is not None:
             whole[label_canvas(region.astype(np.uint8), self._size) == 0] = NO_IMAGE
         if view == 0:
-            return self._plain(frame.frame_id, frame.pixels), whole
-        rng = _rng(frame.frame_id, view)
+            return self.plain(frame), whole
+        which, rng = self._drawing(frame, view)
         geometry, tone = augment.draw_geometry(rng), augment.draw_tone(rng)
+        front = self._each(frame, lambda one: self._front(one, which, geometry, tone))
         if region is not None:
             tone = replace(tone, chrome=None)
         shifted = augment.warp((whole - NO_IMAGE)[None].float(), geometry, nearest=True)  # 0 where there is nothing
         labels = shifted[0].round().long() + NO_IMAGE
         if tone.chrome is not None:  # an interface is painted there, which at use is part of the picture
             labels = labels.clamp_min(0)
-        return self._front((frame.frame_id, str(view)), frame.pixels, geometry, tone), labels
+        return front, labels
 
     def region(self, frame: LabelledFrame | UnlabelledFrame) -> Mask | None:
         """What of a frame is seen, (height, width) bool; ``None`` for all of it."""
@@ -75,27 +80,41 @@ class Views:
         return None if region is None else region.mask
 
     def plain(self, frame: LabelledFrame | UnlabelledFrame) -> Tensor:
-        """The weak view: the frame as it is."""
-        return self._plain(frame.frame_id, frame.pixels)
+        """The weak view: the frame as it is, (D, …)."""
+        return self._each(frame, self._plain)
 
     def strong(self, frame: UnlabelledFrame) -> Tensor:
-        """The strong view: the same place, another tone."""
-        tone = augment.draw_tone(_rng(frame.frame_id, -1), strength=1.3, chrome=False)
-        return self._front((frame.frame_id, "strong"), frame.pixels, augment.Geometry(), tone)
+        """The strong view: the same place, another tone, (D, …)."""
+        which, rng = self._drawing(frame, -1)
+        tone = augment.draw_tone(rng, strength=1.3, chrome=False)
+        return self._each(frame, lambda one: self._front(one, which, augment.Geometry(), tone))
 
-    def _plain(self, frame_id: str, pixels: Pixels) -> Tensor:
+    def _drawing(self, frame: LabelledFrame | UnlabelledFrame, view: int) -> tuple[str, np.random.Generator]:
+        """A view's name among those of a frame, and what it is drawn with; view -1 is the strong one."""
+        stack = self.predictor.neighbours.around(Picture(frame.frame_id, frame.pixels), self.slices)
+        which = str(view) if view >= 0 else "strong"
+        if stack is None:
+            return which, _rng(frame.frame_id, view)
+        return f"{which} of {stack.stretch}", _rng(stack.stretch, view)
+
+    def _each(self, frame: LabelledFrame | UnlabelledFrame, made: Callable[[Picture], Tensor]) -> Tensor:
+        """What is made of a frame and its neighbours, in order."""
+        slices = self.predictor.neighbours.slices(Picture(frame.frame_id, frame.pixels), self.slices)
+        return torch.cat([made(one) for one in slices])
+
+    def _plain(self, frame: Picture) -> Tensor:
         if self.cut == self.predictor.cut:
-            return self.predictor.activation(frame_id, pixels)
-        return self._front((frame_id, "0"), pixels, augment.Geometry(), augment.Tone())
+            return self.predictor.activation(frame.frame_id, frame.pixels)
+        return self._front(frame, "0", augment.Geometry(), augment.Tone())
 
     @torch.no_grad()
-    def _front(self, name: tuple[str, str], pixels: Pixels, geometry: augment.Geometry, tone: augment.Tone) -> Tensor:
-        frame_id, which = name
-        seen, region = self.predictor.seen(frame_id, pixels)
+    def _front(self, frame: Picture, which: str, geometry: augment.Geometry, tone: augment.Tone) -> Tensor:
+        seen, region = self.predictor.seen(frame.frame_id, frame.pixels)
         key = f"{seen}/{which}/{self.cut}"
         found = self.predictor.activations.get(key)
         if found is None:
-            grey, valid = self.predictor.square(pixels, region)
+            grey, valid = self.predictor.square(frame.pixels, region)
+            tone = tone if region is None else replace(tone, chrome=None)  # no interface where the outside is not seen
             view = augment.apply(augment.View(grey, valid, None), geometry, tone)
             image = normalise(view.grey[None].to(self._device), view.valid[None].to(self._device))
             with self.predictor.watch.timing("encode"):

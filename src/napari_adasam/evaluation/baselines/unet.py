@@ -60,7 +60,7 @@ def fit(lessons: Lessons, settings: UnetSettings, on_step: OnStep) -> Answering:
     others = [square(f.pixels, None, settings.size) for f in lessons.unlabelled] if settings.consistency else []
 
     def loss(step: int) -> Tensor:
-        _average(mean, net, min(settings.ema, step / (step + 10)))
+        average(mean, net, min(settings.ema, step / (step + 10)))
         views = [drawn(labelled[int(rng.integers(len(labelled)))], rng) for _ in range(settings.batch)]
         target = torch.stack([masks_of(v.labels, lessons.structures) for v in views if v.labels is not None])
         seen = torch.stack([v.valid for v in views]).expand_as(target).flatten(0, 1)
@@ -75,7 +75,7 @@ def fit(lessons: Lessons, settings: UnetSettings, on_step: OnStep) -> Answering:
         return total + settings.consistency * ramp(step / settings.steps) * apart
 
     follow(Course(settings.steps, settings.lr), net.parameters(), loss, on_step)
-    _average(mean, net, settings.ema)
+    average(mean, net, settings.ema)
     mean.eval()
 
     @torch.no_grad()
@@ -92,6 +92,7 @@ def _input(views: list[augment.View]) -> Tensor:
 
 
 @torch.no_grad()
-def _average(mean: nn.Module, net: nn.Module, decay: float) -> None:
+def average(mean: nn.Module, net: nn.Module, decay: float) -> None:
+    """Move the mean's weights towards the net's."""
     for slow, fast in zip(mean.parameters(), net.parameters(), strict=True):
         slow.lerp_(fast, 1 - decay)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from napari_adasam.model.adapters import blocks, upsampling
 from napari_adasam.model.adapters.lora import UpdatedQV
-from napari_adasam.model.adapters.parts import HEADS, Added, OfStacks, by_stack, silent
+from napari_adasam.model.adapters.parts import HEADS, Added, AlongDepth
 
 if TYPE_CHECKING:
     from napari_adasam.model.adasam import AdaSam
@@ -95,26 +95,15 @@ def insert_fact(encoder: Encoder, since: int, settings: MaSamSettings) -> None:
         attention.qkv = FactQV(attention, shared[channels], settings.scale)
 
 
-class DepthAdapter(OfStacks):
-    """x + Up(GELU(Conv3×1×1(Down(LN x)))) on (B·D, h, w, C), the convolution over the D slices."""
-
-    kind = MaSamSettings.kind
+class DepthAdapter(AlongDepth):
+    """x + Up(GELU(Conv3×1×1(Down(LN x)))), see :class:`AlongDepth`."""
 
     def __init__(self, channels: int, width: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(channels)
-        self.down, self.up = nn.Linear(channels, width), silent(width, channels)
-        self.kernel = nn.Parameter(torch.empty(3, width).uniform_(-(3**-0.5), 3**-0.5))
-        self.bias = nn.Parameter(torch.zeros(width))
+        super().__init__(channels, width, MaSamSettings.kind)
 
     def forward(self, x: Tensor) -> Tensor:
         """The same shape."""
-        here = by_stack(self.down(self.norm(x)), self.slices)
-        before = torch.cat([here[:, :1], here[:, :-1]], dim=1)
-        after = torch.cat([here[:, 1:], here[:, -1:]], dim=1)
-        mixed = before * self.kernel[0] + here * self.kernel[1] + after * self.kernel[2] + self.bias
-        out: Tensor = self.up(nn.functional.gelu(mixed.flatten(0, 1)))
-        return x + out
+        return x + super().forward(x)
 
 
 class MaSamBlock(Added):

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
 
+from napari_adasam.domain.settings import DepthBranch
 from napari_adasam.model.adapters import blocks, hyper
-from napari_adasam.model.adapters.parts import CLASSIFIER, Bottleneck, OfStacks
+from napari_adasam.model.adapters.parts import CLASSIFIER, AlongDepth, Bottleneck, OfStacks
 
 if TYPE_CHECKING:
     from napari_adasam.model.adasam import AdaSam
@@ -34,6 +35,9 @@ class MedSaSettings:
         Of the adapter beside the MLP.
     hyper
         Width of HyP-Adpt in the decoder.
+    depth
+        The depth branch: ``"attention"`` is SD-Trans; ``"convolution"`` has in its place the convolution over three
+        slices of MA-SAM's 3D adapter, to compare them.
     hyper_maps
         Whether the prompt makes the weights between its projections; without them it is a plain adapter.
     adapt_from
@@ -45,6 +49,7 @@ class MedSaSettings:
     slices: int = 1
     width: int = 64
     scale: float = 0.5
+    depth: DepthBranch = "attention"
     hyper: int = 32
     hyper_maps: bool = True
     adapt_from: int | None = None
@@ -68,7 +73,11 @@ class MedSaBlock(OfStacks):
         self.base = block
         self.scale = settings.scale
         self.behind = Bottleneck(channels, settings.width, self.kind)
-        self.along = Bottleneck(channels, settings.width, self.kind) if settings.slices > 1 else None
+        self.along: nn.Module | None = None
+        if settings.slices > 1 and settings.depth == "attention":
+            self.along = Bottleneck(channels, settings.width, self.kind)
+        elif settings.slices > 1:
+            self.along = AlongDepth(channels, settings.width, self.kind)
         self.beside = Bottleneck(channels, settings.width, self.kind)
 
     def space(self, x: Tensor) -> Tensor:
@@ -80,6 +89,8 @@ class MedSaBlock(OfStacks):
     def depth(self, x: Tensor) -> Tensor:
         """The depth branch: attention over the slices at each place, through its adapter."""
         assert self.along is not None
+        if isinstance(self.along, AlongDepth):
+            return self.along(x)  # type: ignore[no-any-return]
         out: Tensor = self.along(blocks.attend_along_depth(self.base, x, self.slices))
         return out
 

@@ -94,6 +94,27 @@ class OfStacks(Added):
         self.slices = 1
 
 
+class AlongDepth(OfStacks):
+    """Up(GELU(Conv3×1×1(Down(LN x)))) on (B·D, h, w, C), the convolution over the D slices; Up is zero at first."""
+
+    def __init__(self, channels: int, width: int, kind: str) -> None:
+        super().__init__()
+        self.kind = kind  # type: ignore[misc]
+        self.norm = nn.LayerNorm(channels)
+        self.down, self.up = nn.Linear(channels, width), silent(width, channels)
+        self.kernel = nn.Parameter(torch.empty(3, width).uniform_(-(3**-0.5), 3**-0.5))
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What is to be added, of the same shape."""
+        here = by_stack(self.down(self.norm(x)), self.slices)
+        before = torch.cat([here[:, :1], here[:, :-1]], dim=1)
+        after = torch.cat([here[:, 1:], here[:, -1:]], dim=1)
+        mixed = before * self.kernel[0] + here * self.kernel[1] + after * self.kernel[2] + self.bias
+        out: Tensor = self.up(nn.functional.gelu(mixed.flatten(0, 1)))
+        return out
+
+
 @contextmanager
 def passing(modules: Sequence[nn.Module], name: str, value: object) -> Iterator[None]:
     """Within, an attribute of these modules has another value; a click that comes in between may do the same."""

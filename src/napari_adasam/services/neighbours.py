@@ -1,0 +1,117 @@
+"""The slices of a volume, or the frames of a clip, on both sides of a frame: for models that look at stacks."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from napari_adasam.domain.records import Frame
+from napari_adasam.files.clips import Clip
+from napari_adasam.files.dataset import Dataset
+from napari_adasam.model.stacks import around
+from napari_adasam.services.ports import Picture
+
+STRETCH = 8
+"""Frames that go through the same augmentation: longer ones would see few, shorter ones share little."""
+BUDGET = 64 * 2**20
+"""Bytes of pixels that are kept: neighbours are asked for again and again."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stack:
+    """A frame in the middle of its neighbours, in order, the ends of its volume or clip repeated.
+
+    ``stretch`` names the part of the volume or clip that the frame lies in, :data:`STRETCH` frames long.
+    """
+
+    stretch: str
+    slices: tuple[Picture, ...] = field(repr=False)
+
+    def middle(self, slices: int) -> tuple[Picture, ...]:
+        """So many of them, with the same frame in their middle."""
+        first = len(self.slices) // 2 - slices // 2
+        return self.slices[first : first + slices]
+
+
+class Neighbours:
+    """Reads the neighbours of a frame from its own file. Lane's thread.
+
+    Parameters
+    ----------
+    clip_of
+        The file of a frame, by the frame's id. Without it no frame has neighbours.
+    """
+
+    def __init__(self, clip_of: Callable[[str], Clip] | None = None) -> None:
+        self._clip_of = clip_of
+        self._kept: OrderedDict[str, Picture] = OrderedDict()
+        self._size = 0
+
+    def around(self, frame: Picture, slices: int) -> Stack | None:
+        """A frame's stack of so many slices; ``None`` where it is a file of its own. Raises InputError.
+
+        The frames of a volume with time are neighbours at one moment only.
+        """
+        found = None if self._clip_of is None or slices < 2 else self._moment(frame.frame_id)
+        if found is None:
+            return None
+        clip, frames = found
+        at = next(i for i, one in enumerate(frames) if one.id == frame.frame_id)
+        places = around(at, len(frames), slices)
+        chosen = tuple(frame if place == at else self._read(clip, frames[place]) for place in places)
+        return Stack(frames[at // STRETCH * STRETCH].id, chosen)
+
+    def slices(self, frame: Picture, slices: int) -> tuple[Picture, ...]:
+        """The same as they lie in it; the frame alone where it has no neighbours."""
+        stack = self.around(frame, slices)
+        return (frame,) if stack is None else stack.slices
+
+    def whole(self, frame_id: str) -> Stack | None:
+        """All frames of a frame's volume or clip, in order; ``None`` where it is a file of its own. InputError."""
+        found = None if self._clip_of is None else self._moment(frame_id)
+        if found is None:
+            return None
+        clip, frames = found
+        return Stack(frames[0].id, tuple(self._read(clip, one) for one in frames))
+
+    def _moment(self, frame_id: str) -> tuple[Clip, tuple[Frame, ...]] | None:
+        """The file of a frame, and its frames at the same moment; ``None`` where that is one."""
+        assert self._clip_of is not None
+        clip = self._clip_of(frame_id)
+        frames = clip.frames
+        geometry = frames[0].geometry
+        if geometry is not None and len(geometry.shape) > 3:
+            depth = len(frames) // geometry.shape[3]
+            first = next(i for i, one in enumerate(frames) if one.id == frame_id) // depth * depth
+            frames = frames[first : first + depth]
+        return (clip, frames) if len(frames) > 1 else None
+
+    def _read(self, clip: Clip, frame: Frame) -> Picture:
+        found = self._kept.pop(frame.id, None)
+        if found is None:
+            found = Picture(frame.id, clip.grey(frame.index))
+            self._size += found.pixels.nbytes
+        self._kept[frame.id] = found
+        while self._size > BUDGET and len(self._kept) > 1:
+            self._size -= self._kept.popitem(last=False)[1].pixels.nbytes
+        return found
+
+
+class GivenNeighbours(Neighbours):
+    """The neighbours that were read already, by frame."""
+
+    def __init__(self, given: Mapping[str, Stack]) -> None:
+        super().__init__()
+        self._given = given
+
+    def around(self, frame: Picture, slices: int) -> Stack | None:
+        """So many of those that were given."""
+        stack = self._given.get(frame.frame_id)
+        return None if stack is None or slices < 2 else Stack(stack.stretch, stack.middle(slices))
+
+
+def of_dataset(dataset: Dataset) -> Neighbours:
+    """The neighbours of a data set's slices: those of the volume on the disk, whichever of them are in the data set."""
+    keys = {dataset.frame_id(key): key for key in dataset.places}
+    return Neighbours(lambda frame_id: dataset.clip(keys[frame_id])) if keys else Neighbours()
