@@ -35,7 +35,8 @@ ENCODERS: dict[str, Callable[[], AdaSam]] = {
 def test_the_document_gives_the_counts(encoder: str) -> None:
     rows = []
     for method in METHODS:
-        net, settings = ENCODERS[encoder](), adaptation.asked(TrainSettings(method=method))
+        net = ENCODERS[encoder]()
+        settings = adaptation.asked(TrainSettings(method=method), net.sam.encoder)
         adaptation.prepare(net, settings)
         found = adaptation.describe(net, settings)
         rows.append(f"| {encoder} | {method} | {found.inserted:,} | {found.trained:,} | {100 * found.share:.1f} % |")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import copy
+import json
 from functools import partial
 
 import pytest
 import torch
 from segment_anything.modeling import ImageEncoderViT
-from tiny import tiny_net, tiny_vit
+from tiny import SIZE, tiny_net, tiny_vit
 from torch import nn
 
+from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import Method, TrainSettings
 from napari_adasam.model import adaptation
 from napari_adasam.model.adapters import lora
+from napari_adasam.model.adapters.parts import HEADS
 from napari_adasam.model.encoders import Encoder, TinyVit, Vit
 
 IMAGE = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
@@ -105,10 +108,62 @@ def test_the_first_adapted_unit_is_found() -> None:
     assert adaptation.first_adapted(net) == 2
 
 
+def test_the_last_stage_and_the_neck_of_a_small_encoder_learn_whole_and_nothing_of_a_vit() -> None:
+    assert adaptation.asked(TrainSettings(), TinyVit()).trains == (
+        *HEADS,
+        "sam.encoder.units.3.",
+        "sam.encoder.units.4.",
+    )
+    assert adaptation.asked(TrainSettings(), tiny_vit()).trains == HEADS
+    assert adaptation.asked(TrainSettings(tuned=0), TinyVit()).trains == HEADS
+    with pytest.raises(InputError, match="5 units, so tuned=5 is not possible"):
+        adaptation.asked(TrainSettings(tuned=5), TinyVit())
+
+
+def test_tuned_units_learn_and_belong_to_the_adapter() -> None:
+    net = tiny_net(encoder=tiny_vit(depth=2))
+    image = torch.randn(1, 3, SIZE, SIZE)
+    plain = net.sam.encoder(image)
+    settings = adaptation.asked(TrainSettings(adapt_from=2, tuned=2, rank=2), net.sam.encoder)
+    assert adaptation.prepare(net, settings) == 2
+    assert torch.equal(net.sam.encoder(image), plain)
+    own = {
+        name for name, _ in net.named_parameters() if name.startswith(("sam.encoder.units.2.", "sam.encoder.units.3."))
+    }
+    learning = {name for name, p in net.named_parameters() if p.requires_grad and name.startswith("sam.encoder.")}
+    assert learning == own
+    assert own < set(adaptation.state(net))
+    adaptation.spare_sam(net)
+    learning = {name for name, p in net.named_parameters() if p.requires_grad}
+    assert {name for name in learning if not name.startswith("head.")} == lora.parameters(net).keys()
+
+
+def test_activations_are_cut_in_front_of_what_is_tuned() -> None:
+    net = tiny_net(encoder=tiny_vit(depth=2))
+    adaptation.prepare(net, lora.LoraSettings(adapt_from=2, tuned=(1, 2, 3)))
+    assert adaptation.first_adapted(net) == 1
+
+
+def test_lora_that_is_there_goes_on_as_it_began() -> None:
+    net = tiny_net(encoder=tiny_vit(depth=2))
+    adaptation.prepare(net, lora.LoraSettings())
+    before = {name for name, p in net.named_parameters() if p.requires_grad}
+    adaptation.prepare(net, lora.LoraSettings(tuned=(3,)))
+    assert {name for name, p in net.named_parameters() if p.requires_grad} == before
+
+
+def test_files_tell_what_was_tuned_and_those_of_before_tuned_nothing() -> None:
+    settings = lora.LoraSettings(tuned=(3, 4))
+    written = json.loads(json.dumps({"method": "lora", "adaptations": adaptation.to_fields((settings,))}))
+    assert adaptation.from_fields(written) == (settings,)
+    del written["adaptations"][0]["tuned"]
+    assert adaptation.from_fields(written) == (lora.LoraSettings(),)
+
+
 @pytest.mark.parametrize("method", ["adasam", "lora", "decoder"])
 def test_only_what_the_method_adapts_learns(method: Method) -> None:
     net = tiny_net(encoder=tiny_vit(depth=2))
-    since = adaptation.prepare(net, adaptation.asked(TrainSettings(method=method, adapt_from=2)))
+    since = adaptation.prepare(net, adaptation.asked(TrainSettings(method=method, adapt_from=2), net.sam.encoder))
     learning = {name for name, p in net.named_parameters() if p.requires_grad}
     encoder = {name for name in learning if name.startswith("sam.encoder.")}
     expected = {f"sam.encoder.units.2.attn.qkv.{key}" for key in "ab"}

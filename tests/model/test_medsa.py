@@ -261,5 +261,5 @@ def test_a_convolution_may_take_the_place_of_attention_along_depth() -> None:
 
 
 def test_settings_of_a_round_choose_the_depth_branch_and_the_hyper_maps() -> None:
-    asked = adaptation.asked(TrainSettings(method="medsa", slices=3, depth="convolution", hyper_maps=False))
+    asked = adaptation.asked(TrainSettings(method="medsa", slices=3, depth="convolution", hyper_maps=False), tiny_vit())
     assert asked == MedSaSettings(slices=3, depth="convolution", hyper_maps=False)

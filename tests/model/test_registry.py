@@ -29,7 +29,7 @@ from napari_adasam.model.encoders import TinyVit
 from napari_adasam.model.supervision import Lesson, labelled_loss
 from napari_adasam.services.predictor import ModelPredictor
 
-LORA = lora.LoraSettings(rank=2, alpha=2)
+LORA = lora.LoraSettings(rank=2, alpha=2, tuned=(3,))
 
 
 @pytest.fixture(autouse=True)
@@ -140,7 +140,7 @@ def test_an_adapter_holds_only_what_was_trained(full: Callable[[int], Path], tmp
     weights, fields = checkpoints.read(path)
     assert set(weights) == adaptation.adapted_names(net)
     assert fields["kind"] == "adapter"
-    assert fields["adaptations"] == [{"kind": "lora", "rank": 2, "alpha": 2, "adapt_from": None}]
+    assert fields["adaptations"] == [{"kind": "lora", "rank": 2, "alpha": 2, "adapt_from": None, "tuned": [3]}]
 
 
 def test_an_adapter_can_be_the_base_of_another(full: Callable[[int], Path], tmp_path: Path) -> None:

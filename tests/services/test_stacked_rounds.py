@@ -82,7 +82,7 @@ def volume() -> Volume:
 def learned_in_depth(predictor: ModelPredictor) -> None:
     """Insert a depth branch at random into what serves."""
     net = copy.deepcopy(predictor.net)
-    adaptation.prepare(net, adaptation.asked(DEEP))
+    adaptation.prepare(net, adaptation.asked(DEEP, net.sam.encoder))
     torch.manual_seed(3)
     with torch.no_grad():
         for parameter in added(net).values():

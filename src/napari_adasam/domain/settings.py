@@ -141,8 +141,11 @@ class TrainSettings:
     adapt_from
         The first encoder stage that is adapted; everything before it is frozen and its activations are cached.
         Negative counts from the end; ``None`` takes the encoder's own default for LoRA, and every block for the others.
-    decoder
-        Whether SAM's prompt encoder and mask decoder learn, where the method lets them.
+    tuned
+        Of ``adasam`` and ``lora``: how many of the encoder's last units learn with all their weights beside LoRA;
+        ``None`` takes the encoder's own default, which is TinyViT's last stage and neck, and nothing of a ViT.
+    sam_learns
+        Whether SAM's own weights learn, where the method lets them; else what is inserted and the classifier alone.
     steps
         Optimiser steps of the round.
     batch
@@ -172,7 +175,8 @@ class TrainSettings:
     depth: DepthBranch = "attention"
     hyper_maps: bool = True
     adapt_from: int | None = None
-    decoder: bool = True
+    tuned: int | None = None
+    sam_learns: bool = True
     steps: int = 40
     batch: int = 2
     views: int = 3
@@ -192,11 +196,11 @@ class TrainSettings:
     def mild(self) -> TrainSettings:
         """Half the steps of one view with two prompts, every second beside an unlabelled one, at 0.4 of the rate.
 
-        SAM's decoder stays as it is, for clicks are answered by it, unless it is what the method is about.
+        SAM's own weights stay as they are, for clicks are answered by them, unless they are all that the method trains.
         """
         return replace(
             self,
-            decoder=self.decoder and self.method == "decoder",
+            sam_learns=self.sam_learns and self.method == "decoder",
             steps=math.ceil(self.steps / 2),
             batch=1,
             most_prompts=min(2, self.most_prompts),

@@ -155,7 +155,9 @@ def _round(choice: Choice, lessons: Lessons, predictor: ModelPredictor, gated: b
         "accepted": report.accepted,
     }
     if report.accepted:
-        about["parameters"] = adaptation.describe(predictor.net, adaptation.asked(train)).trained
+        about["parameters"] = adaptation.describe(
+            predictor.net, adaptation.asked(train, predictor.net.sam.encoder)
+        ).trained
     return Learned(_answer_of_predictor(predictor, settings.prompts, lessons), report.seconds, about, predictor)
 
 

@@ -17,9 +17,10 @@ from napari_adasam.domain.settings import DepthBranch, Method, TrainSettings
 from napari_adasam.model.adapters.lora import LoraSettings
 from napari_adasam.model.adapters.masam import MaSamSettings
 from napari_adasam.model.adapters.medsa import MedSaSettings
-from napari_adasam.model.adapters.parts import DECODER, HEADS, Adaptation, added
+from napari_adasam.model.adapters.parts import CLASSIFIER, HEADS, Adaptation, added
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.checkpoints import Weights
+from napari_adasam.model.encoders import Encoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,13 @@ class DecoderSettings:
 KNOWN: tuple[type[Adaptation], ...] = (LoraSettings, MedSaSettings, MaSamSettings, DecoderSettings)
 KINDS = {one.kind: one for one in KNOWN}
 WIDEST = 256
+NO_FIGURES = ("adapt_from", "depth", "tuned")
 BLOCK_KINDS = frozenset({MedSaSettings.kind, MaSamSettings.kind})
 """The adaptations that take a block apart: a model has one of them at most."""
 
 
-def asked(train: TrainSettings) -> Adaptation:
-    """The adaptation that the settings of a round ask for."""
+def asked(train: TrainSettings, encoder: Encoder) -> Adaptation:
+    """The adaptation that the settings of a round ask for; InputError where the encoder cannot take it."""
     if train.method == "decoder":
         return DecoderSettings()
     if train.method == "medsa":
@@ -55,7 +57,7 @@ def asked(train: TrainSettings) -> Adaptation:
         )
     if train.method == "masam":
         return MaSamSettings(slices=train.slices, adapt_from=train.adapt_from)
-    return LoraSettings(train.rank, train.alpha, train.adapt_from)
+    return LoraSettings(train.rank, train.alpha, train.adapt_from, encoder.last_units(train.tuned))
 
 
 def prepare(net: AdaSam, adaptation: Adaptation) -> int:
@@ -69,8 +71,10 @@ def prepare(net: AdaSam, adaptation: Adaptation) -> int:
     ModelError
         If the model has the other one of Med-SA and MA-SAM.
     """
-    present = {one.kind for one in net.adapted}
-    if adaptation.kind not in present:
+    present = {one.kind: one for one in net.adapted}
+    if adaptation.kind in present:
+        adaptation = present[adaptation.kind]
+    else:
         if {adaptation.kind, *present} >= BLOCK_KINDS:
             raise ModelError(
                 "This model has learned with the other one of Med-SA and MA-SAM, and cannot have both. It is "
@@ -86,11 +90,11 @@ def prepare(net: AdaSam, adaptation: Adaptation) -> int:
     return next((i for i, unit in enumerate(units) if any(p.requires_grad for p in unit.parameters())), len(units))
 
 
-def spare_decoder(net: AdaSam) -> None:
-    """Leave SAM's own prompt encoder and mask decoder as they are, but for what is inserted in them."""
+def spare_sam(net: AdaSam) -> None:
+    """Leave SAM's own weights as they are: what is inserted in them and the classifier may go on learning."""
     new = added(net)
     for name, parameter in net.named_parameters():
-        if name.startswith(DECODER) and name not in new:
+        if name not in new and not name.startswith(CLASSIFIER):
             parameter.requires_grad_(False)
 
 
@@ -101,9 +105,10 @@ def trained_names(net: AdaSam, adaptation: Adaptation) -> set[str]:
 
 
 def first_adapted(net: AdaSam) -> int:
-    """The first unit of the encoder with anything inserted in it; the number of units where there is none."""
+    """The first unit of the encoder that adaptations have changed; the number of units where there is none."""
     units = net.sam.encoder.units
-    return next((i for i, unit in enumerate(units) if added(unit)), len(units))
+    tuned = {index for one in net.adapted if isinstance(one, LoraSettings) for index in one.tuned}
+    return next((i for i, unit in enumerate(units) if i in tuned or added(unit)), len(units))
 
 
 def slices(net: AdaSam) -> int:
@@ -183,7 +188,7 @@ def from_fields(fields: Mapping[str, Any]) -> tuple[Adaptation, ...]:
                 f'This adapter is of a kind that this version does not know ("{kind}"). The model in use is unchanged. '
                 "Update the program, or choose another model."
             )
-        found.append(KINDS[kind](**settings))
+        found.append(KINDS[kind](**{name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()}))
     for known in found:
         _check(known)
     return tuple(found)
@@ -194,11 +199,8 @@ def _check(adaptation: Adaptation) -> None:
     depth = getattr(adaptation, "depth", "attention")
     if depth not in get_args(DepthBranch):
         raise ValueError(f"expected one of {get_args(DepthBranch)} as depth, got {depth!r}")
-    for name, value in asdict(adaptation).items():  # type: ignore[call-overload]
+    figures = {name: v for name, v in asdict(adaptation).items() if name not in NO_FIGURES}  # type: ignore[call-overload]
+    for name, value in figures.items():
         most = WIDEST if name in ("rank", "width", "hyper", "slices") else float("inf")
-        if (
-            name not in ("adapt_from", "depth")
-            and not isinstance(value, bool)
-            and (not 0 < value <= most or value == float("inf"))
-        ):
+        if not isinstance(value, bool) and (not 0 < value <= most or value == float("inf")):
             raise ValueError(f"expected {name} above 0 and at most {most}, got {value}")

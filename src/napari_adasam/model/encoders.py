@@ -16,6 +16,7 @@ from timm.models.tiny_vit import ConvNorm, TinyVitBlock
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from napari_adasam.domain.errors import InputError
 from napari_adasam.model.windows import attend_in_windows
 
 EMBEDDING = 256
@@ -25,6 +26,8 @@ class Encoder(nn.Module):
     """A chain of units. ``blocks(k)`` gives the attention blocks that belong to the units from k on."""
 
     default_adapt_from: int
+    default_tuned = 0
+    """How many of its last units learn with all their weights, beside what is inserted in them."""
     channels_last = False
     """Whether activations between its units are (B, h, w, C)."""
 
@@ -59,6 +62,16 @@ class Encoder(nn.Module):
         if not 0 <= index < len(self.units):
             raise ValueError(f"expected adapt_from in 0..{len(self.units) - 1}, got {adapt_from}")
         return index
+
+    def last_units(self, count: int | None) -> tuple[int, ...]:
+        """Indices of so many of the last units, ``None`` for the default number; InputError where there are fewer."""
+        count = self.default_tuned if count is None else count
+        if not 0 <= count < len(self.units):
+            raise InputError(
+                f"This model's encoder has {len(self.units)} units, so tuned={count} is not possible. Nothing was "
+                f"changed. Give 0 to {len(self.units) - 1}."
+            )
+        return tuple(range(len(self.units) - count, len(self.units)))
 
 
 class _ConvNorm(nn.Module):
@@ -126,6 +139,7 @@ class TinyVit(Encoder):
     """
 
     default_adapt_from = 3
+    default_tuned = 2
 
     def __init__(self) -> None:
         net: Any = timm.create_model("tiny_vit_5m_224", pretrained=False, num_classes=0)

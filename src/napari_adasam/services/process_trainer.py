@@ -106,8 +106,8 @@ class ProcessTrainer:
         frames = {one.frame_id: Picture(one.frame_id, one.pixels) for one in given}
         seen, stacks = dict(frames), dict[str, Stack]()
         regions: dict[str, Region | None] = {}
-        keys = set()
-        slices = max(adaptation.asked(train).slices, adaptation.slices(self.predictor.net))
+        keys, net = set(), self.predictor.net
+        slices = max(adaptation.asked(train, net.sam.encoder).slices, adaptation.slices(net))
         for frame in frames.values():
             stack = self.predictor.neighbours.around(frame, slices)
             if stack is not None:

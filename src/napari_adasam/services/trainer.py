@@ -93,8 +93,8 @@ class RoundTrainer:
         views = Views(self.predictor, student, since)
         before = yield from self._measure(self.predictor.net, views, material, 0)
         self._now = self.train.fit_for((yield from self._at_home(views, material)))
-        if not self._now.decoder:
-            adaptation.spare_decoder(student)
+        if not self._now.sam_learns:
+            adaptation.spare_sam(student)
         yield from self._head_start(student, views, material)
         teacher = copy.deepcopy(student).requires_grad_(False).eval()
         losses: list[float] = []
@@ -125,7 +125,7 @@ class RoundTrainer:
         torch.manual_seed(self.train.seed)
         student.set_structures(structures)
         student.use_feedback(self.train.recipe.feedback, self.train.recipe.feedback_heads)
-        return student, adaptation.prepare(student, adaptation.asked(self.train))
+        return student, adaptation.prepare(student, adaptation.asked(self.train, student.sam.encoder))
 
     def _steps(self, student: AdaSam, teacher: AdaSam, views: Views, material: Material) -> Iterator[RoundProgress]:
         """Optimise; each step is ``batch`` labelled views, and an unlabelled one after the warm-up."""

@@ -140,7 +140,7 @@ def train_dataset(
     ticked = structures if options.image_labels else ()
     labelled, unlabelled = labelled_frames(dataset, chosen), unlabelled_frames(dataset, rest, ticked)
     report = run_round(trainer, labelled, unlabelled, structures, on_progress)
-    found = adaptation.describe(predictor.net, adaptation.asked(train))
+    found = adaptation.describe(predictor.net, adaptation.asked(train, predictor.net.sam.encoder))
     registry.save_adapter(out, predictor.net, registry.AdapterOrigin(options.model.name, base, train.method))
     return {
         "model": str(out),

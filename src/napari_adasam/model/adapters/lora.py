@@ -22,13 +22,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LoraSettings:
-    """Rank, scale numerator and the first adapted unit (see :meth:`Encoder.adapt_index`)."""
+    """Rank, scale numerator and the first adapted unit (see :meth:`Encoder.adapt_index`).
+
+    ``tuned`` are the encoder's units whose own weights learn, too: LoRA is made for large encoders, and the last stage
+    of a small one has to learn more than its queries and values.
+    """
 
     kind: ClassVar[str] = "lora"
-    trains: ClassVar[tuple[str, ...]] = HEADS
     rank: int = 8
     alpha: float = 8.0
     adapt_from: int | None = None
+    tuned: tuple[int, ...] = ()
+
+    @property
+    def trains(self) -> tuple[str, ...]:
+        """SAM's decoder, the classifier, and the tuned units."""
+        return (*HEADS, *(f"sam.encoder.units.{index}." for index in self.tuned))
 
     @property
     def slices(self) -> int:

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 CLASSIFIER = ("head.", "feedback.")
 """The classifier and the gradient feedback to it."""
-DECODER = ("sam.prompt_encoder.", "sam.mask_decoder.")
-"""SAM's prompt encoder and mask decoder."""
-HEADS = (*DECODER, *CLASSIFIER)
+HEADS = ("sam.prompt_encoder.", "sam.mask_decoder.", *CLASSIFIER)
 """Prompt encoder, mask decoder and classifier."""
 
 
@@ -31,12 +29,13 @@ class Adaptation(Protocol):
     ----------
     kind
         Its name in files; the :class:`Added` modules that it inserts have the same.
-    trains
-        Beginnings of the names of the parameters of the base that learn beside what is inserted.
     """
 
     kind: ClassVar[str]
-    trains: ClassVar[tuple[str, ...]]
+
+    @property
+    def trains(self) -> tuple[str, ...]:
+        """Beginnings of the names of the parameters of the base that learn beside what is inserted."""
 
     @property
     def slices(self) -> int:
