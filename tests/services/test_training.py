@@ -16,7 +16,7 @@ from tiny import APONEUROSIS, BELLY, blob, tiny_net
 
 from napari_adasam.domain.errors import InputError, StorageError
 from napari_adasam.domain.rounds import RoundProgress
-from napari_adasam.domain.settings import Method, ModelSettings, PromptSettings, TrainSettings
+from napari_adasam.domain.settings import NEVER, Method, ModelSettings, PromptSettings, TrainSettings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.clips import content_id
 from napari_adasam.files.dataset import Dataset
@@ -27,9 +27,10 @@ from napari_adasam.services import training
 from napari_adasam.services.predictor import ModelPredictor
 from napari_adasam.services.training import (
     TrainOptions,
+    as_told,
+    for_labels,
     ordered_ids,
     several_large_parts,
-    steps_for,
     structures_in,
     train_dataset,
 )
@@ -142,7 +143,20 @@ def test_without_unlabelled_images_only_the_labelled_ones_are_seen(folder: Path,
 
 def test_more_labels_take_more_steps_where_nobody_said_how_many() -> None:
     usual = TrainSettings().steps
-    assert [steps_for(labels) for labels in (1, 10, usual)] == [usual, usual, 4 * usual]
+    assert [for_labels(TrainSettings(), labels).steps for labels in (1, 10, usual)] == [usual, usual, 4 * usual]
+
+
+def test_a_model_that_does_well_is_trained_mildly_unless_steps_were_asked_for(
+    folder: Path, tmp_path: Path, base: AdaSam
+) -> None:
+    """On toy images the tiny model does not do well; the limit is set so low that it would."""
+    well = replace(
+        OPTIONS, train=replace(QUICK, steps=TrainSettings().steps, mild_from=-1.0), more_steps=True, labels=2
+    )
+    asked = replace(well, more_steps=False, train=replace(well.train, steps=4))
+    assert train_dataset(folder, tmp_path / "mild.safetensors", well, quiet)["steps"] == TrainSettings().steps // 2
+    assert train_dataset(folder, tmp_path / "both.safetensors", asked, quiet)["steps"] == 2, "both were asked for"
+    assert as_told(TrainSettings()).mild_from == NEVER
 
 
 @pytest.mark.parametrize("labels", [0, 6, -1])

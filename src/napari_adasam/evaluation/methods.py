@@ -23,7 +23,7 @@ from napari_adasam.evaluation.baselines.lessons import Answering, Lessons
 from napari_adasam.model import adaptation
 from napari_adasam.services.predictor import ModelPredictor
 from napari_adasam.services.trainer import RoundTrainer
-from napari_adasam.services.training import run_round, steps_for
+from napari_adasam.services.training import as_told, for_labels, run_round
 
 START = "start"
 ROUNDS: tuple[Method, ...] = ("adasam", "lora", "medsa", "masam", "decoder")
@@ -139,8 +139,8 @@ def _baseline(choice: Choice, lessons: Lessons, predictor: ModelPredictor, on_st
 def _round(choice: Choice, lessons: Lessons, predictor: ModelPredictor, gated: bool, on_step: OnStep) -> Learned:
     settings: Settings = choice.settings
     train = replace(settings.train, seed=lessons.seed)
-    if train.steps == TrainSettings().steps and ":steps=" not in choice.text:
-        train = replace(train, steps=steps_for(len(lessons.labelled)))
+    told = train.steps != TrainSettings().steps or ":steps=" in choice.text
+    train = as_told(train) if told else for_labels(train, len(lessons.labelled))
     trainer = RoundTrainer(predictor, train, settings.learn, settings.prompts, gated=gated)
     report = run_round(
         trainer,

@@ -236,10 +236,8 @@ class RoundTrainer:
     def _at_home(self, views: Views, material: Material) -> Generator[RoundProgress, None, float]:
         """Mean Dice of the serving model on all frames that it has not learned from: the held-out ones are too few.
 
-        NaN where none is held out, for then nothing would tell whether the round has done any harm.
+        NaN where there are none.
         """
-        if not material.held.out:
-            return math.nan
         learned = self.predictor.net.card.trained_on
         new = tuple(frame for frame in material.held.train if frame.frame_id not in learned)
         looked_at = replace(material, held=Held((), (*material.held.out, *new)))

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
-from napari_adasam.domain.settings import LearnSettings, ModelSettings, PromptSettings, TrainSettings
+from napari_adasam.domain.settings import NEVER, LearnSettings, ModelSettings, PromptSettings, TrainSettings
 from napari_adasam.domain.splits import seeded_order
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.dataset import SLICES, Dataset
@@ -37,7 +37,7 @@ class TrainOptions:
         Structure names by label value; a value without a name gets its number. A name that the base knows starts from
         what the base learned.
     more_steps
-        Take :func:`steps_for` so many labels in place of the settings' steps.
+        Take :func:`for_labels` in place of the settings' steps; else they are taken as they are, mild or not.
     image_labels
         Tell which structures each unlabelled image shows, where it has a label image: nothing else of it is used.
     prompts
@@ -131,7 +131,7 @@ def train_dataset(
     began = time.monotonic()
     dataset = Dataset.open(folder, slices=SLICES)
     chosen, rest = choose(dataset, options)
-    train = replace(options.train, steps=steps_for(len(chosen))) if options.more_steps else options.train
+    train = for_labels(options.train, len(chosen)) if options.more_steps else as_told(options.train)
     predictor = ModelPredictor(options.model)
     predictor.neighbours = neighbours.of_dataset(dataset)
     base = registry.fingerprint_of_base(options.model, checkpoints.fingerprint(predictor.net.state_dict()))
@@ -148,7 +148,7 @@ def train_dataset(
         "method": train.method,
         "labels": len(labelled),
         "unlabelled": len(unlabelled),
-        "steps": train.steps,
+        "steps": len(report.losses),
         "seed": train.seed,
         "trained_parameters": found.trained,
         "trained_share": found.share,
@@ -159,9 +159,14 @@ def train_dataset(
     }
 
 
-def steps_for(labels: int) -> int:
-    """Optimiser steps where nobody said how many: four an image, and never fewer than a round in the window takes."""
-    return max(TrainSettings().steps, 4 * labels)
+def for_labels(train: TrainSettings, labels: int) -> TrainSettings:
+    """Where nobody said how many steps: four an image, and no fewer than in the window; mild where that is enough."""
+    return replace(train, steps=max(TrainSettings().steps, 4 * labels))
+
+
+def as_told(train: TrainSettings) -> TrainSettings:
+    """Where somebody said how many steps: those, however well the model does, unless ``mild_from`` was said, too."""
+    return train if train.mild_from != TrainSettings().mild_from else replace(train, mild_from=NEVER)
 
 
 def choose(dataset: Dataset, options: TrainOptions) -> tuple[list[str], list[str]]:
