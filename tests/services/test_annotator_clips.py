@@ -192,6 +192,16 @@ def test_cancelling_keeps_what_is_done_and_the_next_time_goes_on_from_there(desk
     assert not desk.annotator.propagate()
 
 
+def test_of_many_lost_frames_the_first_ones_are_named_in_order(desk: Desk) -> None:
+    for number in (8, 6, 4, 2, 0):
+        accept(desk, number)
+    desk.predictor.lost = set(ids(desk))
+    propagate(desk)
+    assert (
+        "lost at cine_0001 (10% sure), cine_0003 (10% sure), cine_0005 (10% sure) and 1 more, so" in desk.problems[-1]
+    )
+
+
 def test_drift_stops_and_is_said_and_correcting_goes_on(desk: Desk) -> None:
     accept(desk, 0)
     desk.predictor.lost = {ids(desk)[4]}

@@ -163,7 +163,7 @@ class TrainSettings:
     confidence
         A pseudo-label's pixel counts where the teacher is at least this sure.
     mild_from
-        Where frames are held out, a serving model whose prompt-free answers on all frames that it has not learned from
+        A serving model whose prompt-free answers on all frames that it has not learned from
         have at least this mean Dice is adjusted by a mild round, :meth:`mild`: a full one takes three times as long
         there, and unlearns (docs/speed.md).
     """
@@ -209,7 +209,7 @@ class TrainSettings:
         )
 
     def fit_for(self, dice: float) -> TrainSettings:
-        """Mild where the serving model's held-out Dice is high enough; as they are where it is NaN (not known)."""
+        """Mild where the serving model's Dice is high enough; as they are where it is NaN (not known)."""
         return self.mild() if dice >= self.mild_from else self
 
     @property

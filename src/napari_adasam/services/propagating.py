@@ -20,11 +20,14 @@ from napari_adasam.domain.protection import lay_suggestions
 from napari_adasam.domain.records import FrameStatus, Suggestion
 from napari_adasam.domain.steps import CLOSED
 from napari_adasam.domain.structures import Structure
+from napari_adasam.files.clips import natural_key
 from napari_adasam.services.activity import Activity
 from napari_adasam.services.jobs import Job, JobKind, Outcome
 from napari_adasam.services.ports import Picture
 from napari_adasam.services.workbench import Workbench
 
+MOST_NAMED = 3
+"""So many lost frames are named in a message."""
 UNDER_WAY = "Outlines are being taken through a clip; wait for it, or stop it."
 NO_CLIP = "This image is one alone; only outlines in a clip or a volume are taken further."
 NO_KEY = "Accept an image of this clip first; its outlines are taken to the others."
@@ -253,7 +256,10 @@ class Propagating:
         unread = [one.why for one in drifts if one.why]
         lost = [one for one in drifts if not one.why and self._bench.session.propagated(one.frame_id) is None]
         if lost:
-            names = " and ".join(f"{self._bench.stem(one.frame_id)} ({one.confidence:.0%} sure)" for one in lost)
+            lost.sort(key=lambda one: natural_key(self._bench.stem(one.frame_id)))
+            said = [f"{self._bench.stem(one.frame_id)} ({one.confidence:.0%} sure)" for one in lost[:MOST_NAMED]]
+            said += [f"{len(lost) - MOST_NAMED} more"] if len(lost) > MOST_NAMED else []
+            names = " and ".join(filter(None, (", ".join(said[:-1]), said[-1])))
             frames = "these images" if len(lost) > 1 else "that image"
             unread.append(
                 f"The outlines were lost at {names}, so they were taken no further there. Go to {frames}, correct "
