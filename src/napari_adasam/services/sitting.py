@@ -10,6 +10,7 @@ from pathlib import Path
 from psygnal import Signal
 
 from napari_adasam.domain.effort import Estimate
+from napari_adasam.domain.items import Items
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.session import Session
 from napari_adasam.domain.settings import Settings
@@ -101,7 +102,11 @@ class Sitting:
         self._filing = Filing(self._bench, self._keeping, self._learning, self._checking)
         self._exporting = Exporting(self._bench, self._keeping, lambda: self._suggesting.model)
         facts = SittingFacts(
-            lambda: self._suggesting.model, self._marking_out, lambda: self._keeping.reading, self._propagating.why_not
+            lambda: self._suggesting.model,
+            self._marking_out,
+            lambda: self._keeping.reading,
+            self._propagating.why_not,
+            self._bench.items,
         )
         self._reasons = Reasons(session, self._walk, self._learning, facts)
         self._other = OtherReaders()
@@ -202,9 +207,10 @@ class Sitting:
         """Ids of the frames still to be done, in the order they are offered."""
         return self._walk.queue
 
-    def clip(self, frame_id: str) -> tuple[str, ...]:
-        """Ids of all frames of the frame's file, in their order; itself alone for a single image."""
-        return self._propagating.clip(frame_id)
+    @property
+    def items(self) -> Items:
+        """The files, each with its frames and how they stand."""
+        return self._bench.items
 
     def why(self, frame_id: str) -> str:
         """Why this frame is offered, in words."""

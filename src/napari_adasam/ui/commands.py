@@ -56,6 +56,10 @@ COMMANDS = (
     Command("clear_structure", ("Delete",), "Wipe", "Remove the whole outline of this structure from this image"),
     Command("undo", ("Control-Z",), "Undo", "Take the last step back: suggestion, click, stroke, accept or skip"),
     Command("redo", ("Control-Y", "Control-Shift-Z"), "Redo", "Do again what was taken back"),
+    Command("frame_before", ("1", "Left"), "◀ Frame", "Go to the frame before in this clip or volume"),
+    Command("next_frame", ("2", "Right"), "Frame ▶", "Go to the next frame of this clip or volume"),
+    Command("item_before", ("3", "PageUp"), "◀ File", "Go to the file before, to what is still to be done in it"),
+    Command("next_item", ("4", "PageDown"), "File ▶", "Go to the next file, to what is still to be done in it"),
     Command("propagate", ("K",), "Propagate", "Take the outlines of the accepted frames to the others of this clip"),
     Command("help", ("H", "F1"), "Help", "This sheet (also ?)"),
 )
@@ -95,6 +99,10 @@ class Commander:
             "clear": self._clear_prompts,
             "clear_structure": self._clear_structure,
             "propagate": annotator.propagate,
+            "frame_before": annotator.frame_before,
+            "next_frame": annotator.next_frame,
+            "item_before": annotator.item_before,
+            "next_item": annotator.next_item,
         }
         self._tools_by_name = {
             "point": Tool.POINT,

@@ -191,7 +191,7 @@ class AdasamDock(QWidget):
             (session.frames_changed, self._on_frames),
             (session.current_changed, soon),
             (session.labels_changed, soon),
-            (session.suggestions_changed, soon),
+            (session.suggestions_changed, self._on_status),
             (session.status_changed, self._on_status),
             (session.ticks_changed, soon),
             (session.setup_changed, soon),
@@ -229,7 +229,7 @@ class AdasamDock(QWidget):
     def _refresh(self) -> None:
         """Show all as it is now. Signals only ask for it: a click sends a handful of them before its answer."""
         while self._lines:
-            self.annotate_panel.frame_card.update_line(self._lines.pop())
+            self.annotate_panel.renew_frame(self._lines.pop())
         for panel in (self.open_panel, self.scale_panel, self.annotate_panel, self.learn_panel, self.export_panel):
             panel.refresh()
         self.status_line.show_activity(self.annotator.activity, self.annotator.busy)

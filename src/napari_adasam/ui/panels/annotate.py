@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QButtonGroup, QGridLayout, QLabel, QPushButton, QSize
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.ui.canvas import Canvas
 from napari_adasam.ui.commands import BY_NAME, Commander, key_words
+from napari_adasam.ui.panels.clip_card import ClipCard
 from napari_adasam.ui.panels.frame_card import FrameCard
 from napari_adasam.ui.panels.frame_review import FrameReview
 from napari_adasam.ui.panels.structure_rows import StructureRows
@@ -24,7 +25,8 @@ LARGEST_BRUSH = 100
 ASKED = {"accept": "accept", "back": "back", "next": "next", "skip": "skip", "reopen": "reopen", "undo": "undo",
          "redo": "redo", "suggest": "suggest", "clear_structure": "clear_structure", "point": "click",
          "not_point": "click", "box": "box", "brush": "stroke", "eraser": "stroke",
-         "propagate": "propagate"}  # fmt: skip
+         "propagate": "propagate", "frame_before": "frame_before", "next_frame": "next_frame",
+         "item_before": "item_before", "next_item": "next_item"}  # fmt: skip
 
 
 class AnnotatePanel(QWidget):
@@ -45,6 +47,7 @@ class AnnotatePanel(QWidget):
         self.buttons["accept"].setObjectName("primary")
         for name in ("maps", "masks"):
             self.buttons[name].setCheckable(True)
+        self.clip = ClipCard(annotator, commander, self.buttons)
         self._tool_group = QButtonGroup(self)
         for name in (*TOOL_ROWS[0], *TOOL_ROWS[1]):
             self.buttons[name].setCheckable(True)
@@ -67,6 +70,7 @@ class AnnotatePanel(QWidget):
     def refresh(self) -> None:
         """Allow what is possible now, and say of the rest why it is not."""
         self.frame_card.refresh()
+        self.clip.refresh()
         self.review.refresh()
         self.structures.refresh()
         shown = self._canvas.frame is not None
@@ -79,10 +83,15 @@ class AnnotatePanel(QWidget):
         self.buttons["maps"].setChecked(self._commander.maps_shown)
         self.buttons["masks"].setChecked(self._commander.masks_shown)
         current = self._annotator.session.current
-        self.buttons["propagate"].setVisible(current is not None and len(self._annotator.clip(current)) > 1)
+        self.buttons["propagate"].setVisible(current is not None and self._annotator.items.of(current).several)
         closed = shown and not self._annotator.why_not("reopen")
         self.buttons["skip"].setVisible(not closed)
         self.buttons["reopen"].setVisible(closed)
+
+    def renew_frame(self, frame_id: str) -> None:
+        """A frame stands otherwise: its lines in the lists."""
+        self.frame_card.update_line(frame_id)
+        self.clip.renew(frame_id)
 
     def show_tool(self, tool: Tool) -> None:
         """Press the button of the tool in hand."""
@@ -122,6 +131,7 @@ class AnnotatePanel(QWidget):
         layout.setContentsMargins(4, 0, 4, 4)
         layout.setSpacing(4)
         layout.addWidget(self.frame_card)
+        layout.addWidget(self.clip)
         layout.addWidget(self.buttons["propagate"])
         layout.addWidget(self.review)
         layout.addWidget(self.structures)
