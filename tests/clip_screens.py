@@ -9,6 +9,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import tifffile
 
@@ -48,6 +49,42 @@ def shoot_clip(screens: Screens) -> None:
     screens.settle()
     screens.shoot("clip_frames")
     card.fold.click()
+    dock.commander.run("measure_stack")
+    screens.settle()
+    dock.steps.ensureWidgetVisible(dock.annotate_panel.stack)
+    screens.shoot("clip_measures")
+
+
+def draw_volume(path: Path) -> None:
+    """An ellipsoid of muscle with its aponeurosis, in slices 1.5 mm apart."""
+    z, y, x = np.mgrid[:24, :96, :128]
+    inside = ((z - 11.5) / 9) ** 2 + ((y - 48) / 26) ** 2 + ((x - 64) / 45) ** 2
+    noise = np.random.default_rng(SEED).normal(0, 12, inside.shape)
+    grey = np.where(inside < 0.8, 90, np.where(inside < 1, 210, 45)) + noise
+    image = nibabel.Nifti1Image(grey.clip(0, 255).astype(np.uint8).transpose(2, 1, 0), np.diag([0.3, 0.3, 1.5, 1]))
+    image.header.set_xyzt_units("mm")
+    image.to_filename(path)
+
+
+def shoot_volume(screens: Screens) -> None:
+    """A volume in 3D: some slices accepted, the others propagated."""
+    dock, annotator = screens.dock, screens.dock.annotator
+    frames = [item for item in annotator.items.all if item.several][-1].frames
+    z, y, x = np.mgrid[:24, :96, :128]
+    inside = ((z - 11.5) / 9) ** 2 + ((y - 48) / 26) ** 2 + ((x - 64) / 45) ** 2
+    for at in (3, 8, 12, 16, 20):
+        annotator.go_to(frames[at])
+        screens.settle()
+        for one in annotator.session.structures:
+            annotator.clear_structure(one.value)
+        annotator.stroke(np.where(inside[at] < 0.8, 1, np.where(inside[at] < 1, 2, 0)).astype(np.uint8))
+        annotator.accept()
+    annotator.propagate()
+    screens.settle()
+    dock.commander.run("volume")
+    screens.settle()
+    screens.shoot("clip_3d")
+    dock.commander.run("volume")
 
 
 def shoot_all(out: Path, work: Path) -> None:
@@ -58,6 +95,10 @@ def shoot_all(out: Path, work: Path) -> None:
     screens.dock.open([work / "contraction.tif", work / "data" / "images"])
     screens.settle()
     shoot_clip(screens)
+    draw_volume(work / "volume.nii.gz")
+    screens.dock.open([work / "volume.nii.gz"])
+    screens.settle()
+    shoot_volume(screens)
     screens.close()
 
 

@@ -72,6 +72,11 @@ class Items:
         self._list()
         return self._counts[item.number]
 
+    def counting(self, item: Item) -> int:
+        """How many frames of an item are accepted, or have outlines that came from a key frame."""
+        counts = self.counts(item)
+        return counts[Standing.ACCEPTED] + counts[Standing.PROPAGATED]
+
     def beside(self, frame_id: str, step: int) -> str | None:
         """The frame so many steps further in the same file; ``None`` beyond its ends."""
         frames = self.of(frame_id).frames

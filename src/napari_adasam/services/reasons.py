@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,7 +20,7 @@ NO_FRAME = "Open images first."
 
 LOOKING = frozenset(
     {"next", "back", "next_frame", "frame_before", "next_item", "item_before", "cancel", "save_as", "export",
-     "second_reader"}
+     "second_reader", "measure_stack", "show_volume"}
 )  # fmt: skip
 """Commands that change nothing in the session."""
 
@@ -29,14 +29,14 @@ LOOKING = frozenset(
 class SittingFacts:
     """What else the reasons need.
 
-    What serves, the scale and sector by hand, why nothing may be changed, why a clip cannot be gone through, and which
-    files there are.
+    What serves, the scale and sector by hand, why nothing may be changed, why not (by command) for what
+    concerns clips, and which files there are.
     """
 
     model: Callable[[], ModelInfo | None]
     marking_out: MarkingOut
     reading: Callable[[], str]
-    no_clip: Callable[[str], str]
+    of_clips: Mapping[str, Callable[[str], str]]
     items: Items
 
 
@@ -62,7 +62,7 @@ class Reasons:
             "undo": self._undo,
             "redo": self._redo,
             "own_scale": self._own_scale,
-            "propagate": sitting.no_clip,
+            **sitting.of_clips,
             "next_frame": partial(self._within, 1),
             "frame_before": partial(self._within, -1),
             "next_item": partial(self._over, 1),

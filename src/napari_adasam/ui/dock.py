@@ -190,11 +190,11 @@ class AdasamDock(QWidget):
         for signal, slot in (
             (session.frames_changed, self._on_frames),
             (session.current_changed, soon),
-            (session.labels_changed, soon),
+            (session.labels_changed, self._on_status),
             (session.suggestions_changed, self._on_status),
             (session.status_changed, self._on_status),
             (session.ticks_changed, soon),
-            (session.setup_changed, soon),
+            (session.setup_changed, self._on_status),
             (session.remark_changed, self._on_status),
             (self.marking.changed, self.scale_panel.refresh),
             (self.marking.problem, self.status_line.show_notice),
@@ -206,6 +206,7 @@ class AdasamDock(QWidget):
             (annotator.model_changed, soon),
             (annotator.saved, soon),
             (annotator.exported, self._on_export),
+            (annotator.stack_measured, self.annotate_panel.stack.show_report),
             (annotator.queue_changed, soon),
             (self.commander.problem, self.status_line.show_notice),
             (self.commander.help_wanted, self.show_help),
@@ -277,7 +278,7 @@ class AdasamDock(QWidget):
 
     def _on_layers(self, event: Any = None) -> None:
         """Images that were opened or dropped in napari are offered to the session."""
-        own = {id(layer) for layer in (*self.canvas.layers(), *self.canvas.beside.layers)}
+        own = {id(layer) for layer in (*self.canvas.layers(), *self.canvas.beside.layers, *self.canvas.volume.layers)}
         others = [layer for layer in self.viewer.layers if id(layer) not in own]
         self.open_panel.offer(not_taken_in(others, self.annotator.session.frames))
 
