@@ -72,7 +72,7 @@ def shoot_volume(screens: Screens) -> None:
     frames = [item for item in annotator.items.all if item.several][-1].frames
     z, y, x = np.mgrid[:24, :96, :128]
     inside = ((z - 11.5) / 9) ** 2 + ((y - 48) / 26) ** 2 + ((x - 64) / 45) ** 2
-    for at in (3, 8, 12, 16, 20):
+    for at in (2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 18, 19, 20, 21):
         annotator.go_to(frames[at])
         screens.settle()
         for one in annotator.session.structures:
@@ -81,6 +81,7 @@ def shoot_volume(screens: Screens) -> None:
         annotator.accept()
     annotator.propagate()
     screens.settle()
+    dock.status_line.clear_notice()
     dock.commander.run("volume")
     screens.settle()
     screens.shoot("clip_3d")

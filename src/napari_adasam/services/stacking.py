@@ -106,7 +106,7 @@ class Stacking:
         for one in wanted:
             known = self._known.get(one.frame.id)
             of = (one.frame, structures)
-            if known is None or known.labels is not one.labels or (known.frame, known.structures) != of:
+            if known is None or known.labels != one.labels or (known.frame, known.structures) != of:
                 frame = self._bench.sources.facts(one.frame)
                 figures = figures_of(frame, one.labels.open(), structures, one.counted, scaled_part(frame))
                 known = Known(one.labels, *of, figures)

@@ -19,7 +19,7 @@ from napari_adasam.services.volumes import Volume
 from napari_adasam.ui.image_layer import contrast_limits
 from napari_adasam.ui.mask_layer import label_colors
 
-SUGGESTED_OPACITY, ACCEPTED_OPACITY = 0.35, 0.85
+SUGGESTED_OPACITY, ACCEPTED_OPACITY, PICTURE_OPACITY = 0.45, 1.0, 0.55
 ANGLES = (0.0, -20.0, 110.0)
 """A look from the side, a little from above, in napari's Euler angles in degrees."""
 
@@ -58,7 +58,7 @@ class VolumeView:
         """Show a volume in place of the frame."""
         self.close()
         self.opening.emit()
-        viewer, camera = self._viewer, self._viewer.camera
+        viewer, camera = self._viewer, self._viewer.scene.camera
         self._before = Before(
             tuple((layer, layer.visible) for layer in viewer.layers),
             viewer.layers.selection.active,
@@ -95,7 +95,7 @@ class VolumeView:
         for layer, visible in before.visible:
             if layer in viewer.layers:
                 layer.visible = visible
-        camera = viewer.camera
+        camera = viewer.scene.camera
         camera.angles, camera.center, camera.zoom = before.angles, before.center, before.zoom
         viewer.canvas.overlays.scale_bar.visible = before.scale_bar
         if before.active in viewer.layers:
@@ -109,7 +109,9 @@ def _layers(volume: Volume, structures: Sequence[Structure]) -> tuple[Layer, ...
         volume.grey,
         name=f"3D: {volume.name}",
         contrast_limits=contrast_limits(volume.grey),
-        rendering="attenuated_mip",
+        rendering="mip",
+        opacity=PICTURE_OPACITY,
+        blending="additive",
         **place,
     )
     made = [image]

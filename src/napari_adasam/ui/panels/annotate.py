@@ -96,7 +96,8 @@ class AnnotatePanel(QWidget):
             allow(button, LOOKING if in_3d and name not in IN_3D else "" if in_3d and name == "volume" else refusal)
         self.buttons["volume"].setChecked(in_3d)
         allow(self.brush_size, reason)
-        allow(self.buttons["accept"], self._annotator.why_not("accept") if shown else reason, self.reason)
+        accept = LOOKING if in_3d else self._annotator.why_not("accept") if shown else reason
+        allow(self.buttons["accept"], accept, self.reason)
         self.buttons["maps"].setChecked(self._commander.maps_shown)
         self.buttons["masks"].setChecked(self._commander.masks_shown)
         current = self._annotator.session.current
