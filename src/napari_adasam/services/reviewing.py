@@ -47,6 +47,11 @@ class Reviewing(Moving):
         self._changed(current)
         return True
 
+    @property
+    def in_steps(self) -> bool:
+        """Whether a clip or a volume is gone through now, frame by frame."""
+        return self._clips.under_way is not None
+
     def measure_stack(self) -> bool:
         """Measure the clip or volume on the screen over its frames; ``stack_measured`` brings the figures."""
         current = self._current("measure_stack")

@@ -238,8 +238,11 @@ class AdasamDock(QWidget):
         self._show_hint()
 
     def _until_answered(self) -> int:
-        """The dock is drawn together with the outline that a click asked for: alone it would hold the outline up."""
-        return ANSWER_MS if self.annotator.answering else 0
+        """The dock is drawn together with the outline that a click asked for: alone it would hold the outline up.
+
+        While a clip is gone through, what comes of several frames is drawn at once.
+        """
+        return ANSWER_MS if self.annotator.answering or self.annotator.in_steps else 0
 
     def _show_hint(self) -> None:
         self.hint.setText(next_step(self.annotator, self.tools.current_structure()))
