@@ -145,6 +145,17 @@ def test_a_volume_whose_layer_is_deleted_goes_away(volume: AdasamDock, qtbot: An
     assert all(layer.visible for layer in volume.canvas.layers())
 
 
+def test_naparis_own_button_for_2d_leads_back_too(volume: AdasamDock, qtbot: Any) -> None:
+    before = state(volume)
+    in_3d(volume, qtbot)
+    volume.viewer.dims.ndisplay = 2
+    assert not volume.canvas.volume.shown
+    assert state(volume) == before
+    in_3d(volume, qtbot)
+    volume.marking.show_sector(True)
+    assert not volume.canvas.volume.shown
+
+
 def test_figures_are_shown_for_the_file_and_say_when_they_are_old(volume: AdasamDock, qtbot: Any) -> None:
     panel, card = volume.annotate_panel, volume.annotate_panel.stack
     assert not card.isVisibleTo(panel)

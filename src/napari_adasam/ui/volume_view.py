@@ -76,6 +76,7 @@ class VolumeView:
         viewer.reset_view()
         camera.angles = ANGLES
         viewer.layers.selection.active = self.layers[0]
+        viewer.dims.events.ndisplay.connect(self._on_ndisplay)
         self.changed.emit()
 
     def was_deleted(self) -> bool:
@@ -88,6 +89,7 @@ class VolumeView:
         if before is None:
             return
         viewer, layers, self.layers = self._viewer, self.layers, ()
+        viewer.dims.events.ndisplay.disconnect(self._on_ndisplay)
         viewer.dims.ndisplay = 2
         for layer in layers:
             if layer in viewer.layers:
@@ -101,6 +103,11 @@ class VolumeView:
         if before.active in viewer.layers:
             viewer.layers.selection.active = before.active
         self.changed.emit()
+
+    def _on_ndisplay(self, event: object = None) -> None:
+        """napari's own button for 2D leads back to the frame, too."""
+        if self._viewer.dims.ndisplay == 2:
+            self.close()
 
 
 def _layers(volume: Volume, structures: Sequence[Structure]) -> tuple[Layer, ...]:
