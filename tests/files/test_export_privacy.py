@@ -118,7 +118,7 @@ def test_with_names_left_out_no_tag_no_file_name_and_no_path_is_in_any_format(
     caplog.set_level(logging.DEBUG)
     run(clips, tmp_path / "out", FORMATS, KEY)
     files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
-    assert {path.suffix for path in files} == {".png", ".tif", ".gz", ".dcm", ".json", ".csv"}
+    assert {path.suffix for path in files} == {".png", ".tif", ".gz", ".dcm", ".json", ".csv", ".svg"}
     words = [*planted_words(), "Qwertzuiop", str(tmp_path), KEY.hex()]
     words += [frame.file_id for clip in clips for frame in clip.frames]
     assert found_in(tmp_path / "out", words) == {}

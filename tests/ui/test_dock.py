@@ -202,6 +202,9 @@ def test_two_viewers_are_two_sessions(make_dock: Callable[..., AdasamDock], imag
     assert other.annotator.session.frames == ()
 
 
+FOR_CLIPS = ("propagate", "frame_before", "next_frame", "item_before", "next_item")
+
+
 def test_the_dock_fits_a_small_laptop(make_dock: Callable[..., AdasamDock], images: Path, qtbot: Any) -> None:
     dock = make_dock(show=True)
     dock.viewer.window.set_geometry(0, 0, 1366, 768)
@@ -213,7 +216,7 @@ def test_the_dock_fits_a_small_laptop(make_dock: Callable[..., AdasamDock], imag
     for hidden in ("reopen", "skip"):  # the two share a place
         buttons = dock.annotate_panel.findChildren(QPushButton)
         shown = [button for button in buttons if button.isVisible()]
-        away = [dock.annotate_panel.buttons[name] for name in (hidden, "propagate")]  # the latter is for clips
+        away = [dock.annotate_panel.buttons[name] for name in (hidden, *FOR_CLIPS)]
         assert {button.text() for button in buttons if button not in shown} == {button.text() for button in away}
         for button in shown:
             assert button.fontMetrics().horizontalAdvance(button.text()) <= button.width(), button.text()

@@ -88,6 +88,39 @@ class Geometry:
         return tuple(where)
 
 
+class Along(StrEnum):
+    """What the frames of a file follow each other in."""
+
+    DEPTH = "depth"
+    TIME = "time"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """What the frames of a file of several are to each other.
+
+    Parameters
+    ----------
+    count
+        How many there are, 2 or more.
+    along
+        Depth: slices side by side, moment after moment if there are several.
+    slices
+        How many slices one moment has; 1 along time, or where the file does not say.
+    step_mm
+        From the middle of a slice to that of the next, perpendicular to them; ``None`` where it is unknown.
+    source
+        Who says so, such as ``"NIfTI header"``; empty where nobody does.
+    """
+
+    count: int
+    along: Along = Along.UNKNOWN
+    slices: int = 1
+    step_mm: float | None = None
+    source: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One two-dimensional image of a session, by reference.
@@ -118,8 +151,10 @@ class Frame:
         all of it.
     geometry
         Of a volume file only.
+    stack
+        Of a file of several frames only.
 
-    The last four are facts of the file, read again with it: a session does not keep them, and frames that differ in
+    The last five are facts of the file, read again with it: a session does not keep them, and frames that differ in
     nothing else are equal.
     """
 
@@ -135,6 +170,7 @@ class Frame:
     bits: int | None = field(default=None, compare=False)
     region: tuple[int, int, int, int] | None = field(default=None, compare=False)
     geometry: Geometry | None = field(default=None, compare=False, repr=False)
+    stack: Stack | None = field(default=None, compare=False, repr=False)
 
     @property
     def file_id(self) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_adasam.domain.errors import InputError
-from napari_adasam.domain.records import Frame, Geometry, Spacing
+from napari_adasam.domain.records import Along, Frame, Geometry, Spacing, Stack
 from napari_adasam.files.pixels import to_grey
 
 Pixels = NDArray[Any]
@@ -108,6 +108,8 @@ class Header:
         Like ``spacings``: what they hold for.
     geometry
         Of a volume.
+    stack
+        What the frames are to each other; ``None``: along time where there are times, else nobody knows.
     """
 
     frames: int
@@ -119,6 +121,13 @@ class Header:
     bits: int | None = None
     regions: tuple[tuple[int, int, int, int] | None, ...] = (None,)
     geometry: Geometry | None = None
+    stack: Stack | None = None
+
+    def stacked(self) -> Stack | None:
+        """What the frames are to each other; ``None`` for one alone."""
+        if self.frames < 2 or self.stack is not None:
+            return self.stack if self.frames > 1 else None
+        return Stack(self.frames, Along.TIME if self.times else Along.UNKNOWN)
 
 
 def make_clip(path: Path, header: Header, reader: Callable[[int], Pixels]) -> Clip:
@@ -132,7 +141,7 @@ def make_clip(path: Path, header: Header, reader: Callable[[int], Pixels]) -> Cl
     check_size(path, header.height, header.width)
     check_count(path, header.frames)
     content, stem = content_id(path), stem_of(path)
-    several = header.frames > 1
+    several, stack = header.frames > 1, header.stacked()
     frames = [
         Frame(
             id=f"{content}-{index}" if several else content,
@@ -147,6 +156,7 @@ def make_clip(path: Path, header: Header, reader: Callable[[int], Pixels]) -> Cl
             bits=header.bits,
             region=header.regions[index % len(header.regions)],
             geometry=header.geometry,
+            stack=stack,
         )
         for index in range(header.frames)
     ]

@@ -38,6 +38,7 @@ from napari_adasam.files.clips import (
 from napari_adasam.files.codestreams import codestream_size
 from napari_adasam.files.dicom_decoding import can_decode, decoded
 from napari_adasam.files.dicom_deflated import inflated
+from napari_adasam.files.dicom_depth import stack_of
 from napari_adasam.files.dicom_marks import BURNED_IN
 from napari_adasam.files.dicom_times import frame_times
 from napari_adasam.files.unpacking import BoundedFile
@@ -118,6 +119,7 @@ def _header(path: Path, file: BinaryIO) -> tuple[Header, tuple[int, ...]]:
     scales = calibrate(dataset, frames)
     burned_in = "" if dataset.get("BurnedInAnnotation") == "NO" else BURNED_IN
     scaled = SCALED if int(dataset.BitsAllocated) > 16 else ""
+    times = frame_times(dataset, frames)
     header = Header(
         frames=frames,
         height=int(dataset.Rows),
@@ -125,7 +127,8 @@ def _header(path: Path, file: BinaryIO) -> tuple[Header, tuple[int, ...]]:
         spacings=tuple(scale.spacing for scale in scales),
         regions=tuple(scale.box for scale in scales),
         note=" ".join(filter(None, (*dict.fromkeys(scale.note for scale in scales), scaled, burned_in))),
-        times=frame_times(dataset, frames),
+        times=times,
+        stack=stack_of(dataset, frames, bool(times)) if frames > 1 else None,
         bits=8 if dataset.PhotometricInterpretation == "PALETTE COLOR" else int(dataset.BitsStored),
     )
     return header, places

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.lazily import Lazily
-from napari_adasam.domain.records import Geometry, Spacing
+from napari_adasam.domain.records import Along, Geometry, Spacing, Stack
 from napari_adasam.files.clips import (
     SCALED,
     Clip,
@@ -51,6 +51,8 @@ MOST_PACKED = 1 << 30
 MM_PER_UNIT = {"mm": 1.0, "meter": 1000.0, "micron": 0.001}
 SECONDS_PER_UNIT = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 AGREE = 0.01
+SHORTEST_STEP_MM, LONGEST_STEP_MM = 0.001, 100.0
+"""Distances that slices can have."""
 NO_UNIT = "The header gives sizes without a unit, so they are not used: figures are in pixels only."
 CONTRADICTION = "The header's two scales contradict each other, so neither is used: figures are in pixels only."
 
@@ -119,6 +121,7 @@ def open_nifti(path: Path) -> Clip:
         times=_times(header, volume),
         bits=(8 if volume.kind.names else 8 * volume.kind.itemsize) if whole else None,
         geometry=volume.geometry,
+        stack=_stack(header, volume, spacing),
     )
 
     def read(index: int) -> Pixels:
@@ -240,6 +243,25 @@ def _spacing(header: Any, geometry: Geometry) -> tuple[Spacing | None, str]:
             None,
             "The header's sizes cannot be those of a picture, so they are not used: figures are in pixels only.",
         )
+
+
+def _stack(header: Any, volume: Volume, spacing: Spacing | None) -> Stack:
+    """The distance of slices is that of their planes: |a · n| for the affine's step a and the planes' normal n."""
+    shape = volume.geometry.shape
+    through = next(axis for axis in range(3) if axis not in (volume.geometry.rows, volume.geometry.columns))
+    slices = shape[through] if len(shape) > through else 1
+    if slices < 2:
+        return Stack(volume.frames, Along.TIME)
+    axes = np.array(volume.geometry.affine)[:3, :3]
+    normal = np.cross(axes[:, volume.geometry.rows], axes[:, volume.geometry.columns])
+    length = float(np.linalg.norm(normal))
+    zoom = float(header.get_zooms()[through])
+    whole = float(np.linalg.norm(axes[:, through]))
+    if spacing is None or not length or not abs(whole - zoom) <= AGREE * zoom:
+        return Stack(volume.frames, Along.DEPTH, slices)
+    step = MM_PER_UNIT[header.get_xyzt_units()[0]] * abs(float(axes[:, through] @ normal)) / length
+    known = step if SHORTEST_STEP_MM <= step <= LONGEST_STEP_MM else None
+    return Stack(volume.frames, Along.DEPTH, slices, known, spacing.source if known else "")
 
 
 def _times(header: Any, volume: Volume) -> tuple[float | None, ...]:

@@ -27,7 +27,7 @@ from napari_adasam.files.clips import (
     to_unsigned,
 )  # fmt: skip
 from napari_adasam.files.raster import to_pixels
-from napari_adasam.files.tiff_headers import spacing_of, times_of
+from napari_adasam.files.tiff_headers import spacing_of, stack_of, times_of
 from napari_adasam.files.unpacking import GREATEST_PACKING, inflate
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -82,6 +82,7 @@ def _header(path: Path, tiff: tifffile.TiffFile) -> Header:
         note="" if page.dtype in (np.uint8, np.uint16, np.bool_) else SCALED,
         times=times_of(tiff, frames),
         bits=int(np.max(page.bitspersample)) if whole else None,
+        stack=stack_of(tiff, frames),
     )
 
 

@@ -9,12 +9,13 @@ from xml.etree import ElementTree
 
 import tifffile
 
-from napari_adasam.domain.records import Spacing
+from napari_adasam.domain.records import Along, Spacing, Stack
 
 MM_PER_UNIT = {
     "nm": 1e-6, "micron": 1e-3, "microns": 1e-3, "um": 1e-3, "µm": 1e-3, "μm": 1e-3, "micrometer": 1e-3, "mm": 1.0,
     "millimeter": 1.0, "cm": 10.0, "centimeter": 10.0, "m": 1000.0, "inch": 25.4, "in": 25.4,
 }  # fmt: skip
+LONGEST_STEP_MM = 100.0
 SECONDS_PER_UNIT = {"s": 1.0, "sec": 1.0, "ms": 1e-3, "µs": 1e-6, "min": 60.0}
 
 
@@ -34,6 +35,42 @@ def times_of(tiff: tifffile.TiffFile, frames: int) -> tuple[float | None, ...]:
     except (ValueError, TypeError, KeyError, ElementTree.ParseError):
         return ()
     return tuple(index * step for index in range(frames)) if isfinite(step) and step > 0 and frames > 1 else ()
+
+
+def stack_of(tiff: tifffile.TiffFile, frames: int) -> Stack:
+    """Whether the frames are slices or moments, and how far apart slices are, where ImageJ or OME say so."""
+    try:
+        along, step = _ome_depth(tiff.ome_metadata, frames) if tiff.is_ome else _imagej_depth(tiff, frames)
+    except (ValueError, TypeError, KeyError, ElementTree.ParseError):
+        along, step = Along.UNKNOWN, 0.0
+    slices = frames if along is Along.DEPTH else 1
+    if not (isfinite(step) and 0 < step < LONGEST_STEP_MM):
+        return Stack(frames, along, slices)
+    return Stack(frames, along, slices, step, "TIFF header")
+
+
+def _imagej_depth(tiff: tifffile.TiffFile, frames: int) -> tuple[Along, float]:
+    """What the frames are, and the distance of slices in mm; 0 where it is not known."""
+    facts = (tiff.imagej_metadata or {}) if tiff.is_imagej else {}
+    if int(facts.get("frames", 1)) == frames:
+        return Along.TIME, 0.0
+    if int(facts.get("slices", 1)) != frames:
+        return Along.UNKNOWN, 0.0
+    unit = _plain(facts.get("zunit", facts.get("unit", "")))
+    return Along.DEPTH, abs(float(facts.get("spacing", 0.0))) * MM_PER_UNIT.get(unit, 0.0)
+
+
+def _ome_depth(xml: str | None, frames: int) -> tuple[Along, float]:
+    """The same from OME's PhysicalSizeZ; its unit is µm where none is given."""
+    element = _ome_pixels(xml)
+    if element is None:
+        return Along.UNKNOWN, 0.0
+    if int(element.attrib["SizeT"]) == frames:
+        return Along.TIME, 0.0
+    if int(element.attrib["SizeZ"]) != frames:
+        return Along.UNKNOWN, 0.0
+    unit = element.attrib.get("PhysicalSizeZUnit", "µm").lower()
+    return Along.DEPTH, float(element.attrib.get("PhysicalSizeZ", 0.0)) * MM_PER_UNIT.get(unit, 0.0)
 
 
 def _imagej_sizes(tiff: tifffile.TiffFile, page: Any) -> tuple[float, float] | None:

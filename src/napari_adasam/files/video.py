@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.records import Along, Stack
 from napari_adasam.files.clips import Clip, Header, broken, check_count, check_size, make_clip
 from napari_adasam.files.video_frames import DEEP_GREY, Index, Opened, Video
 
@@ -72,6 +73,7 @@ def _header(path: Path, opened: Opened, kind: str) -> tuple[Header, Index]:
         height=stream.codec_context.height,
         width=stream.codec_context.width,
         times=_seconds(stream, index),
+        stack=Stack(index.frames, Along.TIME),
         bits=16 if form in DEEP_GREY else 8,
     )
     return header, index

@@ -85,7 +85,7 @@ class Annotator(Reviewing):
                 self.saved.emit(current)
             self._learning.count_accept()
             if not as_it_came:
-                self._propagating.renew(current)
+                self._clips.propagating.renew(current)
         self._advance()
         return True
 
@@ -179,7 +179,7 @@ class Annotator(Reviewing):
         current = self._current("propagate")
         if current is None:
             return False
-        started = self._propagating.start(current)
+        started = self._clips.propagating.start(current)
         if not started:
             self.problem.emit(NOTHING_LEFT)
         return started
@@ -222,13 +222,13 @@ class Annotator(Reviewing):
         self._learning.pause(False)
 
     def cancel(self) -> None:
-        """Stop what is under way: opening files, an export, a clip, a round (the model stays), or suggestions."""
+        """Stop what is under way: opening files, an export, a clip or volume, a round (the model stays)."""
         if self._filing.opening is not None:
             self._bench.dispatch.cancel(JobKind.READ)
         elif self._exporting.running:
             self._exporting.cancel()
-        elif self._propagating.running:
-            self._propagating.cancel()
+        elif self._clips.under_way is not None:
+            self._clips.under_way.cancel()
         elif self.training:
             self._learning.cancel()
         else:

@@ -13,7 +13,9 @@ from psygnal import Signal
 
 from napari_adasam.domain.errors import AdasamError
 from napari_adasam.domain.export_formats import EVERYDAY
-from napari_adasam.domain.records import Frame
+from napari_adasam.domain.packing import LabelImage
+from napari_adasam.domain.records import Frame, FrameStatus
+from napari_adasam.domain.session import Session
 from napari_adasam.files.exports import (
     NO_EXTRAS,
     ExportOptions,
@@ -101,9 +103,10 @@ class Exporting:
     def now(self, order: ExportOrder) -> ExportReport:
         """Export and wait for it; for scripts. Raises StorageError or InputError."""
         session = self._bench.session
-        wanted, facts = {frame.id for frame in self._wanted(order)}, self._bench.sources.facts
+        options, facts = self._options(order), self._bench.sources.facts
+        wanted = {frame.id for frame in self._wanted(order)} | options.propagated.keys()
         frames = [facts(frame) if frame.id in wanted else frame for frame in session.frames]
-        return export(session.annotations, frames, session.structures, order.folder, self._options(order))
+        return export(session.annotations, frames, session.structures, order.folder, options)
 
     def start(self, order: ExportOrder) -> bool:
         """Begin an export of the session as it is now; ``False``, with a sentence, if that is not possible."""
@@ -112,9 +115,10 @@ class Exporting:
             return False
         session = self._bench.session
         annotations, frames, structures = session.annotations.snapshot(), session.frames, session.structures
-        wanted, facts = {frame.id for frame in self._wanted(order)}, self._bench.sources.facts
+        facts = self._bench.sources.facts
         try:
             options = self._options(order)
+            wanted = {frame.id for frame in self._wanted(order)} | options.propagated.keys()
         except AdasamError as error:
             self._bench.dispatch.problem.emit(str(error))
             return False
@@ -156,8 +160,17 @@ class Exporting:
             pixels=reader_of(sources),
             scan=ScanSectors(session.frames, setups, sources.grey).mask,
             extras=order.extras,
+            propagated=self._propagated(order),
             provenance=self._provenance(),
         )
+
+    def _propagated(self, order: ExportOrder) -> dict[str, LabelImage]:
+        """Of the files that are exported, the frames whose outlines came from a key frame and stand as they came."""
+        if "csv" not in order.formats:
+            return {}
+        session, files = self._bench.session, {frame.file_id for frame in self._wanted(order)}
+        found = {one.id: propagated_labels(session, one.id) for one in session.frames if one.file_id in files}
+        return {frame_id: labels for frame_id, labels in found.items() if labels is not None}
 
     def _key(self) -> bytes:
         """The session's key; one for this sitting where the session has no folder."""
@@ -177,6 +190,12 @@ class Exporting:
         accepted = self._bench.session.annotations
         wanted = accepted if order.frames is None else set(order.frames)
         return tuple(one for one in self._bench.session.frames if one.id in accepted and one.id in wanted)
+
+
+def propagated_labels(session: Session, frame_id: str) -> LabelImage | None:
+    """Outlines that came from a key frame and that nobody has accepted, changed or left out; ``None`` for none."""
+    open_ = session.status(frame_id) is FrameStatus.SUGGESTED and not session.touched(frame_id)
+    return session.packed(frame_id) if open_ and session.propagated(frame_id) is not None else None
 
 
 def reader_of(sources: Sources) -> Callable[[Frame], Pixels]:

@@ -27,6 +27,40 @@ class Moving(Calibrating):
             if self._arrive(earlier):
                 self._walk.forget_last(2)
 
+    def next_frame(self) -> None:
+        """Go to the next frame of the same file, done or not."""
+        self._step_within("next_frame", 1)
+
+    def frame_before(self) -> None:
+        """Go to the frame before in the same file."""
+        self._step_within("frame_before", -1)
+
+    def next_item(self) -> None:
+        """Go to the next file, to its first frame that is to be done; where all are done, to its first one."""
+        self._step_over("next_item", 1)
+
+    def item_before(self) -> None:
+        """Go to the file before, in the same way."""
+        self._step_over("item_before", -1)
+
+    def go_to_item(self, frame_id: str) -> None:
+        """Go to the file of a frame; nothing happens where the current frame is one of it."""
+        item, current = self._bench.items.of(frame_id), self._session.current
+        if current is None or current not in item.frames:
+            self.go_to(self._bench.items.first_open(item))
+
+    def _step_within(self, command: str, step: int) -> None:
+        current = self._session.current if not self._refused(command) else None
+        there = None if current is None else self._bench.items.beside(current, step)
+        if there is not None:
+            self.go_to(there)
+
+    def _step_over(self, command: str, step: int) -> None:
+        current = self._session.current if not self._refused(command) else None
+        if current is not None:
+            items = self._bench.items
+            self.go_to(items.first_open(items.all[items.of(current).number + step]))
+
     def _arrive(self, frame_id: str) -> bool:
         """Make a frame current; ``False``, with a sentence, if its picture cannot be read."""
         if frame_id != self._session.current:

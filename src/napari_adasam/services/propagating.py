@@ -95,7 +95,6 @@ class Propagating:
         self._done, self._total, self._since = 0, 0, 0.0
         self._clip: tuple[str, ...] = ()
         self._waiting: list[str] = []
-        self._clips: tuple[object, dict[str, tuple[str, ...]]] = (None, {})
 
     @property
     def running(self) -> bool:
@@ -104,14 +103,7 @@ class Propagating:
 
     def clip(self, frame_id: str) -> tuple[str, ...]:
         """Ids of all frames of the frame's file, in their order; itself alone for a single image."""
-        session = self._bench.session
-        if self._clips[0] is not session.frames:
-            found: dict[str, list[tuple[int, str]]] = {}
-            for frame in session.frames:
-                found.setdefault(frame.file_id, []).append((frame.index, frame.id))
-            ordered = {file_id: tuple(one for _, one in sorted(frames)) for file_id, frames in found.items()}
-            self._clips = (session.frames, ordered)
-        return self._clips[1][session.frame(frame_id).file_id]
+        return self._bench.items.of(frame_id).frames
 
     def why_not(self, frame_id: str) -> str:
         """Why the clip of a frame cannot be gone through now; empty if it can."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
+from napari_adasam.domain.items import Items
 from napari_adasam.domain.records import FrameStatus
 from napari_adasam.domain.session import Session
 from napari_adasam.domain.steps import CLOSED
@@ -16,7 +18,10 @@ from napari_adasam.services.walk import Walk
 NO_FRAME = "Open images first."
 
 
-LOOKING = frozenset({"next", "back", "cancel", "save_as", "export", "second_reader"})
+LOOKING = frozenset(
+    {"next", "back", "next_frame", "frame_before", "next_item", "item_before", "cancel", "save_as", "export",
+     "second_reader", "measure_stack", "show_volume"}
+)  # fmt: skip
 """Commands that change nothing in the session."""
 
 
@@ -24,13 +29,15 @@ LOOKING = frozenset({"next", "back", "cancel", "save_as", "export", "second_read
 class SittingFacts:
     """What else the reasons need.
 
-    What serves, the scale and sector by hand, why nothing may be changed, and why a clip cannot be gone through.
+    What serves, the scale and sector by hand, why nothing may be changed, why not (by command) for what
+    concerns clips, and which files there are.
     """
 
     model: Callable[[], ModelInfo | None]
     marking_out: MarkingOut
     reading: Callable[[], str]
-    no_clip: Callable[[str], str]
+    of_clips: Mapping[str, Callable[[str], str]]
+    items: Items
 
 
 class Reasons:
@@ -41,6 +48,7 @@ class Reasons:
         self._walk = walk
         self._learning = learning
         self._model, self._marking_out, self._reading = sitting.model, sitting.marking_out, sitting.reading
+        self._items = sitting.items
         self._checks: dict[str, Callable[[str], str]] = {
             "accept": self._accept,
             "next": self._next,
@@ -54,7 +62,11 @@ class Reasons:
             "undo": self._undo,
             "redo": self._redo,
             "own_scale": self._own_scale,
-            "propagate": sitting.no_clip,
+            **sitting.of_clips,
+            "next_frame": partial(self._within, 1),
+            "frame_before": partial(self._within, -1),
+            "next_item": partial(self._over, 1),
+            "item_before": partial(self._over, -1),
         }
 
     def why_not(self, command: str, busy: bool) -> str:
@@ -91,6 +103,16 @@ class Reasons:
 
     def _next(self, _current: str) -> str:
         return "" if self._walk.coming() else "No other image is left to be done."
+
+    def _within(self, step: int, current: str) -> str:
+        if not self._items.of(current).several:
+            return "This image is one alone in its file."
+        end = "last" if step > 0 else "first"
+        return "" if self._items.beside(current, step) is not None else f"This is the {end} frame of its file."
+
+    def _over(self, step: int, current: str) -> str:
+        number = self._items.of(current).number + step
+        return "" if 0 <= number < len(self._items.all) else f"This is the {'last' if step > 0 else 'first'} file."
 
     def _reopen(self, current: str) -> str:
         return "" if self._session.status(current) in CLOSED else "This image is open; only a closed one is reopened."

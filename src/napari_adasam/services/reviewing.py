@@ -47,6 +47,25 @@ class Reviewing(Moving):
         self._changed(current)
         return True
 
+    @property
+    def in_steps(self) -> bool:
+        """Whether a clip or a volume is gone through now, frame by frame."""
+        return self._clips.under_way is not None
+
+    def measure_stack(self) -> bool:
+        """Measure the clip or volume on the screen over its frames; ``stack_measured`` brings the figures."""
+        current = self._current("measure_stack")
+        if current is not None:
+            self._clips.stacking.start(current)
+        return current is not None
+
+    def show_volume(self) -> bool:
+        """Read the volume on the screen, to be looked at; ``volume_read`` brings it."""
+        current = self._current("show_volume")
+        if current is not None:
+            self._clips.volumes.start(current)
+        return current is not None
+
     def note(self, text: str) -> bool:
         """Write a note on the current frame, in place of an earlier one; empty takes it away."""
         current = self._current("note")

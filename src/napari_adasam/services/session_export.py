@@ -9,7 +9,9 @@ from pathlib import Path
 from napari_adasam.domain.calibration import NOT_SET
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.export_formats import EVERYDAY
+from napari_adasam.domain.packing import LabelImage
 from napari_adasam.domain.records import Frame, FrameStatus
+from napari_adasam.domain.steps import CLOSED
 from napari_adasam.files.exports import (
     NO_EXTRAS,
     ExportOptions,
@@ -68,6 +70,7 @@ def export_session(
     lost = losses(order.formats, chosen, record.structures, order.deidentify, order.extras)
     for sentence in (*record.problems, *lost):
         tell(sentence)
+    propagated = _propagated(record, {frame.file_id for frame in chosen}) if "csv" in order.formats else {}
     options = ExportOptions(
         formats=order.formats,
         frames=tuple(frame.id for frame in chosen),
@@ -75,16 +78,24 @@ def export_session(
         pixels=reader_of(sources),
         scan=ScanSectors(record.frames, record.setups, sources.grey).mask,
         extras=order.extras,
+        propagated=propagated,
         progress=progress,
         provenance=_provenance(record),
     )
-    wanted = {frame.id for frame in chosen}
+    wanted = {frame.id for frame in chosen} | propagated.keys()
     whole = [sources.facts(frame) if frame.id in wanted else frame for frame in frames]
     return export(record.annotations, whole, record.structures, out, options)
 
 
 def _is_accepted(record: SessionRecord, frame: Frame) -> bool:
     return record.statuses.get(frame.id) is FrameStatus.ACCEPTED and frame.id in record.annotations
+
+
+def _propagated(record: SessionRecord, files: set[str]) -> dict[str, LabelImage]:
+    """Outlines that came from a key frame and stand as they came; a frame that is closed or in work has none."""
+    found = {frame_id: one.labels for frame_id, one in record.propagated.items() if frame_id.partition("-")[0] in files}
+    return {frame_id: labels for frame_id, labels in found.items()
+            if frame_id not in record.drafts and record.statuses.get(frame_id) not in CLOSED}  # fmt: skip
 
 
 def _as_set(record: SessionRecord, frame: Frame) -> Frame:

@@ -10,12 +10,15 @@ from pathlib import Path
 from psygnal import Signal
 
 from napari_adasam.domain.effort import Estimate
+from napari_adasam.domain.items import Items
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.session import Session
 from napari_adasam.domain.settings import Settings
+from napari_adasam.domain.stacks import StackReport
 from napari_adasam.files.exports import ExportReport
 from napari_adasam.services.activity import Activity, after_silence, describe
 from napari_adasam.services.checking import Checking
+from napari_adasam.services.clips import Clips
 from napari_adasam.services.correcting import Correcting
 from napari_adasam.services.exporting import UNDER_WAY, Exporting
 from napari_adasam.services.filing import Filing
@@ -25,7 +28,6 @@ from napari_adasam.services.looking import Looking
 from napari_adasam.services.marking_out import MarkingOut
 from napari_adasam.services.models import MakePredictor, MakeTrainer
 from napari_adasam.services.ports import ModelInfo, Pixels
-from napari_adasam.services.propagating import Propagating
 from napari_adasam.services.readers import OtherReaders
 from napari_adasam.services.reasons import Reasons, SittingFacts
 from napari_adasam.services.recording import Recording
@@ -33,6 +35,7 @@ from napari_adasam.services.regions import Regions
 from napari_adasam.services.rounds import Learning, RoundResult
 from napari_adasam.services.stopwatch import Stopwatch
 from napari_adasam.services.suggesting import Suggesting
+from napari_adasam.services.volumes import Volume
 from napari_adasam.services.walk import Walk
 from napari_adasam.services.workbench import Workbench
 
@@ -71,6 +74,10 @@ class Sitting:
     """An accepted frame (its id) or a whole session (its folder) is on the disk."""
     exported = Signal(ExportReport)
     """An export that was started is on the disk."""
+    stack_measured = Signal(str, StackReport)
+    """Figures over the frames of a file (its id), as :meth:`measure_stack` asked for."""
+    volume_read = Signal(Volume)
+    """What :meth:`show_volume` asked for."""
     queue_changed = Signal()
     """The order of the frames still to be done may be another one."""
 
@@ -95,14 +102,13 @@ class Sitting:
         self._walk.looks = self._looking.looks
         self._correcting = Correcting(self._bench)
         self._learning = Learning(self._bench)
-        self._propagating = Propagating(self._bench, clock)
-        self._recording = Recording(self._bench, self._keeping, self._walk, lambda: self._suggesting.model)
+        self._clips = Clips(self._bench, clock)
+        self._recording = Recording(self._bench, self._keeping, self._walk, self._served)
         self._checking = Checking(self._bench, self._keeping)
         self._filing = Filing(self._bench, self._keeping, self._learning, self._checking)
-        self._exporting = Exporting(self._bench, self._keeping, lambda: self._suggesting.model)
-        facts = SittingFacts(
-            lambda: self._suggesting.model, self._marking_out, lambda: self._keeping.reading, self._propagating.why_not
-        )
+        self._exporting = Exporting(self._bench, self._keeping, self._served)
+        where = (self._clips.reasons(), self._bench.items)
+        facts = SittingFacts(self._served, self._marking_out, lambda: self._keeping.reading, *where)
         self._reasons = Reasons(session, self._walk, self._learning, facts)
         self._other = OtherReaders()
         self._activity = self._describe()
@@ -121,10 +127,15 @@ class Sitting:
         self._learning.finished.connect(self._on_round)
         self._exporting.finished.connect(self.exported.emit)
         self._correcting.withdrawn.connect(self._on_withdrawn)
-        self._propagating.told.connect(self.problem.emit)
-        self._propagating.ended.connect(self.queue_changed.emit)
+        self._clips.stacking.finished.connect(self.stack_measured.emit)
+        self._clips.volumes.finished.connect(self.volume_read.emit)
+        self._clips.propagating.told.connect(self.problem.emit)
+        self._clips.propagating.ended.connect(self.queue_changed.emit)
         self._session.status_changed.connect(self._on_status)
         self._session.labels_changed.connect(self._recording.draft)
+
+    def _served(self) -> ModelInfo | None:
+        return self._suggesting.model
 
     # -- facts -----------------------------------------------------------------------------------------------------
 
@@ -202,9 +213,10 @@ class Sitting:
         """Ids of the frames still to be done, in the order they are offered."""
         return self._walk.queue
 
-    def clip(self, frame_id: str) -> tuple[str, ...]:
-        """Ids of all frames of the frame's file, in their order; itself alone for a single image."""
-        return self._propagating.clip(frame_id)
+    @property
+    def items(self) -> Items:
+        """The files, each with its frames and how they stand."""
+        return self._bench.items
 
     def why(self, frame_id: str) -> str:
         """Why this frame is offered, in words."""
@@ -273,8 +285,8 @@ class Sitting:
         accepted, frames = self._session.accepted, len(self._session.frames)
         if self._exporting.running:
             return self._exporting.activity(self.training)
-        if self._propagating.running:
-            return after_silence(self._propagating.activity(), self._bench.dispatch.silence)
+        if self._clips.under_way is not None:
+            return after_silence(self._clips.under_way.activity(), self._bench.dispatch.silence)
         errands, filing = self._bench.dispatch.errands, self._filing
         line = describe(errands, self._learning.progress, accepted, frames, filing.opening)
         return after_silence(line, self._bench.dispatch.silence)

@@ -117,7 +117,7 @@ class Sources:
         return self._clip(self._frames[frame_id])
 
     def facts(self, frame: Frame) -> Frame:
-        """A frame with what its file says and a session does not keep: times, bits, region, geometry. Any thread.
+        """A frame with what its file says and a session does not keep, such as times, bits, geometry. Any thread.
 
         The frame's own scale stays, by hand or not. Where the file cannot be read, a scale that holds for a region only
         holds for nothing, since the region is not known.
@@ -127,7 +127,8 @@ class Sources:
         except InputError:
             regional = frame.spacing is not None and frame.spacing.source == FROM_REGION
             return replace(frame, region=NOWHERE) if regional and frame.region is None else frame
-        return replace(frame, time_s=own.time_s, bits=own.bits, region=own.region, geometry=own.geometry)
+        whole = replace(frame, time_s=own.time_s, bits=own.bits, region=own.region)
+        return replace(whole, geometry=own.geometry, stack=own.stack)
 
     def _clip(self, frame: Frame) -> Clip:
         """The frame's file, opened if it is not; InputError if it is gone, or another one than it was."""

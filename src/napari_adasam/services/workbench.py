@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from napari_adasam.domain.items import Items
 from napari_adasam.domain.session import Session
 from napari_adasam.domain.settings import Settings
 from napari_adasam.services.dispatch import Dispatch
@@ -20,7 +21,7 @@ class Workbench:
     ``settings`` is replaced whole by the annotator, and read by its parts when they need it.
     """
 
-    __slots__ = ("dispatch", "models", "restored", "session", "settings", "sources", "watch")
+    __slots__ = ("dispatch", "items", "models", "restored", "session", "settings", "sources", "watch")
 
     def __init__(
         self,
@@ -32,6 +33,7 @@ class Workbench:
         clock: Callable[[], float],
     ) -> None:
         self.session = session
+        self.items = Items(session)
         self.settings = settings
         self.models = Models(make_predictor, make_trainer)
         self.sources = Sources()

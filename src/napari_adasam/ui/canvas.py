@@ -18,6 +18,7 @@ from napari_adasam.domain.prompts import Box
 from napari_adasam.domain.records import Frame
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.annotator import Annotator
+from napari_adasam.services.volumes import Volume
 from napari_adasam.ui.at_once import at_once
 from napari_adasam.ui.beside import Beside
 from napari_adasam.ui.image_layer import fits, image_layer, show_contrast, show_pixels
@@ -25,6 +26,7 @@ from napari_adasam.ui.map_layers import MapLayers
 from napari_adasam.ui.mask_layer import MaskLayer
 from napari_adasam.ui.placement import Placement
 from napari_adasam.ui.prompt_layers import DrawnPrompt, PromptLayers
+from napari_adasam.ui.volume_view import VolumeView
 
 RESTORE_MS = 50
 ANSWER_MS = 150
@@ -46,6 +48,7 @@ class Canvas:
         self.maps = MapLayers()
         self.prompts = PromptLayers()
         self.beside = Beside(viewer)
+        self.volume = VolumeView(viewer)
         self.image: Image | None = None
         self._annotator = annotator
         self._session = annotator.session
@@ -75,6 +78,7 @@ class Canvas:
 
     def close(self) -> None:
         """Let go of the viewer and the session; the layers stay, but for what is beside."""
+        self.volume.close()
         self.beside.hide()
         self._restore.stop()
         self._unanswered.stop()
@@ -85,10 +89,11 @@ class Canvas:
         session.labels_changed.disconnect(self._on_labels)
         session.suggestions_changed.disconnect(self._on_suggestions)
         session.structures_changed.disconnect(self._on_structures)
+        self._annotator.volume_read.disconnect(self._on_volume)
 
     def activate(self) -> None:
-        """Make the outlines the active layer, so that brush, eraser and keys work."""
-        if self.masks.layer is not None and self.masks.layer in self.viewer.layers:
+        """Make the outlines the active layer, so that brush, eraser and keys work; not while a volume is shown."""
+        if not self.volume.shown and self.masks.layer is not None and self.masks.layer in self.viewer.layers:
             self.viewer.layers.selection.active = self.masks.layer
 
     def set_maps_visible(self, visible: bool) -> None:
@@ -114,8 +119,18 @@ class Canvas:
         session.labels_changed.connect(self._on_labels)
         session.suggestions_changed.connect(self._on_suggestions)
         session.structures_changed.connect(self._on_structures)
+        self._annotator.volume_read.connect(self._on_volume)
+
+    def _on_volume(self, volume: Volume) -> None:
+        if self._shown is not None and self._shown.file_id == volume.file_id:
+            self.volume.show(volume, self._session.structures)
+            if volume.note:
+                self.message.emit(volume.note)
+            for layer in self.volume.layers:
+                self.layer_made.emit(layer)
 
     def _on_current(self, frame_id: str) -> None:
+        self.volume.close()
         self.frame_changing.emit()
         frame = self._session.frame(frame_id)
         before = self._shown
@@ -162,6 +177,7 @@ class Canvas:
             self._draw_prompts()
 
     def _on_structures(self) -> None:
+        self.volume.close()
         structures = self._session.structures
         self.masks.set_structures(structures)
         with self._changing():
@@ -175,6 +191,8 @@ class Canvas:
 
     def _on_removed(self, event: object = None) -> None:
         """The clinician deleted a layer: bring ours back a moment later, when napari has done with the deletion."""
+        if self.volume.was_deleted():
+            self.volume.close()
         if not self._own_change and any(layer not in self.viewer.layers for layer in self.layers()):
             self._restore.start(RESTORE_MS)
 

@@ -56,7 +56,13 @@ COMMANDS = (
     Command("clear_structure", ("Delete",), "Wipe", "Remove the whole outline of this structure from this image"),
     Command("undo", ("Control-Z",), "Undo", "Take the last step back: suggestion, click, stroke, accept or skip"),
     Command("redo", ("Control-Y", "Control-Shift-Z"), "Redo", "Do again what was taken back"),
+    Command("frame_before", ("1", "Left"), "◀ Frame", "Go to the frame before in this clip or volume"),
+    Command("next_frame", ("2", "Right"), "Frame ▶", "Go to the next frame of this clip or volume"),
+    Command("item_before", ("3", "PageUp"), "◀ File", "Go to the file before, to what is still to be done in it"),
+    Command("next_item", ("4", "PageDown"), "File ▶", "Go to the next file, to what is still to be done in it"),
     Command("propagate", ("K",), "Propagate", "Take the outlines of the accepted frames to the others of this clip"),
+    Command("measure_stack", ("J",), "Measure", "Volume, and thickness from frame to frame, of this clip or volume"),
+    Command("volume", ("5", "L"), "3D", "Look at this volume and its outlines in 3D, and go back to the frame"),
     Command("help", ("H", "F1"), "Help", "This sheet (also ?)"),
 )
 BY_NAME = {command.name: command for command in COMMANDS}
@@ -65,6 +71,12 @@ BY_NAME = {command.name: command for command in COMMANDS}
 def key_words(key: str) -> str:
     """A key as people write it."""
     return key.replace("Control", "Ctrl").replace("Delete", "Del").replace("-", "+")
+
+
+IN_3D = ("volume", "measure_stack", "propagate", "frame_before", "next_frame", "item_before", "next_item", "back",
+         "next")  # fmt: skip
+"""Commands that change nothing on the screen that could not be seen in 3D; those that go elsewhere end it."""
+LOOKING = "You are looking at the volume in 3D. Press 5 to go back to the frame, and go on there."
 
 
 class Commander:
@@ -95,6 +107,12 @@ class Commander:
             "clear": self._clear_prompts,
             "clear_structure": self._clear_structure,
             "propagate": annotator.propagate,
+            "measure_stack": annotator.measure_stack,
+            "volume": self._toggle_volume,
+            "frame_before": annotator.frame_before,
+            "next_frame": annotator.next_frame,
+            "item_before": annotator.item_before,
+            "next_item": annotator.next_item,
         }
         self._tools_by_name = {
             "point": Tool.POINT,
@@ -113,15 +131,23 @@ class Commander:
         """Run the command, or say in ``problem`` why not."""
         if name == "help":
             self.help_wanted.emit()
+        elif name not in IN_3D and self._canvas.volume.shown:
+            self.problem.emit(LOOKING)
         elif self._canvas.frame is None:
             self.problem.emit("Open an image first: step 1, at the top of the panel.")
         elif name in self._tools_by_name:
             self._tools.choose(self._tools_by_name[name])
+        elif name in IN_3D:
+            self._ask(self._needs_frame[name])
         else:
             self.attempt(self._needs_frame[name])
 
     def attempt(self, command: Callable[[], object]) -> bool:
-        """Call a command of the annotator; False if it was refused, with the reason in ``problem``."""
+        """Call a command of the annotator; False if it was refused, with the reason in ``problem``. It ends 3D."""
+        self._canvas.volume.close()
+        return self._ask(command)
+
+    def _ask(self, command: Callable[[], object]) -> bool:
         if self._canvas.masks.stroke_open:
             self.problem.emit(DRAWING)
             return False
@@ -141,6 +167,13 @@ class Commander:
         if problems:
             more = f" And {len(problems) - SHOWN_PROBLEMS} more." if len(problems) > SHOWN_PROBLEMS else ""
             self.problem.emit(" ".join(problems[:SHOWN_PROBLEMS]) + more)
+
+    def _toggle_volume(self) -> None:
+        """Go into 3D, or back to the frame."""
+        if self._canvas.volume.shown:
+            self._canvas.volume.close()
+        else:
+            self._annotator.show_volume()
 
     def _toggle_maps(self) -> None:
         self.maps_shown = not self.maps_shown

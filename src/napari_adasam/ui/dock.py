@@ -190,11 +190,11 @@ class AdasamDock(QWidget):
         for signal, slot in (
             (session.frames_changed, self._on_frames),
             (session.current_changed, soon),
-            (session.labels_changed, soon),
-            (session.suggestions_changed, soon),
+            (session.labels_changed, self._on_status),
+            (session.suggestions_changed, self._on_status),
             (session.status_changed, self._on_status),
             (session.ticks_changed, soon),
-            (session.setup_changed, soon),
+            (session.setup_changed, self._on_status),
             (session.remark_changed, self._on_status),
             (self.marking.changed, self.scale_panel.refresh),
             (self.marking.problem, self.status_line.show_notice),
@@ -206,6 +206,7 @@ class AdasamDock(QWidget):
             (annotator.model_changed, soon),
             (annotator.saved, soon),
             (annotator.exported, self._on_export),
+            (annotator.stack_measured, self.annotate_panel.stack.show_report),
             (annotator.queue_changed, soon),
             (self.commander.problem, self.status_line.show_notice),
             (self.commander.help_wanted, self.show_help),
@@ -229,7 +230,7 @@ class AdasamDock(QWidget):
     def _refresh(self) -> None:
         """Show all as it is now. Signals only ask for it: a click sends a handful of them before its answer."""
         while self._lines:
-            self.annotate_panel.frame_card.update_line(self._lines.pop())
+            self.annotate_panel.renew_frame(self._lines.pop())
         for panel in (self.open_panel, self.scale_panel, self.annotate_panel, self.learn_panel, self.export_panel):
             panel.refresh()
         self.status_line.show_activity(self.annotator.activity, self.annotator.busy)
@@ -237,8 +238,11 @@ class AdasamDock(QWidget):
         self._show_hint()
 
     def _until_answered(self) -> int:
-        """The dock is drawn together with the outline that a click asked for: alone it would hold the outline up."""
-        return ANSWER_MS if self.annotator.answering else 0
+        """The dock is drawn together with the outline that a click asked for: alone it would hold the outline up.
+
+        While a clip is gone through, what comes of several frames is drawn at once.
+        """
+        return ANSWER_MS if self.annotator.answering or self.annotator.in_steps else 0
 
     def _show_hint(self) -> None:
         self.hint.setText(next_step(self.annotator, self.tools.current_structure()))
@@ -277,7 +281,7 @@ class AdasamDock(QWidget):
 
     def _on_layers(self, event: Any = None) -> None:
         """Images that were opened or dropped in napari are offered to the session."""
-        own = {id(layer) for layer in (*self.canvas.layers(), *self.canvas.beside.layers)}
+        own = {id(layer) for layer in (*self.canvas.layers(), *self.canvas.beside.layers, *self.canvas.volume.layers)}
         others = [layer for layer in self.viewer.layers if id(layer) not in own]
         self.open_panel.offer(not_taken_in(others, self.annotator.session.frames))
 

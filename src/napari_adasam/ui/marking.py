@@ -74,7 +74,8 @@ class Marking:
         self._tools.tool_changed.disconnect(self._on_tool)
 
     def start(self, mark: Mark) -> None:
-        """Collect clicks for a mark, from the first one on; the drawing tools are put away."""
+        """Collect clicks for a mark, from the first one on; the drawing tools are put away, and 3D is ended."""
+        self._canvas.volume.close()
         self._tools.choose(Tool.MOVE)
         self.mark, self.points, self.ticks = mark, [], None
         if self._canvas.masks.layer is not None:
@@ -95,7 +96,8 @@ class Marking:
         self.draw()
 
     def show_sector(self, shown: bool) -> None:
-        """Show or hide the outline of the scan sector."""
+        """Show or hide the outline of the scan sector; it ends 3D."""
+        self._canvas.volume.close()
         self.sector_shown = shown
         self.draw()
 

@@ -24,6 +24,7 @@ class Keys:
 
     def __init__(self, viewer: Viewer, commander: Commander, window: QWidget) -> None:
         self._commander = commander
+        self._viewer = viewer
         self._bound: list[Viewer | Layer] = []
         self.bind(viewer)
         # "?" is no key of its own to napari, so Qt listens for it; text fields keep theirs.
@@ -36,8 +37,9 @@ class Keys:
         for command in COMMANDS:
             for key in command.keys:
                 target.bind_key(key, _binding(self._commander.run, command.name), overwrite=True)
-        if not any(one is target for one in self._bound):
-            self._bound.append(target)
+        there = [self._viewer, *self._viewer.layers]  # what was taken out is let go
+        self._bound = [one for one in self._bound if one is not target and any(one is own for own in there)]
+        self._bound.append(target)
 
     def close(self) -> None:
         """Give the keys back to napari."""

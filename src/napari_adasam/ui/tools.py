@@ -48,6 +48,9 @@ class Tools:
         self._annotator = annotator
         viewer.mouse_drag_callbacks.append(self._on_press)
         canvas.layer_made.connect(self._on_layer_made)
+        canvas.volume.opening.connect(self._on_volume_opening)
+        canvas.volume.changed.connect(self._on_volume)
+        self._in_2d = Tool.MOVE
         canvas.masks.structure_picked.connect(self.choose_structure)
         canvas.masks.stroke.connect(self._on_stroke)
         annotator.session.structures_changed.connect(self._on_structures)
@@ -102,6 +105,14 @@ class Tools:
             self._on_help()
             self.choose(self.tool)
 
+    def _on_volume_opening(self) -> None:
+        self._in_2d = self.tool
+
+    def _on_volume(self) -> None:
+        """Take the tool in hand again that was in it before 3D: napari takes the brush away there."""
+        if not self._canvas.volume.shown:
+            self.choose(self._in_2d)
+
     def _on_help(self, event: object = None) -> None:
         """napari's line at the bottom names its own number keys, which lead away from ours."""
         layer = self._canvas.masks.layer
@@ -126,7 +137,7 @@ class Tools:
     def _on_press(self, viewer: Viewer, event: Any) -> Iterator[None]:
         """A press of the left button, up to its release (napari calls this as a generator)."""
         frame, image, structure = self._canvas.frame, self._canvas.image, self.current_structure()
-        if frame is None or image is None or structure is None or event.button != 1:
+        if frame is None or image is None or structure is None or event.button != 1 or viewer.dims.ndisplay != 2:
             return
         if self.tool in (Tool.POINT, Tool.NOT_POINT):
             yield from self._click(event, structure)

@@ -15,6 +15,7 @@ from napari_adasam.files.exports.dicom_source import comes_from_dicom
 from napari_adasam.files.exports.nifti import is_slice
 from napari_adasam.files.exports.options import NO_EXTRAS, Extras
 from napari_adasam.files.exports.table import read_file_table, row_of
+from napari_adasam.files.exports.tiff import TIFF
 
 LONGEST_LABEL = 64
 NO_PLACE_FOR_SCALE = ("png", "coco")
@@ -63,6 +64,8 @@ def _names_and_scale(formats: Collection[str], frames: Sequence[Frame]) -> list[
         )
     if "nifti" in formats and any(is_slice(frame) for frame in frames):
         found.append("NIfTI: slices of a volume are put back into one file; others are empty in it.")
+    if "tiff" in formats and any(one.id != one.file_id and one.path.lower().endswith(TIFF) for one in frames):
+        found.append("TIFF: pages of a stack are put back into one file; others are empty in it.")
     scaleless = [name for name in NO_PLACE_FOR_SCALE if name in formats]
     if scaleless and unknown < len(frames):
         found.append(f"{_listed(scaleless)}: other programs will not see the scale; it is in provenance.json.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from napari_adasam.domain.export_formats import EVERYDAY
+from napari_adasam.domain.packing import LabelImage
 from napari_adasam.domain.records import Annotation, Frame, Mask
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.exports.provenance import Provenance
@@ -63,6 +64,9 @@ class ExportOptions:
     scan
         Gives the part of a frame's picture that is scanned, (height, width) bool, ``None`` for all of it: the rest
         does not enter echo intensity. Raises InputError if it cannot be told.
+    propagated
+        Frame id to labels that came from a key frame, of frames that nobody has accepted or changed: they enter figures
+        over clips and volumes, told apart, and nothing else.
     progress
         Told (done, total, what) before each frame.
     """
@@ -73,6 +77,7 @@ class ExportOptions:
     pixels: ReadPixels | None = None
     scan: FindScan | None = None
     extras: Extras = NO_EXTRAS
+    propagated: Mapping[str, LabelImage] = field(default_factory=dict, repr=False)
     progress: OnProgress | None = None
     provenance: Provenance = field(default_factory=Provenance)
 

@@ -23,7 +23,7 @@ from napari_adasam.files.exports.png import mask_png
 from napari_adasam.files.exports.rows import FILE as TABLE_FILE
 from napari_adasam.files.exports.rows import TableFile
 from napari_adasam.files.exports.table import scaled_part
-from napari_adasam.files.exports.tiff import mask_tiff
+from napari_adasam.files.exports.tiff import TiffFiles
 from napari_adasam.files.staging import Staging
 
 
@@ -62,11 +62,12 @@ def open_output(name: str, plan: Plan, staging: Staging, files: ExitStack) -> Ou
         return TableFile(files.enter_context(staging.open(TABLE_FILE)), plan)
     if name == "nifti":
         return NiftiFiles(staging, plan)
+    if name == "tiff":
+        return TiffFiles(staging, plan)
     if name == "dicom-seg":
         return _dicom_seg(plan, staging)
     each: dict[str, tuple[str, str, Callable[[Item], bytes]]] = {
         "png": ("masks", ".png", lambda item: mask_png(item.annotation.labels, item.structures, item.frame.spacing)),
-        "tiff": ("masks", ".tif", lambda item: mask_tiff(item.annotation.labels, item.frame.spacing, item.structures)),
         "overlay": ("overlays", ".png", lambda item: _overlay(item, plan)),
     }
     return FileEach(staging, *each[name])

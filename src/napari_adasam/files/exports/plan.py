@@ -36,6 +36,10 @@ class Plan:
         Frame id to further columns of the table; every frame has all of them, or there are none.
     key, pixels, scan, extras
         See :class:`ExportOptions`; ``pixels`` takes frames as they go out.
+    propagated
+        Frames of the same files that nobody has accepted, as they go out, for figures over clips and volumes.
+    partly
+        Ids of files of which not all accepted frames are wanted.
     """
 
     sources: tuple[Frame, ...]
@@ -47,6 +51,8 @@ class Plan:
     scan: FindScan | None = field(repr=False)
     extras: Extras
     given: Mapping[str, Mapping[str, str]]
+    propagated: tuple[Frame, ...] = ()
+    partly: frozenset[str] = frozenset()
 
     def file_stem(self, source: Frame) -> str:
         """What the file of a frame is called in the export: without the frame's own number."""
@@ -73,18 +79,27 @@ def make_plan(
         _check_dicom(sources)
     if "overlay" in options.formats and options.pixels is None:
         raise InputError("Overlays need the pictures, which cannot be read here; choose another format.")
-    shown = [without_names(frame, options.key) for frame in sources] if options.key else sources
+    files, chosen = {frame.file_id for frame in sources}, {frame.id for frame in sources}
+    partly = {one.file_id for one in frames if one.id in annotations and one.id not in chosen}
+    with_csv = files - partly if "csv" in options.formats else set()
+    others = [
+        one for one in frames if one.id in options.propagated and one.file_id in with_csv and one.id not in chosen
+    ]
+    shown, further = ([without_names(frame, options.key) if options.key else frame for frame in some]
+                      for some in (sources, others))  # fmt: skip
     pixels = _reader(sources, options.pixels)
     return Plan(
         sources=tuple(sources),
         frames=tuple(shown),
-        names=output_names(shown),
+        names=output_names([*shown, *further]),
         structures=tuple(structures),
         key=options.key,
         pixels=pixels,
         scan=options.scan,
         extras=options.extras,
         given=_given(sources, options.extras.table),
+        propagated=tuple(further),
+        partly=frozenset(partly),
     )
 
 

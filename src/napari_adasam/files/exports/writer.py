@@ -1,8 +1,8 @@
 """Write an export, all of it or nothing.
 
 ``masks/NAME.png``, ``.tif`` and ``.nii.gz``, ``overlays/NAME.png``, ``dicom-seg/FILE.dcm``, ``coco.json``,
-``measurements.csv``, and last ``provenance.json``, which lists the files with their SHA-256. One frame is in memory at
-a time.
+``measurements.csv``; for clips and volumes ``stacks.csv`` and ``stacks/FILE.svg``; and last ``provenance.json``, which
+lists the files with their SHA-256. One frame is in memory at a time.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from napari_adasam.files.exports.options import ExportOptions, ExportReport, Ite
 from napari_adasam.files.exports.outputs import open_output
 from napari_adasam.files.exports.plan import Plan, make_plan
 from napari_adasam.files.exports.provenance import frame_facts, provenance_json
+from napari_adasam.files.exports.stacks import StackFiles
 from napari_adasam.files.staging import Staging
 from napari_adasam.files.store import is_session
 
@@ -73,7 +74,7 @@ def export_steps(
     plan = make_plan(annotations, frames, structures, options)
     if is_session(folder):
         raise InputError(f"{folder} holds a session; its masks must not be mixed with others. Choose another folder.")
-    total, ready = len(plan.frames), 0
+    total, ready = len(plan.frames) + len(plan.propagated), 0
     try:
         with Staging(folder) as staging:
             for ready, name in enumerate(_write(plan, annotations, staging, options)):
@@ -83,7 +84,7 @@ def export_steps(
     except AdasamError as error:
         how_far = f"{ready} of {total} frames were ready; earlier exports are as they were"
         raise type(error)(f"{error} Nothing was exported ({how_far}).") from error
-    return ExportReport(folder, tuple(written), total)
+    return ExportReport(folder, tuple(written), len(plan.frames))
 
 
 def _write(
@@ -93,6 +94,8 @@ def _write(
     facts = []
     with ExitStack() as files:
         outputs = [open_output(name, plan, staging, files) for name in FORMATS if name in options.formats]
+        stacks = StackFiles(staging, plan)
+        outputs += [stacks] if "csv" in options.formats else []
         for frame, source in zip(plan.frames, plan.sources, strict=True):
             name = plan.names[frame.id]
             yield name
@@ -100,6 +103,9 @@ def _write(
             for output in outputs:
                 output.add(item)
             facts.append(frame_facts(frame, item.annotation, name))
+        for frame in plan.propagated:
+            yield plan.names[frame.id]
+            stacks.add_propagated(frame, options.propagated[frame.id])
         yield "moving the files to their place"
         for output in outputs:
             output.finish()

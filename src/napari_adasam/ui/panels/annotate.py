@@ -6,13 +6,25 @@ from functools import partial
 from typing import Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QButtonGroup, QGridLayout, QLabel, QPushButton, QSizePolicy, QSlider, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QSlider,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.ui.canvas import Canvas
-from napari_adasam.ui.commands import BY_NAME, Commander, key_words
+from napari_adasam.ui.commands import BY_NAME, IN_3D, LOOKING, Commander, key_words
+from napari_adasam.ui.panels.clip_card import ClipCard
 from napari_adasam.ui.panels.frame_card import FrameCard
 from napari_adasam.ui.panels.frame_review import FrameReview
+from napari_adasam.ui.panels.stack_card import StackCard
 from napari_adasam.ui.panels.structure_rows import StructureRows
 from napari_adasam.ui.section import allow, reason_label
 from napari_adasam.ui.tools import Tool, Tools
@@ -24,7 +36,10 @@ LARGEST_BRUSH = 100
 ASKED = {"accept": "accept", "back": "back", "next": "next", "skip": "skip", "reopen": "reopen", "undo": "undo",
          "redo": "redo", "suggest": "suggest", "clear_structure": "clear_structure", "point": "click",
          "not_point": "click", "box": "box", "brush": "stroke", "eraser": "stroke",
-         "propagate": "propagate"}  # fmt: skip
+         "propagate": "propagate", "frame_before": "frame_before", "next_frame": "next_frame",
+         "item_before": "item_before", "next_item": "next_item", "measure_stack": "measure_stack",
+         "volume": "show_volume"}  # fmt: skip
+FOR_CLIPS = ("propagate", "measure_stack", "volume")
 
 
 class AnnotatePanel(QWidget):
@@ -43,8 +58,10 @@ class AnnotatePanel(QWidget):
         self.structures = StructureRows(annotator, commander, tools)
         self.buttons = {name: self._button(name) for name in BY_NAME if name != "help"}
         self.buttons["accept"].setObjectName("primary")
-        for name in ("maps", "masks"):
+        for name in ("maps", "masks", "volume"):
             self.buttons[name].setCheckable(True)
+        self.clip = ClipCard(annotator, commander, self.buttons)
+        self.stack = StackCard(annotator)
         self._tool_group = QButtonGroup(self)
         for name in (*TOOL_ROWS[0], *TOOL_ROWS[1]):
             self.buttons[name].setCheckable(True)
@@ -61,28 +78,41 @@ class AnnotatePanel(QWidget):
         canvas.layer_made.connect(self._on_layer_made)
         tools.tool_changed.connect(self.show_tool)
         commander.views_changed.connect(self.refresh)
+        canvas.volume.changed.connect(self.refresh)
         self.show_tool(tools.tool)
         self.refresh()
 
     def refresh(self) -> None:
         """Allow what is possible now, and say of the rest why it is not."""
         self.frame_card.refresh()
+        self.clip.refresh()
+        self.stack.refresh()
         self.review.refresh()
         self.structures.refresh()
-        shown = self._canvas.frame is not None
+        shown, in_3d = self._canvas.frame is not None, self._canvas.volume.shown
         reason = "" if shown else "Open an image first (step 1)."
         for name, button in self.buttons.items():
             refusal = self._annotator.why_not(ASKED[name]) if shown and name in ASKED else reason
-            allow(button, refusal)
+            allow(button, LOOKING if in_3d and name not in IN_3D else "" if in_3d and name == "volume" else refusal)
+        self.buttons["volume"].setChecked(in_3d)
         allow(self.brush_size, reason)
-        allow(self.buttons["accept"], self._annotator.why_not("accept") if shown else reason, self.reason)
+        accept = LOOKING if in_3d else self._annotator.why_not("accept") if shown else reason
+        allow(self.buttons["accept"], accept, self.reason)
         self.buttons["maps"].setChecked(self._commander.maps_shown)
         self.buttons["masks"].setChecked(self._commander.masks_shown)
         current = self._annotator.session.current
-        self.buttons["propagate"].setVisible(current is not None and len(self._annotator.clip(current)) > 1)
+        several = current is not None and self._annotator.items.of(current).several
+        for name in FOR_CLIPS:
+            self.buttons[name].setVisible(several)
         closed = shown and not self._annotator.why_not("reopen")
         self.buttons["skip"].setVisible(not closed)
         self.buttons["reopen"].setVisible(closed)
+
+    def renew_frame(self, frame_id: str) -> None:
+        """A frame stands otherwise: its lines in the lists."""
+        self.frame_card.update_line(frame_id)
+        self.clip.renew(frame_id)
+        self.stack.renew(frame_id)
 
     def show_tool(self, tool: Tool) -> None:
         """Press the button of the tool in hand."""
@@ -122,7 +152,12 @@ class AnnotatePanel(QWidget):
         layout.setContentsMargins(4, 0, 4, 4)
         layout.setSpacing(4)
         layout.addWidget(self.frame_card)
-        layout.addWidget(self.buttons["propagate"])
+        layout.addWidget(self.clip)
+        whole = QHBoxLayout()
+        for name in FOR_CLIPS:
+            whole.addWidget(self.buttons[name])
+        layout.addLayout(whole)
+        layout.addWidget(self.stack)
         layout.addWidget(self.review)
         layout.addWidget(self.structures)
         layout.addLayout(grid)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from qtpy.QtCore import QSignalBlocker, Qt
-from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QWidget
+from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QListView, QWidget
 
 from napari_adasam.domain.queue import DONE
 from napari_adasam.domain.records import Frame, FrameStatus
-from napari_adasam.domain.session import Session
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.ui.commands import Commander
+from napari_adasam.ui.panels.item_list import KEPT, Fits, ItemList, state_words
 from napari_adasam.ui.theme import AMBER, STATUS_COLORS, chip
 
-Fits = Callable[[Session, str], bool]
 FILTERS: tuple[tuple[str, Fits], ...] = (
     ("all images", lambda session, one: True),
     ("to do", lambda session, one: session.status(one) not in DONE),
@@ -28,8 +25,6 @@ FILTERS: tuple[tuple[str, Fits], ...] = (
 ORDERS = (("file", "in the order of the files"), ("active", "what teaches most first"), ("random", "at random"))
 ARROW_PX = 50
 """Beside a list's words: its arrow, and the space around both."""
-MARKS = {FrameStatus.NEW: "○", FrameStatus.SUGGESTED: "◔", FrameStatus.CORRECTED: "◑", FrameStatus.ACCEPTED: "●",
-         FrameStatus.SKIPPED: "⊘"}  # fmt: skip
 
 
 def scale_words(frame: Frame) -> str:
@@ -46,14 +41,14 @@ class FrameCard(QWidget):
         super().__init__()
         self._annotator = annotator
         self._commander = commander
-        self.chosen = _short_list("Jump to another image", 10)
+        self.rows = ItemList(annotator.session, annotator.items)
+        self.chosen = _list_of(self.rows)
         self.chosen.activated.connect(self._jump)
         self.filter = _short_list("Which images the list shows", 7)
         self.filter.addItems([words for words, _ in FILTERS])
         self.filter.activated.connect(self._filter)
         longest = max(self.filter.fontMetrics().horizontalAdvance(words) for words, _ in FILTERS)
         self.filter.setMaximumWidth(longest + ARROW_PX)
-        self._rows: dict[str, int] = {}
         self.status = QLabel()
         self.place = QLabel()
         self.scale = QLabel()
@@ -83,15 +78,10 @@ class FrameCard(QWidget):
         layout.setColumnStretch(1, 1)
 
     def fill(self) -> None:
-        """List the session's frames that the filter lets through."""
-        session, fits = self._annotator.session, FILTERS[self.filter.currentIndex()][1]
-        listed = [frame for frame in session.frames if fits(session, frame.id)]
-        self._rows = {frame.id: at for at, frame in enumerate(listed)}
+        """List the files of which the filter lets a frame through."""
+        self.rows.fits = FILTERS[self.filter.currentIndex()][1]
         with QSignalBlocker(self.chosen):
-            self.chosen.clear()
-            self.chosen.addItems([self._line(frame) for frame in listed])
-            for frame_id, at in self._rows.items():
-                self.chosen.setItemData(at, frame_id)
+            self.rows.fill()
         self.refresh()
 
     def refresh(self) -> None:
@@ -102,9 +92,9 @@ class FrameCard(QWidget):
         if current is None:
             return
         frame, status = session.frame(current), session.status(current)
-        self.chosen.setCurrentIndex(self._rows.get(current, -1))
-        self.chosen.setPlaceholderText(f"{len(self._rows)} images are “{self.filter.currentText()}”")
-        self.status.setText(self._state(current))
+        self.chosen.setCurrentIndex(self.rows.row_of(current))
+        self.chosen.setPlaceholderText(f"{self.rows.fitting} images are “{self.filter.currentText()}”")
+        self.status.setText(state_words(session, current))
         self.status.setStyleSheet(chip(*STATUS_COLORS[status]))
         self._show_place(current)
         self.scale.setText(scale_words(frame))
@@ -116,12 +106,8 @@ class FrameCard(QWidget):
         self._show_source(current)
 
     def update_line(self, frame_id: str) -> None:
-        """Renew one line of the list."""
-        session, fits = self._annotator.session, FILTERS[self.filter.currentIndex()][1]
-        if fits(session, frame_id) != (frame_id in self._rows):
-            self.fill()
-        elif frame_id in self._rows:
-            self.chosen.setItemText(self._rows[frame_id], self._line(session.frame(frame_id)))
+        """Renew the line of a frame's file."""
+        self.rows.renew(frame_id)
 
     def _show_place(self, current: str) -> None:
         queue, frames = self._annotator.queue, self._annotator.session.frames
@@ -140,25 +126,27 @@ class FrameCard(QWidget):
             changed = ", changed by you" if session.touched(current) else f", {how.confidence:.0%} sure"
             self.source.setText(f"Propagated from {session.frame(how.source).stem}{changed}")
 
-    def _line(self, frame: Frame) -> str:
-        status = self._annotator.session.status(frame.id)
-        note = " ✎" if self._annotator.session.remark(frame.id).note else ""
-        return f"{MARKS[status]} {frame.stem} · {self._state(frame.id)}{note}"
-
-    def _state(self, frame_id: str) -> str:
-        session = self._annotator.session
-        return "unusable" if session.is_unusable(frame_id) else session.status(frame_id).value
-
     def _filter(self, _index: int) -> None:
         self.fill()
 
     def _jump(self, index: int) -> None:
-        frame_id = str(self.chosen.itemData(index))
-        self._commander.attempt(lambda: self._annotator.go_to(frame_id))
+        frame_id = str(self.chosen.itemData(index, KEPT))
+        self._commander.attempt(lambda: self._annotator.go_to_item(frame_id))
+        self.refresh()
 
     def _set_order(self, index: int) -> None:
         self._annotator.set_order(str(self.order.itemData(index)))
         self.refresh()
+
+
+def _list_of(rows: ItemList) -> QComboBox:
+    """The list of files; only what is seen of it is laid out."""
+    made = _short_list("Jump to another image, clip or volume", 10)
+    seen = QListView()
+    seen.setUniformItemSizes(True)
+    made.setView(seen)
+    made.setModel(rows)
+    return made
 
 
 def _short_list(tip: str, letters: int) -> QComboBox:
