@@ -10,7 +10,7 @@ import torch
 from tiny import APONEUROSIS, BELLY, BrightnessEncoder, blob, embed, see_brightness, tiny_net
 from toy_rounds import LET_PASS, SHORT, Serving, labelled, serving, to_the_end, unlabelled
 
-from napari_adasam.domain.settings import FeedbackMode, PromptSettings, Recipe, TrainSettings
+from napari_adasam.domain.settings import FeedbackMode, LossWeights, PromptSettings, Recipe, TrainSettings
 from napari_adasam.model import pseudo
 from napari_adasam.model.augment import Patch, draw_patch, paste
 from napari_adasam.model.pseudo import Doubt, cut_in, ema_decay, pseudo_labels, unlabelled_weight
@@ -82,7 +82,7 @@ def test_a_round_with_feedback_serves_it_and_the_next_one_goes_on(serving: Servi
 
 
 def test_weight_of_unlabelled_frames() -> None:
-    settings = TrainSettings(warm_up=0.5)
+    settings = TrainSettings(warm_up=0.5, weights=LossWeights(unlabelled=0.5))
     assert unlabelled_weight(settings, 0.49) == 0
     assert unlabelled_weight(settings, 0.5) == pytest.approx(0.5 * np.exp(-5))
     assert unlabelled_weight(settings, 1.0) == 0.5

@@ -84,7 +84,7 @@ class LossWeights:
     segmentation: float = 1.0
     map: float = 1.0
     iou: float = 0.1
-    unlabelled: float = 0.5
+    unlabelled: float = 0.1
     anchor: float = 1e-3
     feedback: float = 1.0
 
@@ -143,7 +143,7 @@ class TrainSettings:
         Negative counts from the end; ``None`` takes the encoder's own default for LoRA, and every block for the others.
     tuned
         Of ``adasam`` and ``lora``: how many of the encoder's last units learn with all their weights beside LoRA;
-        ``None`` takes the encoder's own default, which is TinyViT's last stage and neck, and nothing of a ViT.
+        ``None`` takes the encoder's own default, which is TinyViT's last two stages and neck, and nothing of a ViT.
     sam_learns
         Whether SAM's own weights learn, where the method lets them; else what is inserted and the classifier alone.
     steps

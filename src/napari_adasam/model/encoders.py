@@ -139,7 +139,7 @@ class TinyVit(Encoder):
     """
 
     default_adapt_from = 3
-    default_tuned = 2
+    default_tuned = 3
 
     def __init__(self) -> None:
         net: Any = timm.create_model("tiny_vit_5m_224", pretrained=False, num_classes=0)

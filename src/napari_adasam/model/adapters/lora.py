@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class LoraSettings:
     """Rank, scale numerator and the first adapted unit (see :meth:`Encoder.adapt_index`).
 
-    ``tuned`` are the encoder's units whose own weights learn, too: LoRA is made for large encoders, and the last stage
-    of a small one has to learn more than its queries and values.
+    ``tuned`` are the encoder's units whose own weights learn, too: LoRA is made for large encoders, and the last
+    stages of a small one have to learn more than their queries and values.
     """
 
     kind: ClassVar[str] = "lora"

@@ -11,7 +11,7 @@ from napari_adasam.domain.settings import Method
 from napari_adasam.services.annotator import Annotator
 
 METHODS: dict[Method, tuple[str, str]] = {
-    "adasam": ("ADA-SAM", "LoRA in the encoder's last stage, decoder and maps; from images without a mask too"),
+    "adasam": ("ADA-SAM", "LoRA, the encoder's last stages, decoder and maps; from images without a mask too"),
     "lora": ("LoRA, accepted only", "As ADA-SAM, but from accepted images alone"),
     "medsa": ("Med-SA", "Small adapters in every block of the encoder; slower"),
     "masam": ("MA-SAM", "FacT and 3D adapters in every block, and a finer decoder; slower"),
