@@ -149,7 +149,7 @@ def test_naparis_own_button_for_2d_leads_back_too(volume: AdasamDock, qtbot: Any
     before = state(volume)
     in_3d(volume, qtbot)
     volume.viewer.dims.ndisplay = 2
-    assert not volume.canvas.volume.shown
+    qtbot.wait_until(lambda: not volume.canvas.volume.shown)
     assert state(volume) == before
     in_3d(volume, qtbot)
     volume.marking.show_sector(True)

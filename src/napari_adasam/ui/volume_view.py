@@ -13,6 +13,7 @@ from napari.layers import Image, Layer
 from napari.layers import Labels as LabelsLayer
 from napari.viewer import Viewer
 from psygnal import Signal
+from qtpy.QtCore import QTimer
 
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.volumes import Volume
@@ -105,8 +106,11 @@ class VolumeView:
         self.changed.emit()
 
     def _on_ndisplay(self, event: object = None) -> None:
-        """napari's own button for 2D leads back to the frame, too."""
-        if self._viewer.dims.ndisplay == 2:
+        """napari's own button for 2D leads back to the frame, too, once napari has done with it."""
+        QTimer.singleShot(0, self._follow)
+
+    def _follow(self) -> None:
+        if self.shown and self._viewer.dims.ndisplay == 2:
             self.close()
 
 
