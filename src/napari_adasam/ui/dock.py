@@ -172,6 +172,8 @@ class AdasamDock(QWidget):
         self.help.setToolTip("All keys on one sheet")
         self.help.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.help.setFixedWidth(26)
+        self.help.clicked.connect(self.show_help)
+        self.status_line.stop.clicked.connect(self._stop)
         top = QHBoxLayout()
         top.addWidget(self.hint, stretch=1)
         top.addWidget(self.help)
@@ -218,12 +220,10 @@ class AdasamDock(QWidget):
             self._closing.callback(signal.disconnect, slot)
         self._closing.callback(self.annotate_panel.structures.close_rows)
         events, theme = self.viewer.layers.events, self.viewer.events.theme
-        emitters = ((events.inserted, self._on_layers), (events.removed, self._on_layers), (theme, self._show_theme))
-        for emitter, slot in emitters:
+        layers = self._on_layers
+        for emitter, slot in ((events.inserted, layers), (events.removed, layers), (theme, self._show_theme)):
             emitter.connect(slot)
             self._closing.callback(emitter.disconnect, slot)
-        self.status_line.stop.clicked.connect(self._stop)
-        self.help.clicked.connect(self.show_help)
         for layer in self.canvas.layers():
             self.keys.bind(layer)
 
