@@ -250,9 +250,16 @@ def test_an_error_that_cannot_be_read_again_keeps_its_words() -> None:
 
 def children() -> list[int]:
     """Processes that run rounds for this one."""
-    threads = Path("/proc/self/task").iterdir()
-    found = [pid for thread in threads for pid in (thread / "children").read_text().split()]
-    return [int(pid) for pid in found if MODULE in Path("/proc", pid, "cmdline").read_text()]
+    found = [pid for thread in Path("/proc/self/task").iterdir() for pid in read(thread / "children").split()]
+    return [int(pid) for pid in found if MODULE in read(Path("/proc", pid, "cmdline"))]
+
+
+def read(path: Path) -> str:
+    """A file of ``/proc``; empty where its thread or process has just ended."""
+    try:
+        return path.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def processor_time(pid: int) -> float:
