@@ -115,17 +115,15 @@ def evaluate(
     The studies labels and session go on where they were stopped: what the file of --json holds already is not run
     again. The command `effort` lays results of the study session beside each other.
     """
-    _check(study)
     folder, part = test or dataset, part_of(held_back, validation)
-    start = replace(_start(study, folder, model, input_size), use_sector=sector, base=base)
-    settings = with_settings(Settings(model=start), changes or ())
+    settings = _start(study, folder, ModelSettings(model or "", use_sector=sector, base=base), input_size, changes)
     if study == "labels":
         which = (methods, counts_of(labels), seeds, volumes, boxes)
         options = _of_labels(settings, part, which, names_of(structures), limit, gated, ablation, json_file)
     else:
         options = _of_images(settings, part, names_of(structures), (against, limit, clicks, frames), seeds)
     if study == "session":
-        options = replace(_of_session(options, settings, seeds, orders, learning, every), resume=json_file)
+        options = _of_session(replace(options, resume=json_file), settings, seeds, orders, learning, every)
     _report(_measured(study, folder, options), json_file, table, plot)
 
 
@@ -167,14 +165,19 @@ def part_of(held_back: bool, validation: bool) -> Part:
     return "held-back" if held_back else "validation" if validation else "unseen"
 
 
-def _start(study: str, folder: Path, model: str | None, input_size: int | None) -> ModelSettings:
-    if study != "labels" or model:
-        start = model_at(model or BUNDLED)
+def _start(
+    study: str, folder: Path, asked: ModelSettings, input_size: int | None, changes: list[str] | None
+) -> Settings:
+    """The settings of a study; a model without a name is the study's own choice."""
+    _check(study)
+    if study != "labels" or asked.name:
+        start = model_at(asked.name or BUNDLED)
     else:
         from napari_adasam.evaluation.run import default_start
 
         start = default_start(folder)
-    return replace(start, input_size=input_size or start.input_size)
+    start = replace(start, input_size=input_size or start.input_size, use_sector=asked.use_sector, base=asked.base)
+    return with_settings(Settings(model=start), changes or ())
 
 
 def _of_images(

@@ -92,9 +92,7 @@ class RoundTrainer:
         student, since = self._student(material.structures)
         views = Views(self.predictor, student, since)
         before = yield from self._measure(self.predictor.net, views, material, 0)
-        self._now = self.train.fit_for((yield from self._at_home(views, material)))
-        if not self._now.sam_learns:
-            adaptation.spare_sam(student)
+        yield from self._choose(student, views, material)
         yield from self._head_start(student, views, material)
         teacher = copy.deepcopy(student).requires_grad_(False).eval()
         losses: list[float] = []
@@ -233,15 +231,17 @@ class RoundTrainer:
             yield RoundProgress(step, self._now.steps, float("nan"), what, None)
         return {value: sum(figures) / len(figures) for value, figures in found.items() if figures}
 
-    def _at_home(self, views: Views, material: Material) -> Generator[RoundProgress, None, float]:
-        """Mean Dice of the serving model on all frames that it has not learned from: the held-out ones are too few.
+    def _choose(self, student: AdaSam, views: Views, material: Material) -> Iterator[RoundProgress]:
+        """A full round or a mild one, by how the serving model does on all frames that it has not learned from.
 
-        NaN where there are none.
+        The held-out ones alone would be too few to tell.
         """
         learned = self.predictor.net.card.trained_on
         new = tuple(frame for frame in material.held.train if frame.frame_id not in learned)
         looked_at = replace(material, held=Held((), (*material.held.out, *new)))
-        return mean((yield from self._measure(self.predictor.net, views, looked_at, 0)))
+        self._now = self.train.fit_for(mean((yield from self._measure(self.predictor.net, views, looked_at, 0))))
+        if not self._now.sam_learns:
+            adaptation.spare_sam(student)
 
     def _conclude(self, student: AdaSam | None, material: Material, after: dict[int, float]) -> None:
         """Let a student that passed the gate serve, and note what the next round's gate must know."""
