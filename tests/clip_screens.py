@@ -5,8 +5,6 @@ A drawn clip of 24 frames and the bundled model; the window is 1366 × 768. Look
 
 from __future__ import annotations
 
-import argparse
-import tempfile
 from pathlib import Path
 
 import nibabel
@@ -15,7 +13,7 @@ import tifffile
 
 from napari_adasam.files import phantom
 from napari_adasam.files.phantom import Motion, PhantomSettings
-from session_screens import Screens
+from session_screens import Screens, main
 
 FRAMES, SEED, STEP_S = 24, 500, 0.05
 
@@ -103,14 +101,5 @@ def shoot_all(out: Path, work: Path) -> None:
     screens.close()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("out", type=Path)
-    options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as work:
-        shoot_all(options.out, Path(work))
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, shoot_all)

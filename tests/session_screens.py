@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -45,9 +46,10 @@ class Screens:
         """Let the window work until nothing is under way, and a moment longer."""
         quiet = time.monotonic()
         while time.monotonic() - quiet < seconds:
+            busy = self.dock.annotator.busy
             QApplication.processEvents()
             time.sleep(0.005)
-            if self.dock.annotator.busy:
+            if busy or self.dock.annotator.busy:  # one turn may take as long as the model takes to load
                 quiet = time.monotonic()
 
     def wait(self, seconds: float) -> None:
@@ -166,14 +168,15 @@ def shoot_all(out: Path, work: Path) -> None:
     first.close()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(description: str | None, shoot: Callable[[Path, Path], None]) -> None:
+    """Take pictures, into the folder that the command line names; ``shoot`` gets it and a folder to work in."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("out", type=Path)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as work:
-        shoot_all(options.out, Path(work))
+        shoot(options.out, Path(work))
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, shoot_all)

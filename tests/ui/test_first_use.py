@@ -55,7 +55,9 @@ def test_the_hint_leads_from_the_first_image_to_the_export(
     dock: AdasamDock, images: Path, predictor: BrightnessPredictor, qtbot: Any
 ) -> None:
     predictor.hold = threading.Event()
-    assert dock.hint.text().startswith("<b>Start:</b> open your ultrasound images")
+    dock.annotator.warm_up()
+    assert dock.annotator.busy
+    assert dock.hint.text().startswith("<b>Start:</b> open your ultrasound images"), "a model that loads is no image"
     dock.open([images])
     assert dock.hint.text() == "<b>Wait a moment:</b> the images are being opened."
     qtbot.wait_until(lambda: dock.annotator.session.current is not None)

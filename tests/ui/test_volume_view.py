@@ -45,6 +45,7 @@ def in_3d(dock: AdasamDock, qtbot: Any) -> AdasamDock:
     dock.annotate_panel.buttons["volume"].click()
     wait_idle(dock, qtbot)
     assert dock.canvas.volume.shown
+    assert dock.hint.text().startswith("<b>In 3D, only to look at:</b>")
     return dock
 
 
@@ -163,6 +164,7 @@ def test_figures_are_shown_for_the_file_and_say_when_they_are_old(volume: Adasam
     wait_idle(volume, qtbot)
     assert card.isVisibleTo(panel)
     assert "1 of 5 frames, accepted" in card.figures.text()
+    assert volume.annotator.session.structures[0].name in card.figures.text(), "not by its colour alone"
     assert "Slice 0001 in or beside it is not accepted." in card.figures.text()
     assert not card.stale.isVisibleTo(card)
     volume.commander.run("accept")  # slice 3

@@ -107,6 +107,11 @@ class Annotator(Reviewing):
         self.queue_changed.emit()
         self._suggesting.ask_ahead()
 
+    @property
+    def opening(self) -> bool:
+        """Whether files are being opened."""
+        return self._filing.opening is not None
+
     def warm_up(self) -> None:
         """Load the model, which takes seconds, while somebody is still choosing what to open."""
         self._suggesting.load()
@@ -223,7 +228,7 @@ class Annotator(Reviewing):
 
     def cancel(self) -> None:
         """Stop what is under way: opening files, an export, a clip or volume, a round (the model stays)."""
-        if self._filing.opening is not None:
+        if self.opening:
             self._bench.dispatch.cancel(JobKind.READ)
         elif self._exporting.running:
             self._exporting.cancel()

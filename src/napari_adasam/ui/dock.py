@@ -215,6 +215,7 @@ class AdasamDock(QWidget):
             (self.canvas.message, self.status_line.show_notice),
             (self.canvas.layer_made, self.keys.bind),
             (self.tools.structure_changed, self._show_hint),
+            (self.canvas.volume.changed, self._show_hint),
         ):
             signal.connect(slot)
             self._closing.callback(signal.disconnect, slot)
@@ -245,7 +246,8 @@ class AdasamDock(QWidget):
         return ANSWER_MS if self.annotator.answering or self.annotator.in_steps else 0
 
     def _show_hint(self) -> None:
-        self.hint.setText(next_step(self.annotator, self.tools.current_structure()))
+        in_3d = self.canvas.volume.shown
+        self.hint.setText(next_step(self.annotator, self.tools.current_structure(), in_3d))
 
     def _show_summaries(self) -> None:
         for name, words in summaries(self.annotator).items():

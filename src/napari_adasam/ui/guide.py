@@ -13,11 +13,13 @@ LONGEST_NAMES = 34
 """So many letters of structures' names fit behind the title of step 2."""
 
 
-def next_step(annotator: Annotator, structure: Structure | None) -> str:
+def next_step(annotator: Annotator, structure: Structure | None, in_3d: bool = False) -> str:
     """The next thing to do, from where the session stands."""
     session = annotator.session
+    if in_3d:
+        return "<b>In 3D, only to look at:</b> drag to turn it, press 5 to go back to the outlines."
     if not session.frames:
-        if annotator.busy:
+        if annotator.opening:
             return "<b>Wait a moment:</b> the images are being opened."
         return (
             "<b>Start:</b> open your ultrasound images, or the sample images to try it out. "

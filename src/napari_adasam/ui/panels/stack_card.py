@@ -41,7 +41,8 @@ def _row(one: StackMeasure, structure: Structure, none: str) -> str:
         figures.append(f"thickness {spread.mean:.4g} {spread.unit} ({spread.least:.4g} to {spread.greatest:.4g})")
     frames = f"{one.measured} of {one.frames} frames, {'with propagated' if one.counted == BOTH else 'accepted'}"
     square = f"<span style='color:{structure.color}'>■</span>"
-    return f"<tr><td>{square}&nbsp;</td><td>{' · '.join(figures) or '–'}<br><i>{frames}</i></td></tr>"
+    words = f"{escape(structure.name)}<br>{' · '.join(figures) or '–'}<br><i>{frames}</i>"
+    return f"<tr><td>{square}&nbsp;</td><td>{words}</td></tr>"
 
 
 class StackCard(QWidget):
