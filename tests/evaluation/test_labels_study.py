@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from studied import discs
-from tiny import BELLY, BrightnessEncoder, see_brightness, tiny_net
+from tiny import BELLY, BrightnessEncoder, see_brightness, tiny_net, tiny_vit
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import ModelSettings, Settings, TrainSettings
@@ -78,6 +78,18 @@ def test_the_same_row_twice(dataset: Dataset, method: str) -> None:
     assert without_time(first) == without_time(again)
     assert 0 <= first[0]["dice"] <= 1
     assert first[0]["seconds"] > 0
+
+
+def test_a_training_is_the_same_after_one_that_adapted_earlier_units(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the encoder gave in front of another unit is never taken for what this training needs."""
+    net = tiny_net(encoder=tiny_vit(5))
+    monkeypatch.setattr(registry, "load", lambda settings: net)
+    alone = run_labels(dataset.folder, options(methods=("lora",)), lambda *_: None)["rows"]
+    both = options(methods=("lora:adapt_from=1", "lora"))
+    after = run_labels(dataset.folder, both, lambda *_: None)["rows"]
+    assert without_time(after)[1:] == without_time(alone)
 
 
 def test_a_round_that_holds_images_out_says_so(dataset: Dataset) -> None:

@@ -26,6 +26,9 @@ class Fronts(Cache):
         self._asked.clear()
         self._making_now = 0.0
 
+    def clear(self) -> None:
+        """Nothing goes: keys name the unit in front of which a value was taken, and the next training may want it."""
+
     def get(self, key: str) -> Tensor | None:
         """The tensor, or ``None``: then the clock runs until it is put."""
         self._asked.add(key)

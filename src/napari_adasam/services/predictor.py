@@ -92,8 +92,7 @@ class ModelPredictor:
         self._base_fingerprint = ""
         self._learned: Method | None = None
         self._earlier: deque[tuple[AdaSam, Method | None]] = deque(maxlen=EARLIER)
-        self.rounds = 0
-        self.past = Past()
+        self.rounds, self.past = 0, Past()
 
     @property
     def net(self) -> AdaSam:
@@ -155,7 +154,8 @@ class ModelPredictor:
     @torch.no_grad()
     def activation(self, frame_id: str, pixels: Pixels) -> Tensor:
         """The cached activation (1, …) of a frame as it is, half precision, on the CPU."""
-        key, region = self.seen(frame_id, pixels)
+        name, region = self.seen(frame_id, pixels)
+        key = f"{name}/plain/{self.cut}"
         found = self.activations.get(key)
         if found is None:
             found = self._stored_or_encoded(pixels, region)
@@ -243,7 +243,7 @@ class ModelPredictor:
         """Drop what is cached of a frame that will not be asked for again; not what its neighbours may need of it."""
         key = self._keys.pop(frame_id, frame_id)
         if adaptation.slices(self.net) == 1:
-            self.activations.drop(key)
+            self.activations.drop(f"{key}/plain/{self.cut}")
         self._embeddings.drop(key)
 
     def serve(self, student: AdaSam, learned: Method) -> ModelInfo:
