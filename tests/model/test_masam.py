@@ -27,6 +27,7 @@ from napari_adasam.model.pseudo import Doubt, pseudo_labels, unlabelled_loss
 from napari_adasam.model.sam import batch_prompts, decode
 from napari_adasam.model.supervision import Lesson, labelled_loss
 
+BY_TOKEN = PromptSettings(use_token=True)
 SMALL = MaSamSettings(slices=3, rank=2, width=4)
 WHOLE = Canvas(64, 64, SIZE)
 BOX = Prompt(box=(5, 5, 50, 40))
@@ -168,11 +169,11 @@ def test_without_a_prompt_each_structure_has_its_own_token() -> None:
     see_everything(net)
     scramble(net)
     embedding = embed(net, blob(0)[0])
-    own = adasam.suggest(net, embedding, WHOLE, (BELLY, APONEUROSIS), PromptSettings())
+    own = adasam.suggest(net, embedding, WHOLE, (BELLY, APONEUROSIS), BY_TOKEN)
     assert [answer.prompts[0].token for answer in own] == [0, 1]
     assert all(answer.prompts[0].source == "token" and len(answer.prompts) == 1 for answer in own)
     assert own[0].score != own[1].score
-    by_cam = adasam.suggest(net, embedding, WHOLE, (BELLY, APONEUROSIS), PromptSettings(use_token=False))
+    by_cam = adasam.suggest(net, embedding, WHOLE, (BELLY, APONEUROSIS), PromptSettings())
     assert all(prompt.token is None and prompt.source == "cam" for answer in by_cam for prompt in answer.prompts)
     assert by_cam[0].prompts
 
@@ -218,11 +219,23 @@ def test_adapters_decoder_and_classifier_learn_and_nothing_else(kind: str) -> No
     for _ in range(2):
         optimiser.zero_grad()
         embedding = net.train().sam.encoder(images(kind, 1)[..., :SIZE, :SIZE])
-        labelled_loss(net, embedding, labels, np.random.default_rng(0), Lesson(LossWeights(), most=2)).backward()
+        labelled_loss(net, embedding, labels, np.random.default_rng(0), Lesson(LossWeights(), BY_TOKEN, 2)).backward()
         optimiser.step()
     after = {name.replace(".base.", "."): p for name, p in net.named_parameters()}
     assert all(torch.equal(after[name], p) for name, p in before.items() if name not in heads)
     assert all(p.grad is not None and p.any() for p in added(net).values())
+
+
+def test_tokens_that_do_not_prompt_are_not_taught() -> None:
+    """With few prompts a view they would leave no room for the CAM's, which are what answers."""
+    net = with_masam()
+    assert net.sam.structure_tokens is not None
+    labels = torch.from_numpy(blob(0)[1].astype(np.int64))
+    for prompts, taught in ((PromptSettings(), False), (BY_TOKEN, True)):
+        lesson = Lesson(LossWeights(), prompts, 2)
+        labelled_loss(net.train(), embed(net, blob(0)[0]), labels, np.random.default_rng(0), lesson).backward()
+        assert net.sam.structure_tokens.weight.grad is not None
+        assert bool(net.sam.structure_tokens.weight.grad.any()) == taught
 
 
 def test_the_teacher_asks_with_its_tokens_and_checks_with_its_cam() -> None:
@@ -230,7 +243,7 @@ def test_the_teacher_asks_with_its_tokens_and_checks_with_its_cam() -> None:
     see_everything(net)
     scramble(net)
     embedding = embed(net, blob(0)[0])
-    labels = pseudo_labels(net, embedding, PromptSettings(), Doubt(0.5))
+    labels = pseudo_labels(net, embedding, BY_TOKEN, Doubt(0.5))
     assert [label.prompts[0].token for label in labels] == [0, 1]
     assert all(label.weight.mean() > 0 for label in labels)
     assert any(label.weight.mean() < 1 for label in labels)  # the CAM's prompt does not always agree

@@ -61,7 +61,7 @@ class PromptSettings:
     use_box, use_point, use_dense
         Which parts of the prompt the decoder gets.
     use_token
-        Whether a model that has learned a token a structure (MA-SAM) is prompted with that, and not from its CAM.
+        Whether a model with a token a structure (MA-SAM) learns these, and is prompted with them and not from its CAM.
     """
 
     threshold: float = 0.4
@@ -70,7 +70,7 @@ class PromptSettings:
     use_box: bool = True
     use_point: bool = True
     use_dense: bool = True
-    use_token: bool = True
+    use_token: bool = False
 
 
 @dataclass(frozen=True, slots=True)

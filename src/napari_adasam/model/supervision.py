@@ -114,7 +114,8 @@ def labelled_loss(net: AdaSam, embedding: Tensor, labels: Tensor, rng: np.random
     view = Taught(masks_of(labels, net.card.structures).to(net.device), labels, net.card.structures)
     scores = net.head(embedding)
     loss = class_loss(scores, view.masks, weights)
-    own = [] if net.sam.structure_tokens is None else view.by_token()
+    by_token = net.sam.structure_tokens is not None and lesson.prompts.use_token
+    own = view.by_token() if by_token else []
     asked = view.asked(scores, rng, lesson.prompts, "both")
     if lesson.most is not None and len(own) + len(asked) > lesson.most:
         asked = [asked[i] for i in rng.permutation(len(asked))[: max(0, lesson.most - len(own))]]
