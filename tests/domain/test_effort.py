@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from napari_adasam.domain.effort import PROCESS_BYTES, STARTING, STEP_BYTES, Estimate, ModelSize, Speeds, Work
@@ -19,6 +21,17 @@ def test_each_part_counts_as_often_as_it_is_done() -> None:
     # and both views of each are new.
     assert work.encodings == pytest.approx(2 / 3 * 23.2 + 2 * 10.7, abs=0.2)
     assert work.estimate(SPEEDS, SIZE, 4).seconds == pytest.approx(STARTING + 36.9 + 800 + 1500 + 4000, abs=0.2)
+
+
+def test_a_round_on_stacks_takes_its_slices_times_as_long() -> None:
+    train = replace(TRAIN, method="masam", slices=3)
+    one, three = (Work.of(each, 8, 2, 50) for each in (replace(TRAIN, method="masam"), train))
+    assert three.encodings == 3 * one.encodings
+    seconds = [work.estimate(SPEEDS, SIZE, 4).seconds - STARTING for work in (one, three)]
+    assert seconds[1] == pytest.approx(3 * seconds[0])
+    more = three.estimate(SPEEDS, SIZE, 4).bytes - one.estimate(SPEEDS, SIZE, 4).bytes
+    assert more == pytest.approx(STEP_BYTES, abs=200)
+    assert Work.of(replace(TRAIN, slices=3), 8, 2, 50).slices == 1, "adasam looks at single images"
 
 
 def test_what_earlier_rounds_have_encoded_is_at_hand() -> None:

@@ -40,20 +40,22 @@ def test_in_little_memory_a_round_goes_on_with_less_and_says_so() -> None:
 
 
 def test_what_is_given_up_first_costs_least() -> None:
-    thrift, given_up = Thrift(4), []
+    thrift, given_up = Thrift(4, slices=5), []
 
     def hungry() -> None:
-        given_up.append((thrift.most_prompts, thrift.unlabelled, thrift.encoder, thrift.given_up))
+        given_up.append((thrift.most_prompts, thrift.slices, thrift.unlabelled, thrift.encoder, thrift.given_up))
         raise MemoryError
 
     with pytest.raises(MemoryError):
         thrift.afford(hungry)
     assert given_up == [
-        (4, True, True, ""),
-        (2, True, True, "with fewer prompts at once"),
-        (1, True, True, "with fewer prompts at once"),
-        (1, False, True, "from accepted images only"),
-        (1, False, False, "from accepted images only, with the encoder as it is"),
+        (4, 5, True, True, ""),
+        (2, 5, True, True, "with fewer prompts at once"),
+        (1, 5, True, True, "with fewer prompts at once"),
+        (1, 3, True, True, "from 3 slices at once"),
+        (1, 1, True, True, "from single images"),
+        (1, 1, False, True, "from accepted images only"),
+        (1, 1, False, False, "from accepted images only, with the encoder as it is"),
     ]
 
 

@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,10 +26,12 @@ from napari_adasam.domain.settings import FeedbackMode, Method, PromptSettings, 
 from napari_adasam.files.clips import Clip
 from napari_adasam.model import adaptation
 from napari_adasam.model.adapters.parts import added
+from napari_adasam.model.adasam import AdaSam
+from napari_adasam.services import trainer as trainer_module
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.services.jobs import Job, JobKind
 from napari_adasam.services.neighbours import STRETCH, Neighbours
-from napari_adasam.services.ports import LabelledFrame, Picture, UnlabelledFrame
+from napari_adasam.services.ports import LabelledFrame, Picture, RoundReport, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
 from napari_adasam.services.process_trainer import Assignment, ProcessTrainer
 from napari_adasam.services.trainer import RoundTrainer
@@ -295,6 +298,38 @@ def test_what_goes_to_the_process_holds_each_slice_once(
     assert {len(stack.slices) for stack in order.stacks.values()} == {5}
     assert len(pickle.dumps((order.labelled, order.stacks))) < 2.3 * sum(p.nbytes for p in volume.pixels)
     assert set(order.regions) == {f"v-{i}" for i in range(COUNT)}
+
+
+def test_where_memory_is_full_a_round_looks_at_fewer_slices(
+    serving: Serving, volume: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[int] = []
+    real = trainer_module.labelled_loss
+
+    def hungry(net: AdaSam, embedding: torch.Tensor, *rest: Any) -> torch.Tensor:
+        looked_at.append(depth[-1])
+        if depth[-1] > 1:
+            raise MemoryError
+        return real(net, embedding, *rest)
+
+    depth: list[int] = []
+    embed = Views.embed
+
+    def counted(views: Views, net: AdaSam, front: torch.Tensor) -> torch.Tensor:
+        depth.append(len(front))
+        return embed(views, net, front)
+
+    monkeypatch.setattr(trainer_module, "labelled_loss", hungry)
+    monkeypatch.setattr(Views, "embed", counted)
+    predictor = volume.serve(serving)
+    trainer = RoundTrainer(predictor, replace(DEEP, slices=5, most_prompts=1), LET_PASS)
+    *_, report = trainer.round(volume.labelled(0, 3), volume.unlabelled(2), (BELLY,))
+    assert looked_at[:3] == [5, 3, 1]
+    assert set(looked_at[3:]) == {1}
+    assert isinstance(report, RoundReport)
+    assert report.verdict.endswith("It learned from single images, because memory was short.")
+    assert report.accepted
+    assert adaptation.slices(predictor.net) == 5, "answers look at stacks all the same"
 
 
 def test_frames_without_neighbours_are_learned_from_as_before(serving: Serving, volume: Volume) -> None:

@@ -47,6 +47,18 @@ def test_a_part_within_a_part_counts_once() -> None:
     assert (watch.speeds.encode, watch.speeds.labelled) == (5.0, 2.0)
 
 
+def test_a_step_on_a_stack_is_kept_as_one_on_a_slice() -> None:
+    clock = Clock()
+    watch = Stopwatch(clock=clock)
+    watch.begin("cpu", SIZE)
+    with watch.timing("labelled", 3):
+        clock.now += 1.0
+        measured(watch, clock, "encode", 5.0)
+        clock.now += 2.0
+    assert watch.speeds is not None
+    assert (watch.speeds.encode, watch.speeds.labelled) == (5.0, 1.0)
+
+
 def test_a_part_that_fails_does_not_count() -> None:
     clock = Clock()
     watch = Stopwatch(clock=clock)

@@ -54,12 +54,13 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """How often a round does what."""
+    """How often a round does what; ``slices`` are looked at together, and each has its own encoding."""
 
     encodings: float
     labelled: int
     unlabelled: int
     measured: int
+    slices: int = 1
 
     @classmethod
     def of(cls, train: TrainSettings, learned: int, held: int, rest: int, rounds: int = 0) -> Work:
@@ -72,17 +73,13 @@ class Work:
         unlabelled = sum(train.unlabelled_is_due(step) for step in range(train.steps)) if rest else 0
         new = (train.views - 1) / train.views  # the first view is the frame as it is, which suggestions have encoded
         views = new * _drawn(labelled, learned * train.views, rounds) + 2 * _drawn(unlabelled, rest, rounds)
-        return cls(views, labelled, unlabelled, 2 * held)
+        return cls(train.looks_at * views, labelled, unlabelled, 2 * held, train.looks_at)
 
     def estimate(self, speeds: Speeds, size: ModelSize, prompts: int) -> Estimate:
         """What it takes, with at most so many prompts at once."""
-        seconds = (
-            (STARTING + self.encodings) * speeds.encode
-            + self.labelled * speeds.labelled
-            + self.unlabelled * speeds.unlabelled
-            + self.measured * speeds.measured
-        )
-        step = STEP_BYTES * (size.input / STEP_SIZE) ** 2 * (1 + prompts / STEP_PROMPTS) / 2
+        steps = self.labelled * speeds.labelled + self.unlabelled * speeds.unlabelled + self.measured * speeds.measured
+        seconds = (STARTING + self.encodings) * speeds.encode + self.slices * steps
+        step = STEP_BYTES * (size.input / STEP_SIZE) ** 2 * (self.slices + prompts / STEP_PROMPTS) / 2
         kept = min(CACHE_BYTES, math.ceil(self.encodings) * size.view)
         return Estimate(seconds, round(PROCESS_BYTES + 3 * size.weights + step + kept))
 

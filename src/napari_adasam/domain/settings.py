@@ -15,6 +15,8 @@ NEVER = 2.0
 """As ``mild_from``: no model does so well, and every round is a full one."""
 SEMI_SUPERVISED: tuple[Method, ...] = ("adasam", "medsa", "masam")
 """The methods that learn from unlabelled frames too."""
+OF_STACKS: tuple[Method, ...] = ("medsa", "masam")
+"""The methods that may look at neighbouring slices or frames together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,11 @@ class TrainSettings:
     def learns_unlabelled(self) -> bool:
         """Whether a round looks at unlabelled frames."""
         return self.method in SEMI_SUPERVISED and self.recipe.unlabelled
+
+    @property
+    def looks_at(self) -> int:
+        """How many neighbouring slices or frames a step looks at."""
+        return self.slices if self.method in OF_STACKS else 1
 
     def unlabelled_is_due(self, step: int) -> bool:
         """Whether a step, counted from 0, looks at an unlabelled frame."""

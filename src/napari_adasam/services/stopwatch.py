@@ -64,14 +64,17 @@ class Stopwatch:
             self.size = replace(self.size, view=size)
 
     @contextmanager
-    def timing(self, part: Part) -> Iterator[None]:
-        """Time what is done in the block, without the other parts in it and without pauses. Failures do not count."""
+    def timing(self, part: Part, slices: int = 1) -> Iterator[None]:
+        """Time what is done in the block, without the other parts in it and without pauses. Failures do not count.
+
+        The time of a step that looks at ``slices`` together is kept as that of one.
+        """
         outer, self._inner = self._inner, 0.0
         began = self._now()
         try:
             yield
             taken = self._now() - began
-            own = taken - self._inner
+            own = (taken - self._inner) / slices
             before = self._times.get(part, own)
             self._times[part] = before + WEIGHT * (own - before)
             self._renew()

@@ -18,15 +18,17 @@ class Thrift:
     ----------
     most_prompts
         So many prompts a labelled view is asked with at once, at most.
+    slices
+        So many neighbouring slices or frames are looked at together.
     """
 
-    def __init__(self, most_prompts: int) -> None:
-        self.most_prompts = most_prompts
+    def __init__(self, most_prompts: int, slices: int = 1) -> None:
+        self.most_prompts, self.slices = most_prompts, slices
         self.unlabelled = True
         """Whether frames without a mask are learned from."""
         self.encoder = True
         """Whether the encoder's adapters learn; else what comes after it alone."""
-        self._all_prompts = most_prompts
+        self._all = most_prompts, slices
 
     @property
     def given_up(self) -> str:
@@ -35,7 +37,9 @@ class Thrift:
             return "from accepted images only, with the encoder as it is"
         if not self.unlabelled:
             return "from accepted images only"
-        return "with fewer prompts at once" if self.most_prompts < self._all_prompts else ""
+        if self.slices < self._all[1]:
+            return "from single images" if self.slices == 1 else f"from {self.slices} slices at once"
+        return "with fewer prompts at once" if self.most_prompts < self._all[0] else ""
 
     def afford(self, work: Callable[[], Value]) -> Value:
         """Do it, again with less each time that memory is full; raises what it raises when there is no less."""
@@ -50,6 +54,8 @@ class Thrift:
     def _give_up(self) -> bool:
         if self.most_prompts > 1:
             self.most_prompts //= 2
+        elif self.slices > 1:
+            self.slices = max(1, self.slices - 2)
         elif self.unlabelled:
             self.unlabelled = False
         elif self.encoder:

@@ -74,7 +74,7 @@ class RoundTrainer:
         self.predictor, self.gated = predictor, gated
         self.train, self.learn, self.prompts = train, learn, prompts
         self._now = train
-        self._thrift = Thrift(train.most_prompts)
+        self._thrift = Thrift(train.most_prompts, train.looks_at)
 
     def round(
         self,
@@ -182,7 +182,7 @@ class RoundTrainer:
 
     def _labelled(self, student: AdaSam, views: Views, material: Material, rng: np.random.Generator) -> float:
         """One labelled view; where memory is full, another one with less, from now on."""
-        with self.predictor.watch.timing("labelled"):
+        with self.predictor.watch.timing("labelled", views.slices):
             return self._thrift.afford(lambda: self._labelled_at_once(student, views, material, rng))
 
     def _unlabelled(
@@ -190,7 +190,8 @@ class RoundTrainer:
     ) -> float:
         if not self._thrift.unlabelled:
             return 0.0
-        with self.predictor.watch.timing("unlabelled"):
+        rest.views.slices = min(rest.views.slices, self._thrift.slices)
+        with self.predictor.watch.timing("unlabelled", rest.views.slices):
             loss = rest.loss(student, teacher, rng, weight)
             if loss.requires_grad:
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -198,6 +199,7 @@ class RoundTrainer:
 
     def _labelled_at_once(self, student: AdaSam, views: Views, material: Material, rng: np.random.Generator) -> float:
         frame = material.held.train[int(rng.integers(len(material.held.train)))]
+        views.slices = min(views.slices, self._thrift.slices)
         front, labels = views.labelled(frame, int(rng.integers(self.train.views)))
         student.train()
         with torch.set_grad_enabled(self._thrift.encoder):
@@ -221,7 +223,7 @@ class RoundTrainer:
         what = "measuring the new model" if step else "measuring the serving model"
         found: dict[int, list[float]] = {s.value: [] for s in material.structures}
         for frame in material.held.out:
-            with self.predictor.watch.timing("measured"):
+            with self.predictor.watch.timing("measured", views.slices):
                 with torch.no_grad():
                     embedding = views.embed(net.eval(), views.plain(frame))
                 canvas = Canvas(frame.pixels.shape[0], frame.pixels.shape[1], net.sam.size)

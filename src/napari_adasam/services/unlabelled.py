@@ -52,7 +52,8 @@ class Unlabelled:
         self._before = whole
         recipe = self.settings.recipe
         student.train()
-        cut = recipe.cutmix and before is not None and rng.random() < CUTMIX_SHARE
+        alike = before is not None and len(before[0]) == len(front)  # memory may allow fewer slices than before
+        cut = recipe.cutmix and alike and rng.random() < CUTMIX_SHARE
         if cut and before is not None:
             patch = draw_patch(rng, student.sam.cells)
             front = paste(front, before[0], patch, student.sam.encoder.channels_last)
