@@ -30,7 +30,7 @@ from napari_adasam.model.adasam import AdaSam
 from napari_adasam.services import trainer as trainer_module
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.services.jobs import Job, JobKind
-from napari_adasam.services.neighbours import STRETCH, Neighbours
+from napari_adasam.services.neighbours import Neighbours
 from napari_adasam.services.ports import LabelledFrame, Picture, RoundReport, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
 from napari_adasam.services.process_trainer import Assignment, ProcessTrainer
@@ -99,7 +99,7 @@ def learned_in_depth(predictor: ModelPredictor) -> None:
 def ids(volume: Volume, index: int, slices: int) -> list[str]:
     stack = Neighbours(volume.of).around(volume.picture(index), slices)
     assert stack is not None
-    return [one.frame_id for one in stack.slices]
+    return [one.frame_id for one in stack]
 
 
 def test_a_frame_stands_in_the_middle_and_the_ends_are_repeated(volume: Volume) -> None:
@@ -123,7 +123,7 @@ def test_the_slices_of_another_moment_are_no_neighbours() -> None:
     assert ids(moving, 3, 3) == ["v-3", "v-3", "v-4"]
     whole = Neighbours(moving.of).whole("v-4")
     assert whole is not None
-    assert [one.frame_id for one in whole.slices] == ["v-3", "v-4", "v-5"]
+    assert [one.frame_id for one in whole] == ["v-3", "v-4", "v-5"]
 
 
 def test_a_neighbour_is_read_once(volume: Volume) -> None:
@@ -181,33 +181,50 @@ def test_a_model_of_single_images_asks_for_no_neighbour(serving: Serving, volume
 # -- rounds ------------------------------------------------------------------------------------------------------------
 
 
-def test_each_slice_is_encoded_once_a_view_and_all_through_one_geometry(serving: Serving, volume: Volume) -> None:
+def test_the_slices_of_a_view_go_through_the_geometry_of_their_middle(serving: Serving, volume: Volume) -> None:
+    same = volume.pixels[0]
+    copies = Clip(volume.clip.path, volume.clip.frames, lambda _: same)
     predictor = volume.serve(serving)
+    predictor.neighbours = Neighbours(lambda _: copies)
     student, since = RoundTrainer(predictor, DEEP)._student((BELLY,))
-    views, frames = Views(predictor, student, since), volume.labelled(*range(COUNT))
-    runs: list[int] = []
-    student.sam.encoder.units[0].register_forward_hook(lambda *_: runs.append(1))
+    views = Views(predictor, student, since)
+    frames = [LabelledFrame(f"v-{i}", same, volume.labels[0]) for i in range(COUNT)]
     fronts = [views.labelled(frame, 1)[0] for frame in frames]
-    assert len(runs) == COUNT
-    assert all(len(front) == 3 for front in fronts)
-    for before, after in pairwise(fronts):
-        assert torch.equal(before[1:], after[:2])
+    for front in fronts:
+        assert len(front) == 3
+        assert torch.equal(front[0], front[1])
+        assert torch.equal(front[1], front[2])
+    assert not any(torch.equal(one, other) for one, other in pairwise(fronts)), "each frame has draws of its own"
     assert not torch.equal(fronts[2], views.labelled(frames[2], 2)[0])
     assert not torch.equal(fronts[2], views.plain(frames[2]))
 
 
-def test_stretches_of_a_long_clip_are_seen_from_their_own_angle(serving: Serving, volume: Volume) -> None:
-    pixels = volume.pixels[0]
-    frames = tuple(Frame(f"c-{i}", "cine.tif", i, 64, 64, f"cine_{i}") for i in range(2 * STRETCH))
+def test_labels_lie_where_the_picture_of_their_view_does(serving: Serving, volume: Volume) -> None:
+    """In each augmented view of a stack the disc of the labels is the bright disc of the middle slice."""
     predictor = volume.serve(serving)
-    predictor.neighbours = Neighbours(lambda _: Clip(Path("cine.tif"), frames, lambda _: pixels))
+    student, _ = RoundTrainer(predictor, replace(DEEP, adapt_from=0))._student((BELLY,))
+    views = Views(predictor, student, 0)  # the activation is the square picture itself
+    for frame in volume.labelled(1, 4):
+        for view in range(1, 5):
+            front, labels = views.labelled(frame, view)
+            bright = front[1, 0].float() > front[1, 0].float()[labels >= 0].mean()
+            inside = labels == 1
+            both = (bright & inside).sum() / (bright & (labels >= 0) | inside).sum()
+            assert both > 0.6
+
+
+def test_views_of_a_frame_alone_are_those_of_the_middle(serving: Serving, volume: Volume) -> None:
+    predictor = volume.serve(serving)
     student, since = RoundTrainer(predictor, DEEP)._student((BELLY,))
-    views = Views(predictor, student, since)
-    first, last, beyond = (
-        views.labelled(LabelledFrame(f"c-{i}", pixels, volume.labels[0]), 1)[0] for i in (0, STRETCH - 1, STRETCH)
-    )
-    assert torch.equal(first, last)
-    assert not torch.equal(last, beyond)
+    runs: list[int] = []
+    student.sam.encoder.units[0].register_forward_hook(lambda *_: runs.append(1))
+    (frame,) = volume.labelled(2)
+    front, labels = Views(predictor, student, since).labelled(frame, 1)
+    assert len(runs) == 3
+    alone, same = Views(predictor, student, since, slices=1).labelled(frame, 1)
+    assert len(runs) == 3, "it was encoded already"
+    assert torch.equal(alone, front[1:2])
+    assert torch.equal(labels, same)
 
 
 @pytest.mark.parametrize("method", ["medsa", "masam"])
@@ -282,7 +299,7 @@ def test_a_process_gives_what_the_thread_gives(heard: Heard, serving: Serving, v
     assert here.accepted
     assert predictor.info().fingerprint == other.info().fingerprint == here.model
     kept = predictor.activations.of(("v-1",))
-    assert any(" of v-0" in key for key in kept), "what was encoded of a neighbour comes back"
+    assert any(" of v-" in key for key in kept), "what was encoded of a neighbour comes back"
 
 
 def test_what_goes_to_the_process_holds_each_slice_once(
@@ -295,7 +312,7 @@ def test_what_goes_to_the_process_holds_each_slice_once(
     with pytest.raises(AttributeError):  # it has no end
         list(steps)
     order = sent[0]
-    assert {len(stack.slices) for stack in order.stacks.values()} == {5}
+    assert {len(stack) for stack in order.stacks.values()} == {5}
     assert len(pickle.dumps((order.labelled, order.stacks))) < 2.3 * sum(p.nbytes for p in volume.pixels)
     assert set(order.regions) == {f"v-{i}" for i in range(COUNT)}
 

@@ -41,6 +41,7 @@ class DecoderSettings:
 
 KNOWN: tuple[type[Adaptation], ...] = (LoraSettings, MedSaSettings, MaSamSettings, DecoderSettings)
 KINDS = {one.kind: one for one in KNOWN}
+UNITS = "sam.encoder.units."
 WIDEST = 256
 NO_FIGURES = ("adapt_from", "depth", "tuned")
 BLOCK_KINDS = frozenset({MedSaSettings.kind, MaSamSettings.kind})
@@ -106,9 +107,9 @@ def trained_names(net: AdaSam, adaptation: Adaptation) -> set[str]:
 
 def first_adapted(net: AdaSam) -> int:
     """The first unit of the encoder that adaptations have changed; the number of units where there is none."""
-    units = net.sam.encoder.units
-    tuned = {index for one in net.adapted if isinstance(one, LoraSettings) for index in one.tuned}
-    return next((i for i, unit in enumerate(units) if i in tuned or added(unit)), len(units))
+    units, names = net.sam.encoder.units, adapted_names(net)
+    changed = {int(name.removeprefix(UNITS).partition(".")[0]) for name in names if name.startswith(UNITS)}
+    return min(changed, default=len(units))
 
 
 def slices(net: AdaSam) -> int:

@@ -57,6 +57,11 @@ def hold_out(labelled: Sequence[LabelledFrame], past: Past = Past(), seed: int =
     return Held(train, tuple(frame for frame in labelled if frame.group in out))
 
 
+def means(figures: Mapping[int, Sequence[float]]) -> dict[int, float]:
+    """Mean over frames of each structure that was measured."""
+    return {value: sum(each) / len(each) for value, each in figures.items() if each}
+
+
 def mean(figures: Mapping[int, float]) -> float:
     """Mean over structures; NaN where there are none."""
     return sum(figures.values()) / len(figures) if figures else math.nan

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 from napari_adasam.domain.records import Frame
 from napari_adasam.files.clips import Clip
@@ -12,26 +11,12 @@ from napari_adasam.files.dataset import Dataset
 from napari_adasam.model.stacks import around
 from napari_adasam.services.ports import Picture
 
-STRETCH = 8
-"""Frames that go through the same augmentation: longer ones would see few, shorter ones share little."""
 BUDGET = 64 * 2**20
 """Bytes of pixels that are kept: neighbours are asked for again and again."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Stack:
-    """A frame in the middle of its neighbours, in order, the ends of its volume or clip repeated.
-
-    ``stretch`` names the part of the volume or clip that the frame lies in, :data:`STRETCH` frames long.
-    """
-
-    stretch: str
-    slices: tuple[Picture, ...] = field(repr=False)
-
-    def middle(self, slices: int) -> tuple[Picture, ...]:
-        """So many of them, with the same frame in their middle."""
-        first = len(self.slices) // 2 - slices // 2
-        return self.slices[first : first + slices]
+Slices = tuple[Picture, ...]
+"""A frame in the middle of its neighbours, in order, the ends of its volume or clip repeated."""
 
 
 class Neighbours:
@@ -48,7 +33,7 @@ class Neighbours:
         self._kept: OrderedDict[str, Picture] = OrderedDict()
         self._size = 0
 
-    def around(self, frame: Picture, slices: int) -> Stack | None:
+    def around(self, frame: Picture, slices: int) -> Slices | None:
         """A frame's stack of so many slices; ``None`` where it is a file of its own. Raises InputError.
 
         The frames of a volume with time are neighbours at one moment only.
@@ -59,21 +44,19 @@ class Neighbours:
         clip, frames = found
         at = next(i for i, one in enumerate(frames) if one.id == frame.frame_id)
         places = around(at, len(frames), slices)
-        chosen = tuple(frame if place == at else self._read(clip, frames[place]) for place in places)
-        return Stack(frames[at // STRETCH * STRETCH].id, chosen)
+        return tuple(frame if place == at else self._read(clip, frames[place]) for place in places)
 
-    def slices(self, frame: Picture, slices: int) -> tuple[Picture, ...]:
-        """The same as they lie in it; the frame alone where it has no neighbours."""
-        stack = self.around(frame, slices)
-        return (frame,) if stack is None else stack.slices
+    def slices(self, frame: Picture, slices: int) -> Slices:
+        """The same; the frame alone where it has no neighbours."""
+        return self.around(frame, slices) or (frame,)
 
-    def whole(self, frame_id: str) -> Stack | None:
+    def whole(self, frame_id: str) -> Slices | None:
         """All frames of a frame's volume or clip, in order; ``None`` where it is a file of its own. InputError."""
         found = None if self._clip_of is None else self._moment(frame_id)
         if found is None:
             return None
         clip, frames = found
-        return Stack(frames[0].id, tuple(self._read(clip, one) for one in frames))
+        return tuple(self._read(clip, one) for one in frames)
 
     def _moment(self, frame_id: str) -> tuple[Clip, tuple[Frame, ...]] | None:
         """The file of a frame, and its frames at the same moment; ``None`` where that is one."""
@@ -101,14 +84,17 @@ class Neighbours:
 class GivenNeighbours(Neighbours):
     """The neighbours that were read already, by frame."""
 
-    def __init__(self, given: Mapping[str, Stack]) -> None:
+    def __init__(self, given: Mapping[str, Slices]) -> None:
         super().__init__()
         self._given = given
 
-    def around(self, frame: Picture, slices: int) -> Stack | None:
+    def around(self, frame: Picture, slices: int) -> Slices | None:
         """So many of those that were given."""
-        stack = self._given.get(frame.frame_id)
-        return None if stack is None or slices < 2 else Stack(stack.stretch, stack.middle(slices))
+        given = self._given.get(frame.frame_id)
+        if given is None or slices < 2:
+            return None
+        first = len(given) // 2 - slices // 2
+        return given[first : first + slices]
 
 
 def of_dataset(dataset: Dataset) -> Neighbours:

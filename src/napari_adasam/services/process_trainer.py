@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import pickle
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -24,7 +24,7 @@ from napari_adasam.services.child import Child, ChildEndedError
 from napari_adasam.services.gate import Past
 from napari_adasam.services.jobs import ASLEEP, Asleep
 from napari_adasam.services.lane import while_asleep
-from napari_adasam.services.neighbours import Stack
+from napari_adasam.services.neighbours import Slices
 from napari_adasam.services.ports import LabelledFrame, Picture, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor, Serving
 from napari_adasam.services.regions import Region
@@ -49,7 +49,7 @@ class Assignment:
     regions: Mapping[str, Region | None]
     activations: Mapping[str, Tensor]
     store: ActivationStore | None
-    stacks: Mapping[str, Stack] = field(default_factory=dict)
+    stacks: Mapping[str, Slices] = field(default_factory=dict)
 
     def start(self) -> Serving:
         """What serves, unpickled."""
@@ -104,16 +104,15 @@ class ProcessTrainer:
         rest = tuple(unlabelled[: train.max_unlabelled]) if train.learns_unlabelled else ()
         given: list[LabelledFrame | UnlabelledFrame] = [*labelled, *rest]
         frames = {one.frame_id: Picture(one.frame_id, one.pixels) for one in given}
-        seen, stacks = dict(frames), dict[str, Stack]()
+        seen, stacks = dict(frames), dict[str, Slices]()
         regions: dict[str, Region | None] = {}
         keys, net = set(), self.predictor.net
         slices = max(adaptation.asked(train, net.sam.encoder).slices, adaptation.slices(net))
         for frame in frames.values():
             stack = self.predictor.neighbours.around(frame, slices)
             if stack is not None:
-                own = tuple(seen.setdefault(one.frame_id, one) for one in stack.slices)
-                stacks[frame.frame_id] = replace(stack, slices=own)
-            for one in (frame,) if stack is None else stack.slices:
+                stacks[frame.frame_id] = tuple(seen.setdefault(one.frame_id, one) for one in stack)
+            for one in stack or (frame,):
                 key, regions[one.frame_id] = self.predictor.seen(one.frame_id, one.pixels)
                 keys.add(key)
             yield _beginning(train, "looking where the scan is in each image")

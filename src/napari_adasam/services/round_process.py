@@ -57,7 +57,7 @@ def work(order: Assignment) -> Generator[RoundProgress, None, Concluded]:
         else:
             yield event
     assert report is not None
-    slices = {one.frame_id: one.pixels for stack in order.stacks.values() for one in stack.slices}
+    slices = {one.frame_id: one.pixels for stack in order.stacks.values() for one in stack}
     slices |= {one.frame_id: one.pixels for one in order.labelled}
     slices |= {one.frame_id: one.pixels for one in order.unlabelled}
     keys = tuple(predictor.seen(frame_id, pixels)[0] for frame_id, pixels in slices.items())

@@ -13,7 +13,6 @@ import math
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import groupby
 
 import numpy as np
 import torch
@@ -32,7 +31,7 @@ from napari_adasam.model.canvas import Canvas
 from napari_adasam.model.headstart import fit_class_maps
 from napari_adasam.model.pseudo import ema_decay, unlabelled_weight
 from napari_adasam.model.supervision import Lesson, labelled_loss, masks_of
-from napari_adasam.services.gate import Held, Past, decide, hold_out, mean
+from napari_adasam.services.gate import Held, Past, decide, hold_out, mean, means
 from napari_adasam.services.lane import give_way, worked_seconds
 from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
@@ -40,9 +39,9 @@ from napari_adasam.services.thrift import Thrift
 from napari_adasam.services.unlabelled import Unlabelled
 from napari_adasam.services.views import Views
 
-MOST_SLICES = 180
-"""So many slices are encoded for the head start of a model that looks at stacks: neighbours are nearly the same."""
-SPEEDS = {"adapters": 1.0, "head": 4.0, "decoder": 0.5}
+TOKENS = "sam.structure_tokens."
+SPEEDS = {"adapters": 1.0, "head": 4.0, "decoder": 0.5, "tokens": 20.0}
+"""Of the learning rate. Tokens begin alike, and are numbers around 1: at the adapters' speed they would stay alike."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,8 +90,8 @@ class RoundTrainer:
         material = Material(held, chosen, tuple(structures))
         student, since = self._student(material.structures)
         views = Views(self.predictor, student, since)
-        before = yield from self._measure(self.predictor.net, views, material, 0)
-        yield from self._choose(student, views, material)
+        now = yield from self._measure(self.predictor.net, views, material, held.out, 0)
+        yield from self._choose(student, views, material, now)
         yield from self._head_start(student, views, material)
         teacher = copy.deepcopy(student).requires_grad_(False).eval()
         losses: list[float] = []
@@ -100,7 +99,8 @@ class RoundTrainer:
             if progress.step > len(losses):
                 losses.append(progress.loss)
             yield progress
-        after = yield from self._measure(teacher, views, material, self._now.steps)
+        then = yield from self._measure(teacher, views, material, held.out, self._now.steps)
+        before, after = means(now), means(then)
         accepted, verdict = decide(before, after, material.structures, self.learn)
         less = self._thrift.given_up
         self._conclude(teacher if accepted else None, material, after)
@@ -160,25 +160,16 @@ class RoundTrainer:
         if not rows:
             return
         embeddings, shares = [], []
-        cells = student.sam.cells
-        for frame, chosen in self._looked_at(material.held.train, views.slices):
-            for view in chosen:
-                front, labels = views.labelled(frame, view)
+        alone = Views(self.predictor, student, views.since, slices=1)  # as a stack that has not learned is seen, too
+        for frame in material.held.train:
+            for view in range(self.train.views):
+                front, labels = alone.labelled(frame, view)
                 with torch.no_grad():
-                    embeddings.append(views.embed(student.eval(), front))
+                    embeddings.append(alone.embed(student.eval(), front))
                 masks = masks_of(labels, material.structures).to(student.device)
-                shares.append(F.adaptive_avg_pool2d(masks[None], cells))
+                shares.append(F.adaptive_avg_pool2d(masks[None], student.sam.cells))
             yield RoundProgress(0, self._now.steps, float("nan"), "looking at the new structures", None)
         fit_class_maps(student.head, rows, torch.cat(embeddings), torch.cat(shares), give_way)
-
-    def _looked_at(self, frames: Sequence[LabelledFrame], slices: int) -> Iterator[tuple[LabelledFrame, Sequence[int]]]:
-        """Which views of which frames the head start sees: all, but of stacks no more than it can look at soon."""
-        wanted = [(at, view) for at in range(len(frames)) for view in range(self.train.views)]
-        if slices > 1 and len(wanted) * slices > MOST_SLICES:
-            order = np.random.default_rng(self.train.seed).permutation(len(wanted))
-            wanted = sorted(wanted[i] for i in order[: max(1, MOST_SLICES // slices)])
-        for at, pairs in groupby(wanted, key=lambda pair: pair[0]):
-            yield frames[at], [view for _, view in pairs]
 
     def _labelled(self, student: AdaSam, views: Views, material: Material, rng: np.random.Generator) -> float:
         """One labelled view; where memory is full, another one with less, from now on."""
@@ -217,12 +208,12 @@ class RoundTrainer:
         return RoundProgress(step, self._now.steps, loss, what, left)
 
     def _measure(
-        self, net: AdaSam, views: Views, material: Material, step: int
-    ) -> Generator[RoundProgress, None, dict[int, float]]:
-        """Prompt-free Dice by structure on the held-out frames; masks are looked at after the answers are there."""
+        self, net: AdaSam, views: Views, material: Material, frames: Sequence[LabelledFrame], step: int
+    ) -> Generator[RoundProgress, None, dict[int, list[float]]]:
+        """Prompt-free Dice by structure of each frame; masks are looked at after the answers are there."""
         what = "measuring the new model" if step else "measuring the serving model"
         found: dict[int, list[float]] = {s.value: [] for s in material.structures}
-        for frame in material.held.out:
+        for frame in frames:
             with self.predictor.watch.timing("measured", views.slices):
                 with torch.no_grad():
                     embedding = views.embed(net.eval(), views.plain(frame))
@@ -231,17 +222,19 @@ class RoundTrainer:
             for structure, answer in zip(material.structures, answers, strict=True):
                 found[structure.value].append(dice(answer.mask, frame.labels == structure.value))
             yield RoundProgress(step, self._now.steps, float("nan"), what, None)
-        return {value: sum(figures) / len(figures) for value, figures in found.items() if figures}
+        return found
 
-    def _choose(self, student: AdaSam, views: Views, material: Material) -> Iterator[RoundProgress]:
+    def _choose(
+        self, student: AdaSam, views: Views, material: Material, held: dict[int, list[float]]
+    ) -> Iterator[RoundProgress]:
         """A full round or a mild one, by how the serving model does on all frames that it has not learned from.
 
-        The held-out ones alone would be too few to tell.
+        The held-out ones, which were measured, would alone be too few to tell.
         """
         learned = self.predictor.net.card.trained_on
         new = tuple(frame for frame in material.held.train if frame.frame_id not in learned)
-        looked_at = replace(material, held=Held((), (*material.held.out, *new)))
-        self._now = self.train.fit_for(mean((yield from self._measure(self.predictor.net, views, looked_at, 0))))
+        rest = yield from self._measure(self.predictor.net, views, material, new, 0)
+        self._now = self.train.fit_for(mean(means({value: held[value] + rest[value] for value in held})))
         if not self._now.sam_learns:
             adaptation.spare_sam(student)
 
@@ -270,7 +263,8 @@ def _groups(student: AdaSam, lr: float) -> list[dict[str, object]]:
     groups = [
         ("head", [p for n, p in named if n in own]),
         ("decoder", [p for n, p in named if n not in own and n not in new]),
-        ("adapters", [p for n, p in named if n in new]),
+        ("tokens", [p for n, p in named if n.startswith(TOKENS)]),
+        ("adapters", [p for n, p in named if n in new and not n.startswith(TOKENS)]),
     ]
     return [{"params": p, "lr": lr * SPEEDS[name]} for name, p in groups if p]
 

@@ -1,10 +1,9 @@
 """Views of frames as activations in front of the first adapted unit, computed once and kept across rounds.
 
 View 0 of a labelled frame is the frame as it is; the others are augmented by draws that depend on the frame and the
-view's number alone. For a student that looks at stacks a view is that of a frame with its neighbours, and the draws
-depend on the stretch of its volume or clip that the frame lies in: all slices of a stack go through the same geometry
-and tone, and each is encoded once a view for all the stacks of a stretch. The labels are those of the frame in the
-middle: every labelled frame is the middle of a stack of its own, and its neighbours may have no labels [ours].
+view's number alone. For a student that looks at stacks a view is that of a frame with its neighbours, which all go
+through the frame's geometry and tone. The labels are those of the frame in the middle: every labelled frame is the
+middle of a stack of its own, and its neighbours may have no labels [ours].
 """
 
 from __future__ import annotations
@@ -25,6 +24,9 @@ from napari_adasam.model.supervision import NO_IMAGE
 from napari_adasam.services.ports import LabelledFrame, Picture, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
 
+STRONG = -1
+"""In place of a view's number."""
+
 
 class Views:
     """Views for one round.
@@ -37,12 +39,14 @@ class Views:
         Only the units before its first adapted one are run here. How many slices it looks at is how many a view has.
     since
         The first adapted unit.
+    slices
+        How many a view has instead.
     """
 
-    def __init__(self, predictor: ModelPredictor, student: AdaSam, since: int) -> None:
-        self.predictor = predictor
+    def __init__(self, predictor: ModelPredictor, student: AdaSam, since: int, slices: int | None = None) -> None:
+        self.predictor, self.since = predictor, since
         self.cut = min(since, predictor.cut)
-        self._encoder, self.slices = student.sam.encoder, adaptation.slices(student)
+        self._encoder, self.slices = student.sam.encoder, slices or adaptation.slices(student)
         self._size, self._device = student.sam.size, student.device
 
     def embed(self, net: AdaSam, front: Tensor) -> Tensor:
@@ -63,9 +67,9 @@ class Views:
             whole[label_canvas(region.astype(np.uint8), self._size) == 0] = NO_IMAGE
         if view == 0:
             return self.plain(frame), whole
-        which, rng = self._drawing(frame, view)
+        rng = _rng(frame.frame_id, view)
         geometry, tone = augment.draw_geometry(rng), augment.draw_tone(rng)
-        front = self._each(frame, lambda one: self._front(one, which, geometry, tone))
+        front = self._through(frame, str(view), geometry, tone)
         if region is not None:
             tone = replace(tone, chrome=None)
         shifted = augment.warp((whole - NO_IMAGE)[None].float(), geometry, nearest=True)  # 0 where there is nothing
@@ -85,17 +89,19 @@ class Views:
 
     def strong(self, frame: UnlabelledFrame) -> Tensor:
         """The strong view: the same place, another tone, (D, …)."""
-        which, rng = self._drawing(frame, -1)
-        tone = augment.draw_tone(rng, strength=1.3, chrome=False)
-        return self._each(frame, lambda one: self._front(one, which, augment.Geometry(), tone))
+        tone = augment.draw_tone(_rng(frame.frame_id, STRONG), strength=1.3, chrome=False)
+        return self._through(frame, "strong", augment.Geometry(), tone)
 
-    def _drawing(self, frame: LabelledFrame | UnlabelledFrame, view: int) -> tuple[str, np.random.Generator]:
-        """A view's name among those of a frame, and what it is drawn with; view -1 is the strong one."""
-        stack = self.predictor.neighbours.around(Picture(frame.frame_id, frame.pixels), self.slices)
-        which = str(view) if view >= 0 else "strong"
-        if stack is None:
-            return which, _rng(frame.frame_id, view)
-        return f"{which} of {stack.stretch}", _rng(stack.stretch, view)
+    def _through(
+        self, frame: LabelledFrame | UnlabelledFrame, view: str, geometry: augment.Geometry, tone: augment.Tone
+    ) -> Tensor:
+        """A view of a frame and its neighbours; the name of theirs says whose view it is."""
+
+        def made(one: Picture) -> Tensor:
+            which = view if one.frame_id == frame.frame_id else f"{view} of {frame.frame_id}"
+            return self._front(one, which, geometry, tone)
+
+        return self._each(frame, made)
 
     def _each(self, frame: LabelledFrame | UnlabelledFrame, made: Callable[[Picture], Tensor]) -> Tensor:
         """What is made of a frame and its neighbours, in order."""

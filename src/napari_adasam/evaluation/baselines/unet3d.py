@@ -23,7 +23,7 @@ from napari_adasam.evaluation.baselines.lessons import Answering, Course, Lesson
 from napari_adasam.evaluation.baselines.unet import average
 from napari_adasam.model import augment
 from napari_adasam.model.losses import segmentation_loss
-from napari_adasam.services.neighbours import Neighbours, Stack
+from napari_adasam.services.neighbours import Neighbours, Slices
 
 LEVELS = 4
 
@@ -82,7 +82,7 @@ def fit(lessons: Lessons, neighbours: Neighbours, settings: Unet3dSettings, on_s
         if frame_id not in last.get("masks", {}):
             stack = _whole(neighbours, frame_id)
             found = _masks(mean, stack)
-            last["masks"] = {one.frame_id: found[:, i] for i, one in enumerate(stack.slices)}
+            last["masks"] = {one.frame_id: found[:, i] for i, one in enumerate(stack)}
         masks = last["masks"][frame_id].numpy()
         return {value: masks[i] for i, value in enumerate(values)}
 
@@ -92,13 +92,13 @@ def fit(lessons: Lessons, neighbours: Neighbours, settings: Unet3dSettings, on_s
 def volumes_of(lessons: Lessons, neighbours: Neighbours) -> list[Volume]:
     """The volumes that labelled slices are from. Raises InputError where one is a picture by itself."""
     labels = {one.frame_id: one.labels for one in lessons.labelled}
-    stacks = {stack.stretch: stack for stack in (_whole(neighbours, frame_id) for frame_id in labels)}
+    stacks = {stack[0].frame_id: stack for stack in (_whole(neighbours, frame_id) for frame_id in labels)}
     volumes = []
     for stack in stacks.values():
-        grey = np.stack([one.pixels for one in stack.slices]).astype(np.float32)
+        grey = np.stack([one.pixels for one in stack]).astype(np.float32)
         nothing = np.zeros(grey.shape[1:], np.uint8)
-        truth = np.stack([labels.get(one.frame_id, nothing) for one in stack.slices]).astype(np.float32)
-        known = torch.tensor([float(one.frame_id in labels) for one in stack.slices])
+        truth = np.stack([labels.get(one.frame_id, nothing) for one in stack]).astype(np.float32)
+        known = torch.tensor([float(one.frame_id in labels) for one in stack])
         counts = known[:, None, None].expand(grey.shape)
         volumes.append(Volume(torch.from_numpy(grey), torch.from_numpy(truth), counts))
     return volumes
@@ -136,14 +136,14 @@ def padded(grey: Tensor) -> Tensor:
     return F.pad(scaled, [edge for side in sides for edge in (0, side)])[None, None]
 
 
-def _masks(net: nn.Module, stack: Stack) -> Tensor:
+def _masks(net: nn.Module, stack: Slices) -> Tensor:
     """(K, D, H, W) bool."""
-    grey = torch.from_numpy(np.stack([one.pixels for one in stack.slices]).astype(np.float32))
+    grey = torch.from_numpy(np.stack([one.pixels for one in stack]).astype(np.float32))
     depth, height, width = grey.shape
     return net(padded(grey))[0, :, :depth, :height, :width] > 0  # type: ignore[no-any-return]
 
 
-def _whole(neighbours: Neighbours, frame_id: str) -> Stack:
+def _whole(neighbours: Neighbours, frame_id: str) -> Slices:
     stack = neighbours.whole(frame_id)
     if stack is None:
         raise InputError("A 3D U-Net learns from volumes, and here is a single picture. Nothing was measured.")
