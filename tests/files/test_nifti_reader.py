@@ -12,6 +12,7 @@ from specimens import AFFINE, DEEP, GREYS, HEIGHT, WIDTH, nifti
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Geometry
+from napari_adasam.files import levels
 from napari_adasam.files.labels import count_labels, read_labels
 from napari_adasam.files.readers import open_file
 
@@ -158,3 +159,44 @@ def test_real_volumes_and_their_labels(shared_data: Path) -> None:
     labels = read_labels(folder / "labels" / image.name, len(clip.frames) // 2)
     assert labels.shape == clip.read(0).shape
     assert set(np.unique(labels)) <= {0, 1, 2}
+
+
+def test_slices_of_a_volume_are_scaled_alike(tmp_path: Path) -> None:
+    """A dark slice stays dark beside a bright one: fractions, values below 0, and whole numbers of 16 bits."""
+    bright = np.linspace(0, 1, 1200).reshape(30, 40)
+    volume = np.stack([bright, bright / 4, bright / 2], axis=2)
+    for name, values in (
+        ("fractions", volume.astype(np.float32)),
+        ("negative", np.rint(volume * 1000 - 1).astype(np.int16)),
+        ("whole", np.rint(volume * 1000).astype(np.int16)),
+        ("unsigned", np.rint(volume * 4000).astype(np.uint16)),
+    ):
+        clip = open_file(saved(tmp_path / f"{name}.nii.gz", values))
+        tops = [int(clip.grey(index).max()) for index in range(3)]
+        assert tops[0] > 240, name
+        assert tops[1:] == pytest.approx([tops[0] / 4, tops[0] / 2], abs=1), name
+
+
+def test_whole_numbers_stay_as_they_are_in_every_slice(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(0, 1000, (30, 40, 3)).astype(np.int32)
+    clip = open_file(saved(tmp_path / "v.nii", values))
+    assert all(np.array_equal(clip.read(index), values[..., index].T) for index in range(3))
+    values[3, 4, 2] = -1
+    mixed = open_file(saved(tmp_path / "w.nii", values))
+    assert not np.array_equal(mixed.read(0), values[..., 0].T), "one slice is not scaled otherwise than the others"
+
+
+def test_of_a_huge_file_some_frames_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(levels, "ALL_BYTES", 1000)
+    monkeypatch.setattr(levels, "MOST_LOOKED_AT", 3)
+    asked: list[int] = []
+
+    def values(index: int) -> np.ndarray:
+        asked.append(index)
+        return np.full((4, 4), float(index))
+
+    found = levels.Levels(values, 101, 16)
+    assert found.ends == (0.0, 100.0)
+    assert asked == [0, 50, 100]
+    assert levels.Levels(values, 9, 16).ends == (0.0, 8.0)
+    assert found.pixels(50).max() == pytest.approx(65535 / 2, abs=1)

@@ -26,9 +26,11 @@ MOST_BYTES = 270_000_000
 MOST_FRAMES = 100_000
 """About an hour of video: a file that claims more frames is refused."""
 FULL_BITS = 16
+WHITE = 65535
 ID_LENGTH = 16
 ROWS_AT_ONCE = 256
 DOUBLE_ENDING = ".nii.gz"
+SCALED_ALIKE = "Values below 0, or with fractions, are shown scaled from the smallest to the greatest in the file."
 SCALED = "Values below 0, or with fractions, are shown scaled from the smallest to the greatest in each frame."
 
 
@@ -44,11 +46,14 @@ class Clip:
         In the order of the file; all of one size.
     reader
         Gives the pixels of frame ``index``; called by :meth:`read` only.
+    depth
+        Gives how many bits the frames of a volume use together, where its file states none, or 16.
     """
 
     path: Path
     frames: tuple[Frame, ...]
     reader: Callable[[int], Pixels] = field(repr=False)
+    depth: Callable[[], int] | None = field(default=None, repr=False)
 
     def read(self, index: int) -> Pixels:
         """Pixels of one frame, read from the file now: (height, width) or (height, width, 3) RGB, uint8 or uint16.
@@ -82,10 +87,12 @@ class Clip:
         """Pixels of one frame for the model, (height, width) uint8, see :func:`to_grey`. Raises as :meth:`read` does.
 
         Bits under 16 are what the file's maker states, and hold for all of its frames; 16 is merely the size of the
-        numbers, in which 12 bits are often kept, so that what the frame uses counts then.
+        numbers, in which 12 bits are often kept, so that what the frame uses counts then, or all of a volume.
         """
-        bits = self.frames[index].bits
-        return to_grey(self.read(index), bits if bits is not None and bits < FULL_BITS else None)
+        bits, pixels = self.frames[index].bits, self.read(index)
+        if pixels.dtype == np.uint16 and (bits is None or bits >= FULL_BITS):
+            bits = None if self.depth is None else self.depth()
+        return to_grey(pixels, bits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +137,9 @@ class Header:
         return Stack(self.frames, Along.TIME if self.times else Along.UNKNOWN)
 
 
-def make_clip(path: Path, header: Header, reader: Callable[[int], Pixels]) -> Clip:
+def make_clip(
+    path: Path, header: Header, reader: Callable[[int], Pixels], depth: Callable[[], int] | None = None
+) -> Clip:
     """Check the sizes and name the frames: ids from the file's content, stems from its name.
 
     Raises
@@ -160,7 +169,7 @@ def make_clip(path: Path, header: Header, reader: Callable[[int], Pixels]) -> Cl
         )
         for index in range(header.frames)
     ]
-    return Clip(path, tuple(frames), reader)
+    return Clip(path, tuple(frames), reader, depth)
 
 
 def check_size(path: Path, height: int, width: int, bytes_a_pixel: int = 1) -> None:
@@ -222,11 +231,12 @@ def natural_key(text: str) -> tuple[list[tuple[int, int, str]], str]:
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part], text
 
 
-def to_unsigned(values: NDArray[Any]) -> Pixels:
+def to_unsigned(values: NDArray[Any], ends: tuple[float, float] | None = None) -> Pixels:
     """Values as uint8 or uint16.
 
     These two stay as they are, and so do other whole numbers from 0 to 65535. Everything else is scaled from its
-    smallest to its greatest value to 0 to 65535; what is not a number becomes 0.
+    smallest to its greatest value to 0 to 65535; what is not a number counts as 0. ``ends`` are these two values of
+    all frames that are to be alike.
     """
     if values.dtype in (np.uint8, np.uint16):
         return values
@@ -235,24 +245,32 @@ def to_unsigned(values: NDArray[Any]) -> Pixels:
     if values.size == 0:
         return np.zeros(values.shape, np.uint16)
     if values.dtype.kind in "iu":
-        if values.min() >= 0 and values.max() <= 65535:
-            return values.astype(np.uint16)
+        low, high = ends or (values.min(), values.max())
+        if low >= 0 and high <= WHITE:
+            return values.clip(0, WHITE).astype(np.uint16)
     elif values.dtype.kind != "f":
         raise TypeError(f"expected real numbers, got {values.dtype}")
-    return _scaled(values)
+    return _scaled(values, *(ends or ends_of(values)))
 
 
-def _scaled(values: NDArray[Any]) -> Pixels:
-    """Scale some rows at a time: a large frame of floats needs no second copy in memory."""
-    blocks = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(values), ROWS_AT_ONCE)]
-    ends = [(float(part.min()), float(part.max())) for part in (_finite(values[block]) for block in blocks)]
-    low, high = min(end[0] for end in ends), max(end[1] for end in ends)
+def ends_of(values: NDArray[Any]) -> tuple[float, float]:
+    """The smallest and the greatest of some values; what is not a number counts as 0."""
+    ends = [(float(part.min()), float(part.max())) for part in (_finite(values[block]) for block in _blocks(values))]
+    return min(end[0] for end in ends), max(end[1] for end in ends)
+
+
+def _blocks(values: NDArray[Any]) -> list[slice]:
+    """Some rows at a time: a large frame of floats needs no second copy in memory."""
+    return [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(values), ROWS_AT_ONCE)]
+
+
+def _scaled(values: NDArray[Any], low: float, high: float) -> Pixels:
     pixels = np.zeros(values.shape, np.uint16)
     if high > low:
-        for block in blocks:
+        for block in _blocks(values):
             # Halves first: the difference of the two greatest floats is infinite.
             share = (_finite(values[block]) / 2 - low / 2) / (high / 2 - low / 2)
-            pixels[block] = np.rint(np.clip(share, 0, 1) * 65535)
+            pixels[block] = np.rint(np.clip(share, 0, 1) * WHITE)
     return pixels
 
 

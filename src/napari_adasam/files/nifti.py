@@ -26,16 +26,15 @@ from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.lazily import Lazily
 from napari_adasam.domain.records import Along, Geometry, Spacing, Stack
 from napari_adasam.files.clips import (
-    SCALED,
+    SCALED_ALIKE,
     Clip,
     Header,
-    Pixels,
     broken,
     check_count,
     check_size,
     make_clip,
-    to_unsigned,
 )  # fmt: skip
+from napari_adasam.files.levels import Levels
 from napari_adasam.files.unpacking import GzipIndex, beginning_of_gzip
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ def open_nifti(path: Path) -> Clip:
     spacing, note = _spacing(header, volume.geometry)
     whole = volume.kind.kind in "iuV" and not volume.scaled
     if volume.kind.kind not in "V" and (not whole or volume.kind.base not in (np.uint8, np.uint16)):
-        note = f"{note} {SCALED}".strip()
+        note = f"{note} {SCALED_ALIKE}".strip()
     facts = Header(
         frames=volume.frames,
         height=volume.height,
@@ -124,10 +123,8 @@ def open_nifti(path: Path) -> Clip:
         stack=_stack(header, volume, spacing),
     )
 
-    def read(index: int) -> Pixels:
-        return to_unsigned(volume.values(index))
-
-    return make_clip(path, facts, read)
+    levels = Levels(volume.values, volume.frames, volume.height * volume.width * volume.kind.itemsize)
+    return make_clip(path, facts, levels.pixels, lambda: levels.bits)
 
 
 def open_volume(path: Path) -> Volume:

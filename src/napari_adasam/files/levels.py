@@ -1,0 +1,55 @@
+"""The range of grey values of a whole file, so that all of its frames are shown alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_adasam.files.clips import FULL_BITS, WHITE, Pixels, ends_of, to_unsigned
+
+ALL_BYTES = 1 << 30
+"""Of a larger file not every frame is looked at, for that would take minutes."""
+MOST_LOOKED_AT = 64
+
+
+class Levels:
+    """The smallest and the greatest value of a file, looked up once, when a frame is first read.
+
+    Of a file of more than :data:`ALL_BYTES` that is of 64 frames at even distances; values beyond are black or white.
+
+    Parameters
+    ----------
+    values
+        Gives the values of a frame.
+    frames
+        How many there are.
+    frame_bytes
+        What one takes in the file.
+    """
+
+    def __init__(self, values: Callable[[int], NDArray[Any]], frames: int, frame_bytes: int) -> None:
+        self._values, self._frames = values, frames
+        self._looked_at = frames if frames * frame_bytes <= ALL_BYTES else min(frames, MOST_LOOKED_AT)
+
+    @cached_property
+    def ends(self) -> tuple[float, float]:
+        """The smallest and the greatest value; what is not a number counts as 0."""
+        places = np.linspace(0, self._frames - 1, self._looked_at).round().astype(int)
+        found = [ends_of(self._values(int(index))) for index in places]
+        return min(low for low, _ in found), max(high for _, high in found)
+
+    def pixels(self, index: int) -> Pixels:
+        """A frame as uint8 or uint16, see :func:`to_unsigned`: as it is, or scaled as all others are."""
+        values = self._values(index)
+        return values if values.dtype in (np.uint8, np.uint16) else to_unsigned(values, self.ends)
+
+    @cached_property
+    def bits(self) -> int:
+        """How many bits all frames together use as they are given, 8 to 16; all 16 where they are scaled."""
+        low, high = self.ends
+        as_they_are = self._values(0).dtype.kind in "iu" and low >= 0 and high <= WHITE
+        return max(8, int(high).bit_length()) if as_they_are else FULL_BITS
