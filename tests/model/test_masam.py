@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -249,6 +250,22 @@ def test_the_teacher_asks_with_its_tokens_and_checks_with_its_cam() -> None:
     assert any(label.weight.mean() < 1 for label in labels)  # the CAM's prompt does not always agree
     loss = unlabelled_loss(net, embedding.requires_grad_(True), labels, LossWeights())
     assert torch.isfinite(loss)
+
+
+def test_a_model_of_single_images_goes_on_with_stacks_but_med_sa_cannot() -> None:
+    net = with_masam(settings=replace(SMALL, slices=1))
+    names = [name for name, _ in net.named_parameters()]
+    adaptation.prepare(net, replace(SMALL, slices=3))
+    assert adaptation.slices(net) == 3
+    adaptation.prepare(net, replace(SMALL, slices=1))
+    assert adaptation.slices(net) == 3, "what it has learned along slices is not given up"
+    assert [name for name, _ in net.named_parameters()] == names
+    assert len(net.adapted) == 1
+    other = tiny_net(structures=(BELLY,))
+    adaptation.prepare(other, MedSaSettings(width=4, hyper=4))
+    with pytest.raises(ModelError, match="on single images"):
+        adaptation.prepare(other, MedSaSettings(slices=3, width=4, hyper=4))
+    assert adaptation.slices(other) == 1
 
 
 def test_a_model_cannot_have_both_and_stays_as_it_was() -> None:

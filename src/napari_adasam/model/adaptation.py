@@ -7,7 +7,7 @@ and what of the base learns beside it. A model remembers its adaptations in ``Ad
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, get_args
 
 import torch
@@ -65,16 +65,17 @@ def prepare(net: AdaSam, adaptation: Adaptation) -> int:
     """Insert an adaptation, where its kind is missing, and let only that learn; returns the first unit that learns.
 
     Everything before that unit is a constant, so its activations may be kept. An adaptation of the same kind that is
-    there already goes on learning, with the settings that it was inserted with.
+    there already goes on learning, with the settings that it was inserted with, on more slices at once where asked.
 
     Raises
     ------
     ModelError
-        If the model has the other one of Med-SA and MA-SAM.
+        If the model has the other one of Med-SA and MA-SAM, or a Med-SA for single images where stacks are asked for.
     """
     present = {one.kind: one for one in net.adapted}
     if adaptation.kind in present:
-        adaptation = present[adaptation.kind]
+        adaptation = _deeper(present[adaptation.kind], adaptation)
+        net.adapted = tuple(adaptation if one.kind == adaptation.kind else one for one in net.adapted)
     else:
         if {adaptation.kind, *present} >= BLOCK_KINDS:
             raise ModelError(
@@ -89,6 +90,18 @@ def prepare(net: AdaSam, adaptation: Adaptation) -> int:
         parameter.requires_grad_(name in mine)
     units = net.sam.encoder.units
     return next((i for i, unit in enumerate(units) if any(p.requires_grad for p in unit.parameters())), len(units))
+
+
+def _deeper(known: Adaptation, asked: Adaptation) -> Adaptation:
+    """What a model has, looking at as many slices as are asked for, if that is more. Raises ModelError."""
+    if not isinstance(known, MedSaSettings | MaSamSettings) or asked.slices <= known.slices:
+        return known
+    if isinstance(known, MedSaSettings) and known.slices == 1:
+        raise ModelError(
+            "This model has learned Med-SA on single images, and has no part that looks along slices. It is "
+            "unchanged. Go on with single images, go back to an earlier model, or start from another one."
+        )
+    return replace(known, slices=asked.slices)
 
 
 def spare_sam(net: AdaSam) -> None:

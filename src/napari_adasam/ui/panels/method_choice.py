@@ -10,13 +10,18 @@ from qtpy.QtWidgets import QComboBox
 from napari_adasam.domain.settings import Method
 from napari_adasam.services.annotator import Annotator
 
-METHODS: dict[Method, tuple[str, str]] = {
-    "adasam": ("ADA-SAM", "LoRA, the encoder's last stages, decoder and maps; from images without a mask too"),
-    "lora": ("LoRA, accepted only", "As ADA-SAM, but from accepted images alone"),
-    "medsa": ("Med-SA", "Small adapters in every block of the encoder; slower"),
-    "masam": ("MA-SAM", "FacT and 3D adapters in every block, and a finer decoder; slower"),
-    "decoder": ("Decoder only", "The encoder stays as it is; the fastest"),
-}
+DEEP = 3
+"""Slices or frames that are looked at together, where that is chosen."""
+CHOICES: tuple[tuple[Method, int, str, str], ...] = (
+    ("adasam", 1, "ADA-SAM", "LoRA, the encoder's last stages, decoder and maps; from images without a mask too"),
+    ("lora", 1, "LoRA, accepted only", "As ADA-SAM, but from accepted images alone"),
+    ("medsa", 1, "Med-SA", "Small adapters in every block of the encoder; slower"),
+    ("medsa", DEEP, "Med-SA, 3 slices", "Med-SA that sees each frame of a clip or volume with both neighbours; slow"),
+    ("masam", 1, "MA-SAM", "FacT and 3D adapters in every block, and a finer decoder; slower"),
+    ("masam", DEEP, "MA-SAM, 3 slices", "MA-SAM that sees each frame of a clip or volume with both neighbours; slow"),
+    ("decoder", 1, "Decoder only", "The encoder stays as it is; the fastest"),
+)
+"""Method, slices, name and meaning."""
 
 
 class MethodChoice(QComboBox):
@@ -28,22 +33,25 @@ class MethodChoice(QComboBox):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(4)
-        for method, (name, meaning) in METHODS.items():
-            self.addItem(name, method)
-            self.setItemData(self.count() - 1, meaning, Qt.ItemDataRole.ToolTipRole)
+        for place, (_, _, name, meaning) in enumerate(CHOICES):
+            self.addItem(name)
+            self.setItemData(place, meaning, Qt.ItemDataRole.ToolTipRole)
         self.activated.connect(self._choose)
         self.refresh()
 
     def refresh(self) -> None:
         """Show what is set."""
-        method = self._annotator.settings.train.method
+        train = self._annotator.settings.train
+        depth = DEEP if train.looks_at > 1 else 1
+        place = next(i for i, (method, slices, *_) in enumerate(CHOICES) if (method, slices) == (train.method, depth))
         with QSignalBlocker(self):
-            self.setCurrentIndex(self.findData(method))
-        self.setToolTip(f"What the next round adapts. {METHODS[method][1]}.")
+            self.setCurrentIndex(place)
+        self.setToolTip(f"What the next round adapts. {CHOICES[place][3]}.")
 
     def _choose(self, place: int) -> None:
         settings = self._annotator.settings
-        train = replace(settings.train, method=self.itemData(place))
+        method, slices, *_ = CHOICES[place]
+        train = replace(settings.train, method=method, slices=slices)
         if train != settings.train:
             self._annotator.set_settings(replace(settings, train=train))
         self.refresh()
