@@ -255,6 +255,8 @@ def to_unsigned(values: NDArray[Any], ends: tuple[float, float] | None = None) -
 
 def ends_of(values: NDArray[Any]) -> tuple[float, float]:
     """The smallest and the greatest of some values; what is not a number counts as 0."""
+    if values.dtype.kind in "iu":
+        return float(values.min()), float(values.max())
     ends = [(float(part.min()), float(part.max())) for part in (_finite(values[block]) for block in _blocks(values))]
     return min(end[0] for end in ends), max(end[1] for end in ends)
 

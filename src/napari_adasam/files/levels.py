@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from napari_adasam.files.clips import FULL_BITS, WHITE, Pixels, ends_of, to_unsigned
 
-ALL_BYTES = 1 << 30
-"""Of a larger file not every frame is looked at, for that would take minutes."""
+ALL_BYTES = 1 << 28
+"""Of a larger file not every frame is looked at, for that would take long."""
 MOST_LOOKED_AT = 64
 
 
