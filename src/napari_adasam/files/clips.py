@@ -46,14 +46,14 @@ class Clip:
         In the order of the file; all of one size.
     reader
         Gives the pixels of frame ``index``; called by :meth:`read` only.
-    depth
-        Gives how many bits the frames of a volume use together, where its file states none, or 16.
+    white
+        Gives the value that is white for the model in all frames of a volume, where its file states no bits, or 16.
     """
 
     path: Path
     frames: tuple[Frame, ...]
     reader: Callable[[int], Pixels] = field(repr=False)
-    depth: Callable[[], int] | None = field(default=None, repr=False)
+    white: Callable[[], int] | None = field(default=None, repr=False)
 
     def read(self, index: int) -> Pixels:
         """Pixels of one frame, read from the file now: (height, width) or (height, width, 3) RGB, uint8 or uint16.
@@ -87,12 +87,13 @@ class Clip:
         """Pixels of one frame for the model, (height, width) uint8, see :func:`to_grey`. Raises as :meth:`read` does.
 
         Bits under 16 are what the file's maker states, and hold for all of its frames; 16 is merely the size of the
-        numbers, in which 12 bits are often kept, so that what the frame uses counts then, or all of a volume.
+        numbers, in which 12 bits are often kept, so that what the frame uses counts then. A volume's frames have one
+        white.
         """
         bits, pixels = self.frames[index].bits, self.read(index)
-        if pixels.dtype == np.uint16 and (bits is None or bits >= FULL_BITS):
-            bits = None if self.depth is None else self.depth()
-        return to_grey(pixels, bits)
+        if bits is not None and bits < FULL_BITS:
+            return to_grey(pixels, bits)
+        return to_grey(pixels, white=None if self.white is None or pixels.dtype == np.uint8 else self.white())
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ class Header:
 
 
 def make_clip(
-    path: Path, header: Header, reader: Callable[[int], Pixels], depth: Callable[[], int] | None = None
+    path: Path, header: Header, reader: Callable[[int], Pixels], white: Callable[[], int] | None = None
 ) -> Clip:
     """Check the sizes and name the frames: ids from the file's content, stems from its name.
 
@@ -169,7 +170,7 @@ def make_clip(
         )
         for index in range(header.frames)
     ]
-    return Clip(path, tuple(frames), reader, depth)
+    return Clip(path, tuple(frames), reader, white)
 
 
 def check_size(path: Path, height: int, width: int, bytes_a_pixel: int = 1) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_adasam.files.clips import FULL_BITS, WHITE, Pixels, ends_of, to_unsigned
+from napari_adasam.files.clips import WHITE, Pixels, ends_of, to_unsigned
 
 ALL_BYTES = 1 << 28
 """Of a larger file not every frame is looked at, for that would take long."""
 MOST_LOOKED_AT = 64
+WHITE_SHARE = 0.005
 
 
 class Levels:
@@ -38,8 +39,7 @@ class Levels:
     @cached_property
     def ends(self) -> tuple[float, float]:
         """The smallest and the greatest value; what is not a number counts as 0."""
-        places = np.linspace(0, self._frames - 1, self._looked_at).round().astype(int)
-        found = [ends_of(self._values(int(index))) for index in places]
+        found = [ends_of(self._values(index)) for index in self._places(self._looked_at)]
         return min(low for low, _ in found), max(high for _, high in found)
 
     def pixels(self, index: int) -> Pixels:
@@ -48,8 +48,17 @@ class Levels:
         return values if values.dtype in (np.uint8, np.uint16) else to_unsigned(values, self.ends)
 
     @cached_property
-    def bits(self) -> int:
-        """How many bits all frames together use as they are given, 8 to 16; all 16 where they are scaled."""
-        low, high = self.ends
-        as_they_are = self._values(0).dtype.kind in "iu" and low >= 0 and high <= WHITE
-        return max(8, int(high).bit_length()) if as_they_are else FULL_BITS
+    def white(self) -> int:
+        """The value, 1 to 65535, that :data:`WHITE_SHARE` of the pixels of all frames as they are given reach.
+
+        Not the greatest: a few vessels or a metal clip would leave all the rest of a volume dark.
+        """
+        counts = np.zeros(WHITE + 1, np.int64)
+        for index in self._places(MOST_LOOKED_AT):
+            counts += np.bincount(self.pixels(index).ravel(), minlength=WHITE + 1)
+        below = np.cumsum(counts) < (1 - WHITE_SHARE) * counts.sum()
+        return max(1, int(below.sum()))
+
+    def _places(self, most: int) -> list[int]:
+        places = np.linspace(0, self._frames - 1, min(self._frames, most)).round()
+        return [int(place) for place in places]

@@ -124,7 +124,7 @@ def open_nifti(path: Path) -> Clip:
     )
 
     levels = Levels(volume.values, volume.frames, volume.height * volume.width * volume.kind.itemsize)
-    return make_clip(path, facts, levels.pixels, lambda: levels.bits)
+    return make_clip(path, facts, levels.pixels, (lambda: levels.white) if volume.frames > 1 else None)
 
 
 def open_volume(path: Path) -> Volume:

@@ -11,7 +11,7 @@ LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in grey (ITU-R BT.601)."""
 
 
-def to_grey(pixels: NDArray[Any], bits: int | None = None) -> NDArray[np.uint8]:
+def to_grey(pixels: NDArray[Any], bits: int | None = None, white: int | None = None) -> NDArray[np.uint8]:
     """One frame as grey values for the model.
 
     Colour becomes BT.601 luma, exact where red, green and blue are equal. 16-bit values are divided by the full range
@@ -25,6 +25,8 @@ def to_grey(pixels: NDArray[Any], bits: int | None = None) -> NDArray[np.uint8]:
         (height, width) or (height, width, 3), uint8 or uint16.
     bits
         How many bits the file stores a value in, 1 to 16; greater values are white. Of no meaning for uint8.
+    white
+        In their place, the value from which on pixels are white, 1 to 65535. Of no meaning for uint8.
 
     Returns
     -------
@@ -40,7 +42,7 @@ def to_grey(pixels: NDArray[Any], bits: int | None = None) -> NDArray[np.uint8]:
         return np.asarray(pixels, np.uint8)
     if bits is not None and not 1 <= bits <= 16:
         raise ValueError(f"expected 1 to 16 bits, got {bits}")
-    full = 2 ** (bits or bit_depth(pixels)) - 1
+    full = white or 2 ** (bits or bit_depth(pixels)) - 1
     return np.asarray(np.rint(np.minimum(pixels, full) * (np.float32(255) / np.float32(full))), np.uint8)
 
 

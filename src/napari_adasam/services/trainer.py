@@ -90,8 +90,7 @@ class RoundTrainer:
         material = Material(held, chosen, tuple(structures))
         student, since = self._student(material.structures)
         views = Views(self.predictor, student, since)
-        now = yield from self._measure(self.predictor.net, views, material, held.out, 0)
-        yield from self._choose(student, views, material, now)
+        before = yield from self._choose(student, views, material)
         yield from self._head_start(student, views, material)
         teacher = copy.deepcopy(student).requires_grad_(False).eval()
         losses: list[float] = []
@@ -99,8 +98,7 @@ class RoundTrainer:
             if progress.step > len(losses):
                 losses.append(progress.loss)
             yield progress
-        then = yield from self._measure(teacher, views, material, held.out, self._now.steps)
-        before, after = means(now), means(then)
+        after = means((yield from self._measure(teacher, views, material, held.out, self._now.steps)))
         accepted, verdict = decide(before, after, material.structures, self.learn)
         less = self._thrift.given_up
         self._conclude(teacher if accepted else None, material, after)
@@ -225,18 +223,20 @@ class RoundTrainer:
         return found
 
     def _choose(
-        self, student: AdaSam, views: Views, material: Material, held: dict[int, list[float]]
-    ) -> Iterator[RoundProgress]:
+        self, student: AdaSam, views: Views, material: Material
+    ) -> Generator[RoundProgress, None, dict[int, float]]:
         """A full round or a mild one, by how the serving model does on all frames that it has not learned from.
 
-        The held-out ones, which were measured, would alone be too few to tell.
+        The held-out ones alone would be too few to tell. Returns what it does on these.
         """
+        held = yield from self._measure(self.predictor.net, views, material, material.held.out, 0)
         learned = self.predictor.net.card.trained_on
         new = tuple(frame for frame in material.held.train if frame.frame_id not in learned)
         rest = yield from self._measure(self.predictor.net, views, material, new, 0)
         self._now = self.train.fit_for(mean(means({value: held[value] + rest[value] for value in held})))
         if not self._now.sam_learns:
             adaptation.spare_sam(student)
+        return means(held)
 
     def _conclude(self, student: AdaSam | None, material: Material, after: dict[int, float]) -> None:
         """Let a student that passed the gate serve, and note what the next round's gate must know."""
