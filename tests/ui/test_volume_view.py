@@ -13,8 +13,12 @@ from napari.layers import Labels as LabelsLayer
 from napari.utils.interactions import mouse_press_callbacks, mouse_release_callbacks
 from window_fakes import brush, picture, wait_idle
 
+from napari_adasam.domain.records import Along, Frame, Stack
+from napari_adasam.domain.stacks import Spread, StackMeasure, StackReport
+from napari_adasam.domain.structures import Structure
 from napari_adasam.ui.commands import LOOKING
 from napari_adasam.ui.dock import AdasamDock
+from napari_adasam.ui.panels.stack_card import measures_words
 from napari_adasam.ui.tools import Tool
 
 SLICES = 5
@@ -182,3 +186,14 @@ def test_figures_are_shown_for_the_file_and_say_when_they_are_old(volume: Adasam
     assert f"<b>{pixels * 0.25:.4g} mm³</b>" in card.figures.text()
     assert len(card.plot.curves[0].points) == SLICES
     assert card.plot.grab().toImage().width() > 100
+
+
+def test_the_distance_of_two_parts_is_not_called_the_thickness_of_a_structure() -> None:
+    frame = Frame("c-0", "cine.tif", 0, 64, 64, "cine_0000", stack=Stack(2, Along.TIME))
+    spread = Spread(18.4, 19.0, frame, 17.7, frame, "mm")
+    structures = (Structure(1, "muscle belly"), Structure(2, "aponeurosis", several_parts=True))
+    found = [StackMeasure(s.value, 0, "accepted", 2, 2, 2, None, "", spread) for s in structures]
+    words = measures_words(StackReport(frame, frozenset(), "time, s", tuple(found), ()), structures)
+    belly, aponeurosis = words.split("</tr>")[:2]
+    assert "muscle belly<br>thickness 18.4 mm" in belly
+    assert "aponeurosis<br>between its parts 18.4 mm" in aponeurosis

@@ -38,7 +38,8 @@ def _row(one: StackMeasure, structure: Structure, none: str) -> str:
         figures.append(escape(one.why) if one.volume_mm3 is None else f"<b>{volume_words(one.volume_mm3)}</b>")
     if one.thickness is not None:
         spread = one.thickness
-        figures.append(f"thickness {spread.mean:.4g} {spread.unit} ({spread.least:.4g} to {spread.greatest:.4g})")
+        what = "between its parts" if structure.several_parts else "thickness"
+        figures.append(f"{what} {spread.mean:.4g} {spread.unit} ({spread.least:.4g} to {spread.greatest:.4g})")
     frames = f"{one.measured} of {one.frames} frames, {'with propagated' if one.counted == BOTH else 'accepted'}"
     square = f"<span style='color:{structure.color}'>■</span>"
     words = f"{escape(structure.name)}<br>{' · '.join(figures) or '–'}<br><i>{frames}</i>"
