@@ -346,7 +346,7 @@ def test_where_memory_is_full_a_round_looks_at_fewer_slices(
     assert isinstance(report, RoundReport)
     assert report.verdict.endswith("It learned from single images, because memory was short.")
     assert report.accepted
-    assert adaptation.slices(predictor.net) == 5, "answers look at stacks all the same"
+    assert (depth[-1], adaptation.slices(predictor.net)) == (5, 5), "it is measured, and answers, with stacks"
 
 
 def test_frames_without_neighbours_are_learned_from_as_before(serving: Serving, volume: Volume) -> None:

@@ -151,6 +151,7 @@ class RoundTrainer:
             optimiser.zero_grad()
             _average(pairs, ema_decay(settings, step))
             yield self._progress(step + 1, total, began)
+        views.slices = adaptation.slices(student)  # memory may have allowed fewer; it is measured as it will serve
 
     def _head_start(self, student: AdaSam, views: Views, material: Material) -> Iterator[RoundProgress]:
         """Fit the class maps of structures that the serving model does not know."""
