@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -21,10 +22,10 @@ from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.classifier import ClassMap
 from napari_adasam.model.sam import PromptBatch, SamNet
 from napari_adasam.services import trainer as trainer_module
-from napari_adasam.services.gate import Past
+from napari_adasam.services.gate import Held, Past
 from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
-from napari_adasam.services.trainer import RoundTrainer
+from napari_adasam.services.trainer import Material, RoundTrainer
 from napari_adasam.services.views import Views
 
 __all__ = ["serving"]  # a fixture
@@ -118,6 +119,27 @@ def test_a_model_that_does_well_on_the_held_out_frames_alone_is_not(learned: Lea
     events.close()  # type: ignore[attr-defined]
     assert isinstance(first, RoundProgress)
     assert first.steps == 40
+
+
+def test_rates_rise_over_the_first_fifth_of_the_steps() -> None:
+    assert [trainer_module.risen(step, 40) for step in (0, 3, 7, 8, 39)] == [1 / 8, 1 / 2, 1.0, 1.0, 1.0]
+    assert trainer_module.risen(0, 1) == 1.0
+
+
+def test_the_first_step_goes_an_eighth_of_the_way(serving: Serving) -> None:
+    ways = []
+    for steps in (1, 40):  # of one step the first is at full height
+        predictor = serving(see_everything(tiny_net(structures=(BELLY,))))
+        trainer = RoundTrainer(predictor, replace(SHORT, steps=steps, batch=1, warm_up=1.0), LET_PASS)
+        student, since = trainer._student((BELLY,))
+        before = [p.detach().clone() for p in student.parameters() if p.requires_grad]
+        held = Held(tuple(labelled(2)), ())
+        views, material = Views(predictor, student, since), Material(held, (), (BELLY,))
+        events = trainer._steps(student, copy.deepcopy(student), views, material)
+        next(event for event in events if event.step == 1)
+        after = [p.detach() for p in student.parameters() if p.requires_grad]
+        ways.append(max(float((p - b).abs().max()) for p, b in zip(after, before, strict=True)))
+    assert ways[1] == pytest.approx(ways[0] / 8, rel=0.1)
 
 
 def test_a_mild_round() -> None:

@@ -39,6 +39,8 @@ from napari_adasam.services.thrift import Thrift
 from napari_adasam.services.unlabelled import Unlabelled
 from napari_adasam.services.views import Views
 
+RISE = 0.2
+"""Share of the steps in which rates rise to their height: at full height at once a decoder may fall silent [ours]."""
 TOKENS = "sam.structure_tokens."
 SPEEDS = {"adapters": 1.0, "head": 4.0, "decoder": 0.5, "tokens": 20.0}
 """Of the learning rate. Tokens begin alike, and are numbers around 1: at the adapters' speed they would stay alike."""
@@ -147,6 +149,8 @@ class RoundTrainer:
                 raise ModelError("Learning went astray and was stopped. The model in use is unchanged. Start it again.")
             _pull(learning, start, settings.weights.anchor)
             torch.nn.utils.clip_grad_norm_(learning, 1.0)
+            for group in optimiser.param_groups:
+                group["lr"] = group["height"] * risen(step, settings.steps)
             optimiser.step()
             optimiser.zero_grad()
             _average(pairs, ema_decay(settings, step))
@@ -267,7 +271,12 @@ def _groups(student: AdaSam, lr: float) -> list[dict[str, object]]:
         ("tokens", [p for n, p in named if n.startswith(TOKENS)]),
         ("adapters", [p for n, p in named if n in new and not n.startswith(TOKENS)]),
     ]
-    return [{"params": p, "lr": lr * SPEEDS[name]} for name, p in groups if p]
+    return [{"params": p, "lr": lr * SPEEDS[name], "height": lr * SPEEDS[name]} for name, p in groups if p]
+
+
+def risen(step: int, steps: int) -> float:
+    """The share of their height that the rates have at a step, from 0 on: a line up to 1 over the first fifth."""
+    return min(1.0, (step + 1) / (RISE * steps))
 
 
 @torch.no_grad()
