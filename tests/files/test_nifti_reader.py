@@ -13,7 +13,9 @@ from specimens import AFFINE, DEEP, GREYS, HEIGHT, WIDTH, nifti
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Geometry
 from napari_adasam.files import levels
+from napari_adasam.files.clips import to_unsigned
 from napari_adasam.files.labels import count_labels, read_labels
+from napari_adasam.files.nifti import Volume
 from napari_adasam.files.readers import open_file
 
 
@@ -201,12 +203,40 @@ def test_of_a_huge_file_some_frames_are_looked_at(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(levels, "MOST_LOOKED_AT", 3)
     asked: list[int] = []
 
-    def values(index: int) -> np.ndarray:
+    def ends_at(index: int) -> levels.Ends:
         asked.append(index)
-        return np.full((4, 4), float(index))
+        return 0.0, float(index)
 
-    found = levels.Levels(values, 101, 16)
+    def read(index: int, ends: levels.Ends | None) -> np.ndarray:
+        return to_unsigned(np.full((4, 4), float(index)), ends)
+
+    found = levels.Levels(read, ends_at, 101, 16)
     assert found.ends == (0.0, 100.0)
     assert asked == [0, 50, 100]
-    assert levels.Levels(values, 9, 16).ends == (0.0, 8.0)
+    assert levels.Levels(read, ends_at, 9, 16).ends == (0.0, 8.0)
     assert found.pixels(50).max() == pytest.approx(65535 / 2, abs=1)
+
+
+def test_once_it_is_open_a_look_at_a_frame_reads_that_frame_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    values = Volume.values
+
+    def noting(volume: Volume, index: int) -> np.ndarray:
+        read.append(index)
+        return values(volume, index)
+
+    monkeypatch.setattr(Volume, "values", noting)
+    clip = open_file(saved(tmp_path / "v.nii.gz", np.random.default_rng(0).normal(0, 1, (30, 40, 9))))
+    assert read == list(range(9))
+    clip.read(4)
+    assert read[9:] == [4]
+
+
+def test_a_scaled_volume_with_a_damaged_slice_is_left_out_when_it_is_opened(tmp_path: Path) -> None:
+    path = saved(tmp_path / "v.nii.gz", np.random.default_rng(0).normal(0, 1, (30, 40, 9)).astype(np.float32))
+    packed = bytearray(path.read_bytes())
+    packed[len(packed) // 2 : len(packed) // 2 + 40] = bytes(40)
+    path.write_bytes(packed)
+    assert "damaged" in refusal(path)

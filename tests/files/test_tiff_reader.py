@@ -57,6 +57,23 @@ def test_tiff_of_other_numbers_is_scaled_and_says_so(tmp_path: Path) -> None:
     assert "scaled" in clip.frames[0].note
 
 
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_pages_of_a_stack_are_scaled_alike(tmp_path: Path, compression: str | None) -> None:
+    """A dark page stays dark beside a bright one, on the screen and for the model: fractions, and 16 bits."""
+    bright = np.linspace(0, 1, 1200).reshape(40, 30)
+    stack = np.stack([bright, bright / 4, bright / 2])
+    for name, values in (
+        ("fractions", stack.astype(np.float32)),
+        ("negative", np.rint(stack * 1000 - 1).astype(np.int16)),
+        ("unsigned", np.rint(stack * 4000).astype(np.uint16)),
+    ):
+        tifffile.imwrite(tmp_path / f"{name}.tif", values, photometric="minisblack", compression=compression)
+        clip = open_file(tmp_path / f"{name}.tif")
+        for tops in ([int(clip.read(i).max()) for i in range(3)], [int(clip.grey(i).max()) for i in range(3)]):
+            assert tops[1:] == pytest.approx([tops[0] / 4, tops[0] / 2], rel=0.03), name
+        assert clip.grey(0).max() == 255, name
+
+
 @pytest.mark.parametrize(
     ("unit", "mm"), [("mm", 1.0), ("cm", 10.0), ("micron", 0.001), ("\\u00B5m", 0.001), ("pixel", None), ("", None)]
 )

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from napari_adasam.files.clips import WHITE, Pixels, ends_of, to_unsigned
+from napari_adasam.files.clips import WHITE, Pixels
 
 ALL_BYTES = 1 << 28
 """Of a larger file not every frame is looked at, for that would take long."""
@@ -17,41 +15,61 @@ MOST_LOOKED_AT = 64
 WHITE_SHARE = 0.005
 
 
+Ends = tuple[float, float]
+"""The smallest and the greatest value."""
+
+
 class Levels:
-    """The smallest and the greatest value of a file, looked up once, when a frame is first read.
+    """The range of a file's values, looked up when it is opened, which is done on the lane.
 
     Of a file of more than :data:`ALL_BYTES` that is of 64 frames at even distances; values beyond are black or white.
 
     Parameters
     ----------
-    values
-        Gives the values of a frame.
+    read
+        Gives a frame's pixels, their values scaled from these ends; as they are for ``None``.
+    ends_at
+        Gives the ends of a frame's values; ``None`` where these are shown as they are.
     frames
-        How many there are.
+        How many there are; one alone is scaled when it is read.
     frame_bytes
         What one takes in the file.
+
+    Raises
+    ------
+    Exception
+        What ``ends_at`` raises, where the file is damaged.
     """
 
-    def __init__(self, values: Callable[[int], NDArray[Any]], frames: int, frame_bytes: int) -> None:
-        self._values, self._frames = values, frames
-        self._looked_at = frames if frames * frame_bytes <= ALL_BYTES else min(frames, MOST_LOOKED_AT)
-
-    @cached_property
-    def ends(self) -> tuple[float, float]:
-        """The smallest and the greatest value; what is not a number counts as 0."""
-        found = [ends_of(self._values(index)) for index in self._places(self._looked_at)]
-        return min(low for low, _ in found), max(high for _, high in found)
+    def __init__(
+        self,
+        read: Callable[[int, Ends | None], Pixels],
+        ends_at: Callable[[int], Ends] | None,
+        frames: int,
+        frame_bytes: int,
+    ) -> None:
+        self._read, self._frames = read, frames
+        self.ends: Ends | None = None
+        """Of all frames; what is not a number counts as 0."""
+        if ends_at is not None and frames > 1:
+            most = frames if frames * frame_bytes <= ALL_BYTES else MOST_LOOKED_AT
+            found = [ends_at(index) for index in self._places(most)]
+            self.ends = min(low for low, _ in found), max(high for _, high in found)
 
     def pixels(self, index: int) -> Pixels:
-        """A frame as uint8 or uint16, see :func:`to_unsigned`: as it is, or scaled as all others are."""
-        values = self._values(index)
-        return values if values.dtype in (np.uint8, np.uint16) else to_unsigned(values, self.ends)
+        """A frame as uint8 or uint16: as it is, or scaled as all others are."""
+        return self._read(index, self.ends)
+
+    def white_of_all(self) -> Callable[[], int] | None:
+        """For :class:`Clip`: gives :attr:`white`; ``None`` for one frame alone."""
+        return None if self._frames < 2 else lambda: self.white
 
     @cached_property
     def white(self) -> int:
         """The value, 1 to 65535, that :data:`WHITE_SHARE` of the pixels of all frames as they are given reach.
 
-        Not the greatest: a few vessels or a metal clip would leave all the rest of a volume dark.
+        Not the greatest: a few vessels or a metal clip would leave all the rest of a volume dark. It is for the model,
+        so it is looked up when one is first asked.
         """
         counts = np.zeros(WHITE + 1, np.int64)
         for index in self._places(MOST_LOOKED_AT):

@@ -29,10 +29,13 @@ from napari_adasam.files.clips import (
     SCALED_ALIKE,
     Clip,
     Header,
+    Pixels,
     broken,
     check_count,
     check_size,
+    ends_of,
     make_clip,
+    to_unsigned,
 )  # fmt: skip
 from napari_adasam.files.levels import Levels
 from napari_adasam.files.unpacking import GzipIndex, beginning_of_gzip
@@ -86,6 +89,15 @@ class Volume:
         """Whether stored values mean others."""
         return (self.slope, self.intercept) != (1.0, 0.0)
 
+    @property
+    def as_they_are(self) -> bool:
+        """Whether its values are shown as they are, and not scaled from the smallest to the greatest."""
+        return self.kind.kind == "V" or (not self.scaled and self.kind.base in (np.uint8, np.uint16))
+
+    def pixels(self, index: int, ends: tuple[float, float] | None) -> Pixels:
+        """One frame as uint8 or uint16, see :func:`to_unsigned`."""
+        return to_unsigned(self.values(index), ends)
+
     def values(self, index: int) -> NDArray[Any]:
         """Values of one frame, (height, width) or (height, width, 3), as the file means them."""
         length = self.height * self.width * self.kind.itemsize
@@ -107,11 +119,24 @@ def open_nifti(path: Path) -> Clip:
         If it is not NIfTI, is cut short, too small or too large, or holds values that are no picture.
     """
     volume, header = _open(path)
+    facts = _facts(volume, header)
+    try:
+        ends_at = None if volume.as_they_are else (lambda index: ends_of(volume.values(index)))
+        frame_bytes = volume.height * volume.width * volume.kind.itemsize
+        levels = Levels(volume.pixels, ends_at, volume.frames, frame_bytes)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(broken(path, error)) from error
+    return make_clip(path, facts, levels.pixels, levels.white_of_all())
+
+
+def _facts(volume: Volume, header: Any) -> Header:
     spacing, note = _spacing(header, volume.geometry)
     whole = volume.kind.kind in "iuV" and not volume.scaled
-    if volume.kind.kind not in "V" and (not whole or volume.kind.base not in (np.uint8, np.uint16)):
+    if not volume.as_they_are:
         note = f"{note} {SCALED_ALIKE}".strip()
-    facts = Header(
+    return Header(
         frames=volume.frames,
         height=volume.height,
         width=volume.width,
@@ -122,9 +147,6 @@ def open_nifti(path: Path) -> Clip:
         geometry=volume.geometry,
         stack=_stack(header, volume, spacing),
     )
-
-    levels = Levels(volume.values, volume.frames, volume.height * volume.width * volume.kind.itemsize)
-    return make_clip(path, facts, levels.pixels, (lambda: levels.white) if volume.frames > 1 else None)
 
 
 def open_volume(path: Path) -> Volume:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import tifffile
@@ -16,16 +16,18 @@ from PIL import Image
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.files.clips import (
-    SCALED,
+    SCALED_ALIKE,
     Clip,
     Header,
     Pixels,
     broken,
     check_count,
     check_size,
+    ends_of,
     make_clip,
     to_unsigned,
 )  # fmt: skip
+from napari_adasam.files.levels import Levels
 from napari_adasam.files.raster import to_pixels
 from napari_adasam.files.tiff_headers import spacing_of, stack_of, times_of
 from napari_adasam.files.unpacking import GREATEST_PACKING, inflate
@@ -40,6 +42,9 @@ SUBSAMPLED = int(tifffile.PHOTOMETRIC.YCBCR)
 OTHER_COLOURS = (8, 9, 10, 32844, 32845)
 """L*a*b* and LogLuv."""
 UNGUARDED_BYTES = 100_000_000
+AS_THEY_ARE = (np.uint8, np.uint16, np.bool_)
+"""Types whose values are shown as they are."""
+Found = TypeVar("Found")
 
 
 def open_tiff(path: Path) -> Clip:
@@ -55,13 +60,23 @@ def open_tiff(path: Path) -> Clip:
     try:
         with tifffile.TiffFile(path) as tiff:
             header = _header(path, tiff)
+            levels = _levels(path, header, tiff.series[0].keyframe)
     except tifffile.TiffFileError as error:
         raise InputError(f"{path.name} is not a TIFF image, or its beginning is damaged; it was left out.") from error
     except InputError:
         raise
     except Exception as error:
         raise InputError(broken(path, error)) from error
-    return make_clip(path, header, partial(_read, path))
+    return make_clip(path, header, levels.pixels, levels.white_of_all())
+
+
+def _levels(path: Path, header: Header, page: Any) -> Levels:
+    """Frames of a stack are shown alike, whatever they hold."""
+    ends_at = None if page.dtype in AS_THEY_ARE else (lambda index: _look(path, index, _ends))
+    frame_bytes = header.height * header.width * page.samplesperpixel * page.dtype.itemsize
+    return Levels(
+        lambda index, ends: _look(path, index, partial(_to_pixels, ends=ends)), ends_at, header.frames, frame_bytes
+    )
 
 
 def _header(path: Path, tiff: tifffile.TiffFile) -> Header:
@@ -79,7 +94,7 @@ def _header(path: Path, tiff: tifffile.TiffFile) -> Header:
         height=page.imagelength,
         width=page.imagewidth,
         spacings=(spacing_of(tiff, page),),
-        note="" if page.dtype in (np.uint8, np.uint16, np.bool_) else SCALED,
+        note="" if page.dtype in AS_THEY_ARE else SCALED_ALIKE,
         times=times_of(tiff, frames),
         bits=int(np.max(page.bitspersample)) if whole else None,
         stack=stack_of(tiff, frames),
@@ -151,7 +166,8 @@ def _pages_missing(tiff: tifffile.TiffFile, frames: int) -> bool:
     return bool(following)
 
 
-def _read(path: Path, index: int) -> Pixels:
+def _look(path: Path, index: int, then: Callable[[NDArray[Any], Any], Found]) -> Found:
+    """What is made of a page's stored values and its tags; ``None`` for these where Pillow has heeded them."""
     with tifffile.TiffFile(path) as tiff:
         series = tiff.series[0]
         page: Any = series.keyframe
@@ -159,13 +175,13 @@ def _read(path: Path, index: int) -> Pixels:
         frames = _count(series)
         if _in_one_block(series, frames):
             stack = tifffile.memmap(path, series=0, mode="r").reshape(frames, *page.shape)
-            return _to_pixels(np.array(stack[index]), page)
+            return then(np.array(stack[index]), page)
         one: Any = series.pages[index]
         if one is None:
             raise InputError(f"{path.name} is one of several files that belong together; put them into one folder.")
         if _needs_pillow(page):
-            return _read_by_pillow(path, one.index)
-        return _to_pixels(_unpacked(path, one), page)
+            return then(_read_by_pillow(path, one.index), None)
+        return then(_unpacked(path, one), page)
 
 
 def page_values(path: Path, page: Any, index: int) -> NDArray[Any]:
@@ -206,20 +222,26 @@ def _needs_pillow(page: Any) -> bool:
     return page.compression in BY_PILLOW or int(page.photometric) == SUBSAMPLED or odd
 
 
-def _read_by_pillow(path: Path, index: int) -> Pixels:
+def _read_by_pillow(path: Path, index: int) -> NDArray[Any]:
     with Image.open(path, formats=("TIFF",)) as image:
         image.seek(index)
-        return to_unsigned(np.array(image)) if image.mode == "F" else to_pixels(image)
+        return np.array(image) if image.mode == "F" else to_pixels(image)
 
 
-def _to_pixels(values: NDArray[Any], page: Any) -> Pixels:
+def _ends(values: NDArray[Any], page: Any) -> tuple[float, float]:
+    return ends_of(values)
+
+
+def _to_pixels(values: NDArray[Any], page: Any, ends: tuple[float, float] | None) -> Pixels:
     """Grey as (height, width), colour as (height, width, 3), without transparency; white-is-zero is turned round."""
+    if page is None:
+        return to_unsigned(values, ends)
     photometric = int(page.photometric)
     if photometric == int(tifffile.PHOTOMETRIC.PALETTE) and page.colormap is not None:
         return np.asarray(np.moveaxis(page.colormap[:, values] >> 8, 0, -1), np.uint8)
     if values.ndim == 3 and page.axes.startswith("S"):
         values = np.moveaxis(values, 0, -1)
-    pixels = to_unsigned(values)
+    pixels = to_unsigned(values, ends)
     bits = int(np.max(page.bitspersample))
     if bits in (2, 4):
         pixels = np.asarray(pixels * (255 // (2**bits - 1)), np.uint8)

@@ -63,7 +63,7 @@ class Annotator(Reviewing):
             if self.queue:
                 self._advance()
             else:
-                self._arrive(self._session.frames[0].id)
+                self._arrive([self._session.frames[0].id])
         self.look_again()
 
     def accept(self) -> bool:
@@ -110,7 +110,7 @@ class Annotator(Reviewing):
     @property
     def opening(self) -> bool:
         """Whether files are being opened."""
-        return self._filing.opening is not None
+        return self._filing.opening is not None or self._bench.ahead.opening
 
     def warm_up(self) -> None:
         """Load the model, which takes seconds, while somebody is still choosing what to open."""
@@ -195,7 +195,7 @@ class Annotator(Reviewing):
             return False
         closed, self._walk.just_closed = self._walk.just_closed, None
         if closed is not None and closed != self._session.current:
-            if not self._arrive(closed):
+            if not self._arrive_at(closed):
                 return False
             self._walk.forget_last(2)
         current = self._session.current

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from napari_adasam.domain.errors import AdasamError
 from napari_adasam.services.calibrating import Calibrating
 
 
 class Moving(Calibrating):
-    """Goes to frames of a sitting. Every method runs on the GUI thread."""
+    """Goes to frames of a sitting. Every method runs on the GUI thread.
+
+    A frame of a large file that is not open becomes current a little later: the lane opens the file first.
+    """
 
     def go_to(self, frame_id: str) -> None:
         """Make a frame current; its suggestion is asked for, and those of the next two."""
         self._walk.just_closed = None
-        self._arrive(frame_id)
+        self._arrive([frame_id])
 
     def next(self) -> None:
         """Go to the next frame that is to be done and can be read; say so if there is none."""
@@ -24,8 +29,7 @@ class Moving(Calibrating):
         earlier = self._walk.earlier() if not self._refused("back") else None
         if earlier is not None:
             self._walk.just_closed = None
-            if self._arrive(earlier):
-                self._walk.forget_last(2)
+            self._arrive([earlier], then=lambda: self._walk.forget_last(2))
 
     def next_frame(self) -> None:
         """Go to the next frame of the same file, done or not."""
@@ -61,8 +65,18 @@ class Moving(Calibrating):
             items = self._bench.items
             self.go_to(items.first_open(items.all[items.of(current).number + step]))
 
-    def _arrive(self, frame_id: str) -> bool:
-        """Make a frame current; ``False``, with a sentence, if its picture cannot be read."""
+    def _arrive(self, frame_ids: Sequence[str], then: Callable[[], None] = lambda: None) -> None:
+        """Make the first of these that can be read current, with a sentence for each before it; then ``then``."""
+        self._bench.ahead.forget()
+        while frame_ids and self._bench.sources.at_hand(frame_ids[0]):
+            if self._arrive_at(frame_ids[0]):
+                then()
+                return
+            frame_ids = frame_ids[1:]
+        if frame_ids:
+            self._bench.ahead.open(frame_ids[0], lambda done: self._arrive(frame_ids if done else frame_ids[1:], then))
+
+    def _arrive_at(self, frame_id: str) -> bool:
         if frame_id != self._session.current:
             try:
                 self.pixels(frame_id)
@@ -77,9 +91,11 @@ class Moving(Calibrating):
 
     def _advance(self) -> None:
         coming = self._walk.coming()
-        if not any(self._arrive(frame_id) for frame_id in coming) and not coming:
-            accepted = len(self._session.annotations)
-            self.problem.emit(f"No other image is left to be done: {accepted} of {len(self._session.frames)} accepted.")
+        if coming:
+            self._arrive(coming)
+            return
+        accepted = len(self._session.annotations)
+        self.problem.emit(f"No other image is left to be done: {accepted} of {len(self._session.frames)} accepted.")
 
     def _changed(self, frame_id: str) -> None:
         self._walk.just_closed = None

@@ -20,6 +20,8 @@ from napari_adasam.services.ports import Pixels
 BUDGET = 64 * 1024 * 1024
 NOWHERE = (0, 0, 0, 0)
 """A region that nothing lies in."""
+QUICK_BYTES = 4 * 1024 * 1024
+"""A file of up to so many bytes is opened at once, where it is shown; a larger one on the lane first."""
 NAMED = 3
 """How many files a sentence about many of them names."""
 
@@ -142,6 +144,19 @@ class Sources:
                 "Its masks are safe."
             )
         return clip
+
+    def name(self, frame_id: str) -> str:
+        """What a frame's file is called."""
+        return Path(self._frames[frame_id].path).name
+
+    def at_hand(self, frame_id: str) -> bool:
+        """Whether its pixels, or why there are none, come without a wait: its file is open, small or gone. GUI thread.
+
+        Opening a file means to read all of it, for its hash, and of a packed one to unpack all of it.
+        """
+        path = self._frames[frame_id].path
+        now = _stamp(path)
+        return now[0] <= QUICK_BYTES or (path in self._clips and self._stamps.get(path, now) == now)
 
     def pixels(self, frame_id: str) -> Pixels:
         """The same for the screen, read-only, from memory if it was shown lately. GUI thread."""

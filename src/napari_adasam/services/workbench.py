@@ -8,6 +8,7 @@ from pathlib import Path
 from napari_adasam.domain.items import Items
 from napari_adasam.domain.session import Session
 from napari_adasam.domain.settings import Settings
+from napari_adasam.services.ahead import Ahead
 from napari_adasam.services.dispatch import Dispatch
 from napari_adasam.services.lane import Outcome
 from napari_adasam.services.models import MakePredictor, MakeTrainer, Models
@@ -21,7 +22,7 @@ class Workbench:
     ``settings`` is replaced whole by the annotator, and read by its parts when they need it.
     """
 
-    __slots__ = ("dispatch", "items", "models", "restored", "session", "settings", "sources", "watch")
+    __slots__ = ("ahead", "dispatch", "items", "models", "restored", "session", "settings", "sources", "watch")
 
     def __init__(
         self,
@@ -38,6 +39,7 @@ class Workbench:
         self.models = Models(make_predictor, make_trainer)
         self.sources = Sources()
         self.dispatch = Dispatch(forward, clock)
+        self.ahead = Ahead(self.dispatch, self.sources)
         self.watch = Stopwatch()
         """For the predictor: how fast this computer is."""
         self.restored: Path | None = None

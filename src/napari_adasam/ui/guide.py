@@ -9,6 +9,7 @@ from napari_adasam.domain.structures import Structure
 from napari_adasam.services.annotator import Annotator
 
 MAPS = "<br>Paler colours, dots and boxes show where the program looked; C hides them."
+OPENING = "<b>Wait a moment:</b> the images are being opened."
 LONGEST_NAMES = 34
 """So many letters of structures' names fit behind the title of step 2."""
 
@@ -20,7 +21,7 @@ def next_step(annotator: Annotator, structure: Structure | None, in_3d: bool = F
         return "<b>In 3D, only to look at:</b> drag to turn it, press 5 to go back to the outlines."
     if not session.frames:
         if annotator.opening:
-            return "<b>Wait a moment:</b> the images are being opened."
+            return OPENING
         return (
             "<b>Start:</b> open your ultrasound images, or the sample images to try it out. "
             "Step 2 names what is outlined; rename it, or use a list."
@@ -31,7 +32,7 @@ def next_step(annotator: Annotator, structure: Structure | None, in_3d: bool = F
         return "<b>Now:</b> open step 2 and add the structure you want to outline."
     current = session.current
     if current is None:
-        return "<b>Now:</b> choose an image in step 3."
+        return OPENING if annotator.opening else "<b>Now:</b> choose an image in step 3."
     return _on_image(annotator, current, structure)
 
 

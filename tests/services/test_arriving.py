@@ -1,0 +1,87 @@
+"""To a frame of a large file that is not open: the lane opens it, and the window goes on meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from annotator_fakes import Desk, write_images
+
+from napari_adasam.files.clips import Clip
+from napari_adasam.services import sources
+
+MakeDesk = Callable[..., Desk]
+
+
+@pytest.fixture
+def saved(make: MakeDesk, tmp_path: Path) -> tuple[Path, Path]:
+    """A session's folder, and that of its three images; one is accepted."""
+    images = write_images(tmp_path / "scans", 3)
+    desk = make(images=0)
+    desk.annotator.open([images])
+    assert desk.annotator.save_as(tmp_path / "session")
+    desk.accept()
+    desk.settle()
+    desk.annotator.close()
+    return tmp_path / "session", images
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Every file counts as large; (name of the file, thread on which it was opened) are noted."""
+    noted: list[tuple[str, str]] = []
+    opener = sources.open_file
+
+    def noting(path: Path) -> Clip:
+        noted.append((path.name, threading.current_thread().name))
+        return opener(path)
+
+    monkeypatch.setattr(sources, "QUICK_BYTES", 0)
+    monkeypatch.setattr(sources, "open_file", noting)
+    return noted
+
+
+def test_a_large_file_of_a_reopened_session_is_opened_on_the_lane(
+    make: MakeDesk, saved: tuple[Path, Path], opened: list[tuple[str, str]]
+) -> None:
+    desk = make(images=0)
+    desk.annotator.open([saved[0]])
+    assert desk.session.current is None
+    assert desk.annotator.opening
+    assert "Opening scan2.png" in [one.text for one in desk.activities]
+    desk.settle()
+    assert desk.session.frame(desk.current).stem == "scan2"
+    assert not desk.annotator.opening
+    assert {thread for _, thread in opened} == {"adasam-lane"}
+
+
+def test_the_last_wish_counts(make: MakeDesk, saved: tuple[Path, Path], opened: list[tuple[str, str]]) -> None:
+    desk = make(images=0)
+    desk.annotator.open([saved[0]])
+    ids = [frame.id for frame in desk.session.frames]
+    gate = threading.Event()
+    desk.predictor.before_answer = lambda: gate.wait(10) and None
+    desk.annotator.go_to(ids[2])
+    desk.annotator.go_to(ids[0])
+    gate.set()
+    desk.settle()
+    assert desk.current == ids[0]
+    desk.annotator.go_to(ids[2])
+    desk.settle()
+    desk.annotator.back()
+    desk.settle()
+    assert desk.current == ids[0]
+    assert [thread for _, thread in opened] == ["adasam-lane"] * len(opened)
+
+
+def test_a_broken_one_is_told_and_passed_over(
+    make: MakeDesk, saved: tuple[Path, Path], opened: list[tuple[str, str]]
+) -> None:
+    (saved[1] / "scan2.png").write_bytes(b"no picture")
+    desk = make(images=0)
+    desk.annotator.open([saved[0]])
+    desk.settle()
+    assert desk.session.frame(desk.current).stem == "scan3"
+    assert [one for one in desk.problems if "scan2.png" in one]
