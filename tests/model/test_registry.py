@@ -140,7 +140,9 @@ def test_an_adapter_holds_only_what_was_trained(full: Callable[[int], Path], tmp
     weights, fields = checkpoints.read(path)
     assert set(weights) == adaptation.adapted_names(net)
     assert fields["kind"] == "adapter"
-    assert fields["adaptations"] == [{"kind": "lora", "rank": 2, "alpha": 2, "adapt_from": None, "tuned": [3]}]
+    assert fields["adaptations"] == [
+        {"kind": "lora", "rank": 2, "alpha": 2, "adapt_from": None, "tuned": [3], "skip": False}
+    ]
 
 
 def test_an_adapter_can_be_the_base_of_another(full: Callable[[int], Path], tmp_path: Path) -> None:

@@ -146,6 +146,9 @@ class TrainSettings:
     tuned
         Of ``adasam`` and ``lora``: how many of the encoder's last units learn with all their weights beside LoRA;
         ``None`` takes the encoder's own default, which is TinyViT's last two stages and neck, and nothing of a ViT.
+    skip
+        Of ``adasam`` and ``lora``: whether the decoder gets the encoder's finer features too, if that has any; TinyViT
+        has.
     sam_learns
         Whether SAM's own weights learn, where the method lets them; else what is inserted and the classifier alone.
     steps
@@ -178,6 +181,7 @@ class TrainSettings:
     hyper_maps: bool = True
     adapt_from: int | None = None
     tuned: int | None = None
+    skip: bool = True
     sam_learns: bool = True
     steps: int = 40
     batch: int = 2

@@ -14,6 +14,7 @@ import torch
 
 from napari_adasam.domain.errors import InputError, ModelError
 from napari_adasam.domain.settings import DepthBranch, Method, TrainSettings
+from napari_adasam.model.adapters import skips
 from napari_adasam.model.adapters.lora import LoraSettings
 from napari_adasam.model.adapters.masam import MaSamSettings
 from napari_adasam.model.adapters.medsa import MedSaSettings
@@ -58,7 +59,8 @@ def asked(train: TrainSettings, encoder: Encoder) -> Adaptation:
         )
     if train.method == "masam":
         return MaSamSettings(slices=train.slices, adapt_from=train.adapt_from)
-    return LoraSettings(train.rank, train.alpha, train.adapt_from, encoder.last_units(train.tuned))
+    skip = train.skip and encoder.finer is not None
+    return LoraSettings(train.rank, train.alpha, train.adapt_from, encoder.last_units(train.tuned), skip)
 
 
 def prepare(net: AdaSam, adaptation: Adaptation) -> int:
@@ -89,7 +91,14 @@ def prepare(net: AdaSam, adaptation: Adaptation) -> int:
     for name, parameter in net.named_parameters():
         parameter.requires_grad_(name in mine)
     units = net.sam.encoder.units
-    return next((i for i, unit in enumerate(units) if any(p.requires_grad for p in unit.parameters())), len(units))
+    learning = [i for i, unit in enumerate(units) if any(p.requires_grad for p in unit.parameters())]
+    return min(*learning, *_skipped(net), len(units), len(units))
+
+
+def _skipped(net: AdaSam) -> tuple[int, ...]:
+    """The unit whose input the decoder gets beside the embedding, if it does: activations cannot be cut behind it."""
+    encoder = net.sam.encoder
+    return () if encoder.skip is None or encoder.finer is None else encoder.finer[:1]
 
 
 def _deeper(known: Adaptation, asked: Adaptation) -> Adaptation:
@@ -105,10 +114,13 @@ def _deeper(known: Adaptation, asked: Adaptation) -> Adaptation:
 
 
 def spare_sam(net: AdaSam) -> None:
-    """Leave SAM's own weights as they are: what is inserted in them and the classifier may go on learning."""
+    """Leave SAM's own weights as they are: what is inserted in them and the classifier may go on learning.
+
+    Not the skip: the decoder, which would have to learn to use it, stays as it is.
+    """
     new = added(net)
     for name, parameter in net.named_parameters():
-        if name not in new and not name.startswith(CLASSIFIER):
+        if name.startswith(skips.NAME) or (name not in new and not name.startswith(CLASSIFIER)):
             parameter.requires_grad_(False)
 
 
@@ -119,10 +131,13 @@ def trained_names(net: AdaSam, adaptation: Adaptation) -> set[str]:
 
 
 def first_adapted(net: AdaSam) -> int:
-    """The first unit of the encoder that adaptations have changed; the number of units where there is none."""
+    """The first unit of the encoder whose activations have to be known: the first that adaptations have changed.
+
+    With a skip the one whose input that takes, if it comes before; the number of units where nothing is adapted.
+    """
     units, names = net.sam.encoder.units, adapted_names(net)
     changed = {int(name.removeprefix(UNITS).partition(".")[0]) for name in names if name.startswith(UNITS)}
-    return min(changed, default=len(units))
+    return min(*changed, *_skipped(net), len(units), len(units))
 
 
 def slices(net: AdaSam) -> int:

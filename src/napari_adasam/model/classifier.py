@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_adasam.domain.settings import ClassifierForm
-from napari_adasam.model.encoders import EMBEDDING
+from napari_adasam.model.encoders import EMBEDDING, coarse
 
 TOP_CELLS = 12
 ABSENT = -4.0
@@ -42,7 +42,7 @@ class ClassMap(nn.Module):
 
     def forward(self, embedding: Tensor) -> ClassScores:
         """(B, 256, h, w) to presence (B, K) and maps (B, K, h, w)."""
-        maps = self.maps(embedding)
+        maps = self.maps(coarse(embedding))
         cells = maps.flatten(2)
         top = cells.topk(min(TOP_CELLS, cells.shape[-1]), dim=-1).values.mean(-1)
         return ClassScores(top * self.gain + self.shift, maps)
@@ -67,6 +67,7 @@ class GradCam(nn.Module):
 
     def forward(self, embedding: Tensor) -> ClassScores:
         """(B, 256, h, w) to presence (B, K) and maps (B, K, h, w)."""
+        embedding = coarse(embedding)
         pooled = embedding.mean((2, 3))
         presence = self.mlp(pooled)
         with torch.enable_grad():

@@ -1,7 +1,8 @@
 """Image encoders as chains of units, so that the frozen front can be computed once and kept.
 
 An encoder maps (B, 3, S, S) to an embedding (B, 256, S/16, S/16). ``front(x, k)`` runs the first k units and
-``back(a, k)`` the rest; ``back(front(x, k), k)`` equals ``forward(x)`` for every k.
+``back(a, k)`` the rest; ``back(front(x, k), k)`` equals ``forward(x)`` for every k. An encoder with a skip gives 256
+channels more, which are finer features folded to the same grid: :func:`coarse` and :func:`finer` tell them apart.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from napari_adasam.domain.errors import InputError
 from napari_adasam.model.windows import attend_in_windows
 
 EMBEDDING = 256
+FINER = EMBEDDING // 4
+"""Channels behind the decoder's first step of upsampling, at twice the embedding's resolution."""
 
 
 class Encoder(nn.Module):
@@ -30,25 +33,37 @@ class Encoder(nn.Module):
     """How many of its last units learn with all their weights, beside what is inserted in them."""
     channels_last = False
     """Whether activations between its units are (B, h, w, C)."""
+    finer: tuple[int, int] | None = None
+    """Of its finer features, (B, C, S/8, S/8): the unit that they go into, and C; ``None`` where it has none."""
+    skip: nn.Module | None
+    """What makes (B, 256, S/16, S/16) of them for the decoder; ``None``: the decoder does not get them."""
 
     def __init__(self, units: list[nn.Module]) -> None:
         super().__init__()
         self.units = nn.ModuleList(units)
+        self.skip = None
 
     def front(self, x: Tensor, until: int) -> Tensor:
         """Run the units before ``until``."""
-        for unit in self.units[:until]:
+        return self._run(x, 0, until)
+
+    def back(self, activations: Tensor, since: int) -> Tensor:
+        """Run the units from ``since`` on. Raises ValueError if ``since`` lies behind the features that are skipped."""
+        if self.skip is None or self.finer is None:
+            return self._run(activations, since, len(self.units))
+        at, _ = self.finer
+        if since > at:
+            raise ValueError(f"expected activations in front of unit {at} at the latest, got those of {since}")
+        finer = self._run(activations, since, at)
+        return torch.cat([self._run(finer, at, len(self.units)), self.skip(finer)], dim=1)
+
+    def _run(self, x: Tensor, since: int, until: int) -> Tensor:
+        for unit in self.units[since:until]:
             x = unit(x)
         return x
 
-    def back(self, activations: Tensor, since: int) -> Tensor:
-        """Run the units from ``since`` on."""
-        for unit in self.units[since:]:
-            activations = unit(activations)
-        return activations
-
     def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, S, S) normalised to (B, 256, S/16, S/16)."""
+        """(B, 3, S, S) normalised to (B, 256, S/16, S/16), with a skip (B, 512, S/16, S/16)."""
         return self.back(x, 0)
 
     def attentions(self, since: int) -> list[nn.Module]:
@@ -72,6 +87,23 @@ class Encoder(nn.Module):
                 f"changed. Give 0 to {len(self.units) - 1}."
             )
         return tuple(range(len(self.units) - count, len(self.units)))
+
+
+def coarse(embedding: Tensor) -> Tensor:
+    """(B, 256, h, w): an embedding without the finer features that may be folded behind it."""
+    return embedding[:, :EMBEDDING]
+
+
+def finer(embedding: Tensor) -> Tensor | None:
+    """(B, 64, 2h, 2w): the finer features behind an embedding, unfolded; ``None`` where there are none."""
+    rest = embedding[:, EMBEDDING:]
+    return F.pixel_shuffle(rest, 2) if rest.shape[1] else None
+
+
+def drop_channels(embedding: Tensor, share: float) -> Tensor:
+    """Without a share of its channels, drawn at random; all finer features stay."""
+    dropped = F.dropout2d(coarse(embedding), share)
+    return torch.cat([dropped, embedding[:, EMBEDDING:]], dim=1)
 
 
 class _ConvNorm(nn.Module):
@@ -140,6 +172,7 @@ class TinyVit(Encoder):
 
     default_adapt_from = 3
     default_tuned = 3
+    finer = (2, 128)
 
     def __init__(self) -> None:
         net: Any = timm.create_model("tiny_vit_5m_224", pretrained=False, num_classes=0)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from napari_adasam.domain.settings import FeedbackMode
-from napari_adasam.model.encoders import EMBEDDING
+from napari_adasam.model.encoders import EMBEDDING, coarse
 from napari_adasam.model.losses import dice_loss
 
 KEY = 64
@@ -48,7 +48,12 @@ class Feedback(nn.Module):
         self.gamma = nn.Parameter(torch.zeros(()))
 
     def forward(self, embedding: Tensor, gradient: Tensor) -> Tensor:
-        """Embedding and gradient, both (B, 256, h, w), to the refined embedding F' (B, 256, h, w)."""
+        """Embedding and gradient, both (B, 256, h, w), to the refined embedding F' (B, 256, h, w).
+
+        Finer features behind an embedding stay as they are, and so does their part of the gradient.
+        """
+        rest = embedding[:, EMBEDDING:]
+        embedding, gradient = coarse(embedding), coarse(gradient)
         cells = (min(embedding.shape[-2], MOST_CELLS), min(embedding.shape[-1], MOST_CELLS))
         pooled, asked = (F.adaptive_avg_pool2d(x, cells) for x in (embedding, unit_rms(gradient)))
         attended = F.scaled_dot_product_attention(
@@ -60,8 +65,8 @@ class Feedback(nn.Module):
         told = told.transpose(1, 2).reshape(len(embedding), -1, *cells)
         if told.shape != embedding.shape:
             told = F.interpolate(told, embedding.shape[-2:], mode="bilinear", align_corners=False)
-        refined: Tensor = embedding + self.gamma * told
-        return refined
+        refined = embedding + self.gamma * told
+        return torch.cat([refined, rest], dim=1)
 
     def _split(self, tokens: Tensor) -> Tensor:
         return tokens.reshape(*tokens.shape[:2], self.heads, KEY).transpose(1, 2)

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from napari_adasam.model.classifier import Classifier, ClassMap
+from napari_adasam.model.encoders import coarse
 
 ITERATIONS = 60
 DECAY = 1e-3
@@ -40,7 +41,7 @@ def fit_class_maps(
     """
     if not isinstance(head, ClassMap) or not rows:
         return
-    cells = embeddings.detach().permute(0, 2, 3, 1).flatten(0, 2)
+    cells = coarse(embeddings).detach().permute(0, 2, 3, 1).flatten(0, 2)
     target = shares[:, list(rows)].permute(0, 2, 3, 1).flatten(0, 2)
     centre, spread = cells.mean(0), cells.std(0).clamp_min(1e-6)
     standard = (cells - centre) / spread

@@ -20,6 +20,7 @@ from napari_adasam.domain.records import Mask
 from napari_adasam.domain.structures import Structure
 from napari_adasam.model.adasam import AdaSam, Sight
 from napari_adasam.model.canvas import Canvas
+from napari_adasam.model.encoders import coarse
 from napari_adasam.model.sam import batch_prompts, decode
 
 
@@ -45,7 +46,7 @@ def look(
         prompts = sight.prompts(scores, index, structure)
         if prompts:
             apart[structure.value] = _disagreement(net, embedding, prompts, sight.canvas)
-    features = F.normalize(embedding.float().mean((2, 3)), dim=1)[0]
+    features = F.normalize(coarse(embedding).float().mean((2, 3)), dim=1)[0]
     return Look(apart, presence, np.asarray(features.cpu().numpy(), np.float32), "")
 
 

@@ -18,7 +18,7 @@ from napari_adasam.model import cam
 from napari_adasam.model.adapters import hyper
 from napari_adasam.model.adapters.upsampling import FineMasks, StructureTokens
 from napari_adasam.model.canvas import Canvas
-from napari_adasam.model.encoders import EMBEDDING, Encoder
+from napari_adasam.model.encoders import EMBEDDING, Encoder, coarse, finer
 
 PATCH = 16
 NOT_A_POINT, NEGATIVE, POSITIVE, TOP_LEFT, BOTTOM_RIGHT, FIRST_STRUCTURE = -1, 0, 1, 2, 3, 4
@@ -137,7 +137,7 @@ def decode(net: SamNet, embeddings: Tensor, prompts: PromptBatch) -> tuple[Tenso
     Parameters
     ----------
     embeddings
-        (N, 256, h, w); one image's embedding may be expanded to N.
+        (N, 256, h, w), or (N, 512, h, w) with finer features; one image's embedding may be expanded to N.
 
     Returns
     -------
@@ -156,15 +156,24 @@ def decode_tokens(net: SamNet, embeddings: Tensor, sparse: Tensor, dense: Tensor
     outputs = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
     tokens = torch.cat([outputs.expand(len(sparse), -1, -1), sparse], dim=1)
     # Channels last, so that the transformer's tokens lie side by side: every product after it goes without a copy.
-    source = (embeddings + dense).contiguous(memory_format=torch.channels_last)
+    source = (coarse(embeddings) + dense).contiguous(memory_format=torch.channels_last)
     position = net.prompt_encoder.get_dense_pe().expand(len(sparse), -1, -1, -1)
     hidden, source_out = decoder.transformer(source, position, tokens)
     count = decoder.num_mask_tokens
     image = source_out.transpose(1, 2).reshape(source.shape)
-    upscaled = decoder.output_upscaling(image)
+    upscaled = _upscaled(decoder.output_upscaling, image, finer(embeddings))
     weights = torch.stack([mlp(hidden[:, 1 + i]) for i, mlp in enumerate(decoder.output_hypernetworks_mlps)], dim=1)
     logits = torch.einsum("nkc,nchw->nkhw", weights, upscaled)
     if net.fine is not None:
         logits = net.fine(logits, upscaled, hidden[:, 1 : 1 + count])
     iou = decoder.iou_prediction_head(hidden[:, 0])
     return logits, iou[:, :count]
+
+
+def _upscaled(steps: nn.Sequential, image: Tensor, skipped: Tensor | None) -> Tensor:
+    """(N, 256, h, w) to (N, 32, 4h, 4w); finer features (N, 64, 2h, 2w) are added behind the first step."""
+    finer_image: Tensor = steps[0](image)
+    if skipped is not None:
+        finer_image = finer_image + skipped
+    upscaled: Tensor = steps[1:](finer_image)
+    return upscaled

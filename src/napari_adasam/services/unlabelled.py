@@ -19,6 +19,7 @@ from napari_adasam.domain.structures import Structure
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.augment import draw_patch, paste
 from napari_adasam.model.canvas import Canvas
+from napari_adasam.model.encoders import drop_channels
 from napari_adasam.model.pseudo import Doubt, PseudoLabel, Seen, cut_in, pseudo_labels, unlabelled_loss
 from napari_adasam.services.ports import UnlabelledFrame
 from napari_adasam.services.views import Views
@@ -58,7 +59,7 @@ class Unlabelled:
             patch = draw_patch(rng, student.sam.cells)
             front = paste(front, before[0], patch, student.sam.encoder.channels_last)
             labels = cut_in(teacher, labels, before[1], patch, self.prompts)
-        embedding = F.dropout2d(self.views.embed(student, front), DROPPED_CHANNELS)
+        embedding = drop_channels(self.views.embed(student, front), DROPPED_CHANNELS)
         loss = weight * unlabelled_loss(student, embedding, labels, self.settings.weights)
         if recipe.image_labels and frame.present:
             own = self.views.embed(student, whole[0]) if cut else embedding

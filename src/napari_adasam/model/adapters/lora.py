@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from napari_adasam.model.adapters import skips
 from napari_adasam.model.adapters.parts import HEADS, Added, added
 from napari_adasam.model.encoders import Encoder
 
@@ -25,7 +26,8 @@ class LoraSettings:
     """Rank, scale numerator and the first adapted unit (see :meth:`Encoder.adapt_index`).
 
     ``tuned`` are the encoder's units whose own weights learn, too: LoRA is made for large encoders, and the last
-    stages of a small one have to learn more than their queries and values.
+    stages of a small one have to learn more than their queries and values. With ``skip`` the decoder gets the encoder's
+    finer features too (:mod:`.skips`).
     """
 
     kind: ClassVar[str] = "lora"
@@ -33,6 +35,7 @@ class LoraSettings:
     alpha: float = 8.0
     adapt_from: int | None = None
     tuned: tuple[int, ...] = ()
+    skip: bool = False
 
     @property
     def trains(self) -> tuple[str, ...]:
@@ -45,8 +48,10 @@ class LoraSettings:
         return 1
 
     def insert(self, net: AdaSam) -> None:
-        """Into the attention of the encoder."""
+        """Into the attention of the encoder, and the skip beside it."""
         insert(net.sam.encoder, self)
+        if self.skip:
+            skips.insert(net.sam.encoder)
 
 
 def qv_rows(attention: nn.Module) -> tuple[Tensor, Tensor]:
