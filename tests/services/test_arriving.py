@@ -85,3 +85,27 @@ def test_a_broken_one_is_told_and_passed_over(
     desk.settle()
     assert desk.session.frame(desk.current).stem == "scan3"
     assert [one for one in desk.problems if "scan2.png" in one]
+
+
+def test_stopped_nothing_else_is_gone_to(
+    make: MakeDesk, saved: tuple[Path, Path], opened: list[tuple[str, str]]
+) -> None:
+    desk = make(images=0)
+    desk.annotator.open([saved[0]])
+    desk.settle()
+    before = desk.current
+    gate, reached = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        reached.set()
+        gate.wait(10)
+
+    desk.predictor.before_answer = wait
+    desk.annotator.suggest(before)
+    assert reached.wait(10)
+    desk.annotator.go_to(desk.session.frames[0].id)
+    desk.annotator.cancel()
+    gate.set()
+    desk.settle()
+    assert desk.current == before
+    assert not desk.annotator.opening

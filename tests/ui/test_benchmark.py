@@ -42,6 +42,7 @@ ELSEWHERE = {
     "open_dock_ms",
     "first_suggestion_ms",
     "start_to_suggestion_ms",
+    "gap_first_image_ms",
     "encode_ms",
     "encode_1024_ms",
     "encode_ratio",

@@ -187,8 +187,8 @@ def draw_small(folder: Path, plan: DemoPlan) -> dict[str, Labels]:
 
 
 def wait_idle(dock: Any, qtbot: Any) -> None:
-    """Let the lane finish what it has, and its outcomes arrive."""
-    qtbot.wait_until(lambda: not dock.annotator.busy, timeout=60_000)
+    """Let the lane finish what it has, its outcomes arrive, and the layers be there."""
+    qtbot.wait_until(lambda: not dock.annotator.busy and dock.canvas.whole, timeout=60_000)
 
 
 def brush(layer: Any, at: tuple[int, int], value: int = 1) -> None:

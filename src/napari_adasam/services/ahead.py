@@ -22,12 +22,13 @@ class Ahead:
         return self._sent is not None
 
     def open(self, frame_id: str, then: Callable[[bool], None]) -> None:
-        """Open a frame's file on the lane; ``then`` is told whether it could be, unless another wish came between."""
+        """Open a frame's file on the lane; ``then`` is told whether it could be, unless it is stopped or forgotten."""
 
         def receive(outcome: Outcome) -> None:
             if outcome.ended and outcome.job_id == self._sent:
                 self._sent = None
-                then(outcome.state == "done")
+                if outcome.state != "cancelled":
+                    then(outcome.state == "done")
 
         self.forget()
         job = Job(JobKind.READ, lambda: self._sources.read(frame_id), key=frame_id)

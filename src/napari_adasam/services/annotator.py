@@ -7,7 +7,7 @@ a window ``wait_idle`` pumps them).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -112,8 +112,13 @@ class Annotator(Reviewing):
         """Whether files are being opened."""
         return self._filing.opening is not None or self._bench.ahead.opening
 
-    def warm_up(self) -> None:
-        """Load the model, which takes seconds, while somebody is still choosing what to open."""
+    def warm_up(self, window: Callable[[], Generator[None, None, Callable[[], None]]] | None = None) -> None:
+        """Load the model, which takes seconds, while somebody is still choosing what to open.
+
+        ``window`` is what else has to be made, in steps on the lane; what it returns is called on the GUI thread.
+        """
+        if window is not None:
+            self._bench.dispatch.send(Job(JobKind.READ, window, key="window"), "Getting ready", _put_in_place)
         self._suggesting.load()
 
     # -- the current frame -----------------------------------------------------------------------------------------
@@ -267,3 +272,8 @@ class Annotator(Reviewing):
             return False
         self._correcting.answer_open_questions(current)
         return True
+
+
+def _put_in_place(outcome: Outcome) -> None:
+    if outcome.state == "done":
+        cast("Callable[[], None]", outcome.value)()

@@ -7,7 +7,7 @@ the same place, so that a pixel of one is the pixel of every other.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
@@ -22,6 +22,7 @@ from napari_adasam.services.volumes import Volume
 from napari_adasam.ui.at_once import at_once
 from napari_adasam.ui.beside import Beside
 from napari_adasam.ui.image_layer import fits, image_layer, show_contrast, show_pixels
+from napari_adasam.ui.laying import Laying, MakeLayer
 from napari_adasam.ui.map_layers import MapLayers
 from napari_adasam.ui.mask_layer import MaskLayer
 from napari_adasam.ui.placement import Placement
@@ -54,13 +55,13 @@ class Canvas:
         self._session = annotator.session
         self._shown: Frame | None = None
         self._drawing: DrawnPrompt | None = None
-        self._own_change = False
         self._restore = restore
         self._restore.setSingleShot(True)
         self._restore.timeout.connect(self._bring_back)
         self._unanswered = QTimer(restore.parent())
         self._unanswered.setSingleShot(True)
         self._unanswered.timeout.connect(self._draw_prompts)
+        self._laying = Laying(viewer, self.layers, restore.parent())
         self._connect()
         self.masks.set_structures(self._session.structures)
         if self._session.current is not None:
@@ -71,6 +72,11 @@ class Canvas:
         """The frame on the screen."""
         return self._shown
 
+    @property
+    def whole(self) -> bool:
+        """Whether all of our layers are there, if an image is; the first one's come one after the other."""
+        return not self._laying.waiting
+
     def layers(self) -> list[Layer]:
         """Our layers, from the bottom up."""
         own = [self.image, *self.maps.layers.values(), self.masks.layer, self.prompts.boxes, self.prompts.points]
@@ -80,8 +86,8 @@ class Canvas:
         """Let go of the viewer and the session; the layers stay, but for what is beside."""
         self.volume.close()
         self.beside.hide()
-        self._restore.stop()
-        self._unanswered.stop()
+        for waiting in (self._restore, self._unanswered, self._laying):
+            waiting.stop()
         self.viewer.layers.events.removed.disconnect(self._on_removed)
         session = self._session
         session.current_changed.disconnect(self._on_current)
@@ -113,6 +119,8 @@ class Canvas:
 
     def _connect(self) -> None:
         self.viewer.layers.events.removed.connect(self._on_removed)
+        self._laying.put.connect(self._on_put)
+        self._laying.whole.connect(self._on_whole)
         session = self._session
         session.current_changed.connect(self._on_current)
         session.setup_changed.connect(self._on_setup)
@@ -135,6 +143,7 @@ class Canvas:
         frame = self._session.frame(frame_id)
         before = self._shown
         self._shown = frame
+        in_turns = self.image is None
         self._drawing = None
         placement, known = Placement.of(frame), self.layers()
         with at_once(*known):
@@ -143,7 +152,7 @@ class Canvas:
             self._show_suggestions(frame)
         if self.image is not None:
             show_contrast(self.image)
-        self._make_missing()
+        self._make_missing(in_turns)
         self._rest_sliders()
         if self.layers() != known:
             self._show_suggestions(frame)
@@ -180,7 +189,7 @@ class Canvas:
         self.volume.close()
         structures = self._session.structures
         self.masks.set_structures(structures)
-        with self._changing():
+        with self._laying.ours_to_change():
             for value in set(self.maps.layers):
                 layer = self.maps.layers.pop(value)
                 if layer in self.viewer.layers:
@@ -193,13 +202,13 @@ class Canvas:
         """The clinician deleted a layer: bring ours back a moment later, when napari has done with the deletion."""
         if self.volume.was_deleted():
             self.volume.close()
-        if not self._own_change and any(layer not in self.viewer.layers for layer in self.layers()):
+        if not self._laying.changing and any(layer not in self.viewer.layers for layer in self.layers()):
             self._restore.start(RESTORE_MS)
 
     def _show_image(self, frame: Frame) -> None:
         pixels = self._annotator.pixels(frame.id)
         if self.image is not None and not fits(self.image, pixels):
-            with self._changing():
+            with self._laying.ours_to_change():
                 if self.image in self.viewer.layers:
                     self.viewer.layers.remove(self.image)
             self.image = None
@@ -217,36 +226,41 @@ class Canvas:
             if dims.point[axis]:
                 dims.set_point(axis, 0.0)
 
-    def _make_missing(self) -> None:
-        """Put into the viewer whichever of our layers is not there."""
-        frame = self._shown
-        if frame is None:
-            return
-        placement, shape = Placement.of(frame), (frame.height, frame.width)
-        with self._changing():
-            self._put(self.image)
-            for structure in self._session.structures:
-                known = self.maps.layers.get(structure.value)
-                self._put(known or self.maps.make(structure, shape, placement))
-            self._put(self.masks.layer or self.masks.make(self._session.labels(frame.id), placement))
-            self._put(self.prompts.boxes or self.prompts.make_boxes(placement))
-            self._put(self.prompts.points or self.prompts.make_points(placement))
+    def _make_missing(self, in_turns: bool = False) -> None:
+        """Put into the viewer whichever of our layers is not there.
+
+        ``in_turns``: image and outlines now, and each other one when the event loop has had a turn.
+        """
+        if self._shown is not None:
+            self._laying.lay(self._makers(self._shown), in_turns)
+            self.activate()
+
+    def _on_put(self, layer: Layer) -> None:
         self.activate()
+        self.layer_made.emit(layer)
+
+    def _on_whole(self) -> None:
+        if self._shown is not None:
+            self._show_suggestions(self._shown)
+
+    def _makers(self, frame: Frame) -> Iterator[MakeLayer]:
+        """What makes our layers where they are not there, those first that the work begins with."""
+        placement, shape = Placement.of(frame), (frame.height, frame.width)
+        yield lambda: self.image
+        yield lambda: self.masks.layer or self.masks.make(self._session.labels(frame.id), placement)
+        yield lambda: self.prompts.boxes or self.prompts.make_boxes(placement)
+        yield lambda: self.prompts.points or self.prompts.make_points(placement)
+        for one in self._session.structures:
+            yield partial(self._map_of, one, shape, placement)
+
+    def _map_of(self, structure: Structure, shape: tuple[int, int], placement: Placement) -> Layer:
+        return self.maps.layers.get(structure.value) or self.maps.make(structure, shape, placement)
 
     def _bring_back(self) -> None:
         lost = [layer.name for layer in self.layers() if layer not in self.viewer.layers]
         self._make_missing()
         if lost:
             self.message.emit(f"“{lost[0]}” was deleted and is back: the program needs it. Your outlines are safe.")
-
-    def _put(self, layer: Layer | None) -> None:
-        if layer is None or layer in self.viewer.layers:
-            return
-        ours = self.layers()
-        above = [one for one in ours[ours.index(layer) + 1 :] if one in self.viewer.layers]
-        index = min((self.viewer.layers.index(one) for one in above), default=len(self.viewer.layers))
-        self.viewer.layers.insert(index, layer)
-        self.layer_made.emit(layer)
 
     def _draw_prompts(self) -> None:
         frame = self._shown
@@ -270,14 +284,6 @@ class Canvas:
     def _show_scale_bar(self, placement: Placement) -> None:
         """A bar in mm where the scale is known; where it is not, the dock's badge says so and no bar misleads."""
         self.viewer.canvas.overlays.scale_bar.visible = placement.unit == "mm"
-
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
-        before, self._own_change = self._own_change, True
-        try:
-            yield
-        finally:
-            self._own_change = before
 
 
 def _extent(frame: Frame) -> tuple[int, int, Placement]:

@@ -40,6 +40,8 @@ def _until(ready: Callable[[], bool]) -> float:
 def measure(path: Path, model: str, began: float) -> dict[str, float]:
     """Times in ms: the dock to its first drawing; a picture opened to its suggestion, and the same from ``began``.
 
+    And the longest gap of the event loop in between, in which the window answered nothing (``gap_first_image_ms``).
+
     ``began`` is the time of the clock at which the process was started. Raises AdasamError where opening the dock
     imported torch, or the model gave no suggestion.
     """
@@ -48,6 +50,7 @@ def measure(path: Path, model: str, began: float) -> dict[str, float]:
     start = time.perf_counter()
     from napari_adasam.ui.assembly import make_annotator
     from napari_adasam.ui.dock import AdasamDock
+    from napari_adasam.ui.pulse import Pulse
 
     settings = replace(Settings(), model=replace(Settings().model, name=model))
     dock = AdasamDock(viewer, partial(make_annotator, settings=settings))
@@ -58,10 +61,13 @@ def measure(path: Path, model: str, began: float) -> dict[str, float]:
         raise AdasamError("Opening the dock has imported torch.")
     problems: list[str] = []
     dock.annotator.problem.connect(problems.append)
+    pulse = Pulse()
+    pulse.start()
     dock.open([path])
     session = dock.annotator.session
     seen = _until(lambda: bool(problems) or (session.current is not None and bool(session.scores(session.current))))
     from_start = time.time() - began
+    pulse.stop()
     dock.shut_down()
     viewer.close()
     if problems:
@@ -70,6 +76,7 @@ def measure(path: Path, model: str, began: float) -> dict[str, float]:
         "open_dock_ms": 1000 * (opened - start),
         "first_suggestion_ms": 1000 * (seen - opened),
         "start_to_suggestion_ms": 1000 * from_start,
+        "gap_first_image_ms": max(pulse.gaps),
     }
 
 

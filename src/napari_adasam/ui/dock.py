@@ -18,6 +18,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidge
 from napari_adasam.files.exports import ExportReport
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.services.lane import Outcome
+from napari_adasam.ui import first_layers
 from napari_adasam.ui.assembly import make_kept_annotator, sample_paths
 from napari_adasam.ui.bridge import Bridge
 from napari_adasam.ui.canvas import ANSWER_MS, Canvas
@@ -96,7 +97,7 @@ class AdasamDock(QWidget):
         self._watch.start(WATCH_MS)
         self._closing.callback(self._watch.stop)
         self._warm_up = QTimer(self, singleShot=True)
-        self._warm_up.timeout.connect(self.annotator.warm_up)
+        self._warm_up.timeout.connect(self._get_ready)
         self._closing.callback(self._warm_up.stop)
         self.destroyed.connect(self._closing.close)
         self._show_theme()
@@ -113,6 +114,9 @@ class AdasamDock(QWidget):
 
     def open(self, paths: Sequence[Path]) -> None:
         """Take files, folders or a session's folder in; pictures are opened on the lane."""
+        if self._warm_up.isActive():
+            self._warm_up.stop()
+            self._get_ready()
         self.commander.open(list(paths))
         self._refresh()
 
@@ -128,6 +132,9 @@ class AdasamDock(QWidget):
         if event is not None:
             super().showEvent(event)
         self._warm_up.start(WARM_UP_MS)
+
+    def _get_ready(self) -> None:
+        self.annotator.warm_up(first_layers.prepare)
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802 - Qt's name
         """Accept files and folders."""
@@ -246,8 +253,7 @@ class AdasamDock(QWidget):
         return ANSWER_MS if self.annotator.answering or self.annotator.in_steps else 0
 
     def _show_hint(self) -> None:
-        in_3d = self.canvas.volume.shown
-        self.hint.setText(next_step(self.annotator, self.tools.current_structure(), in_3d))
+        self.hint.setText(next_step(self.annotator, self.tools.current_structure(), self.canvas.volume.shown))
 
     def _show_summaries(self) -> None:
         for name, words in summaries(self.annotator).items():
