@@ -12,6 +12,7 @@ import pytest
 
 from napari_adasam.services import sources
 from napari_adasam.ui.dock import AdasamDock
+from napari_adasam.ui.panels.annotate import COMING
 
 from window_fakes import wait_idle  # isort: skip
 
@@ -101,6 +102,7 @@ def test_a_large_file_of_a_reopened_session_is_waited_for_with_a_word(
     again.open([tmp_path / "session"])
     assert again.annotator.session.current is None
     assert "being opened" in again.hint.text()
+    assert again.annotate_panel.reason.text() == COMING
     wait_idle(again, qtbot)
     assert again.canvas.image is not None
     assert "Look at the outlines" in again.hint.text()

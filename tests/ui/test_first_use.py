@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication, QWidget
@@ -178,3 +180,12 @@ def test_a_small_window_is_made_as_large_as_the_screen_allows(make_dock: Callabl
     dock.viewer.window.set_geometry(0, 0, ROOM[0], ROOM[1])
     make_room(dock.viewer)
     assert dock.viewer.window.geometry()[2:] == ROOM, "a window that is large enough stays as it is"
+
+
+def test_where_nothing_was_found_the_line_says_what_to_do(dock: AdasamDock, tmp_path: Path, qtbot: Any) -> None:
+    Image.fromarray(np.full((60, 80), 20, np.uint8)).save(tmp_path / "dark.png")
+    dock.open([tmp_path / "dark.png"])
+    wait_idle(dock, qtbot)
+    assert dock.hint.text().startswith("<b>Nothing was found here.</b> Is the muscle belly there?")
+    assert dock.annotator.accept()
+    assert not dock.annotator.session.labels(dock.annotator.session.frames[0].id).any()

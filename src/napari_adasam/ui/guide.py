@@ -51,6 +51,11 @@ def _on_image(annotator: Annotator, current: str, structure: Structure) -> str:
         if annotator.busy:
             return "<b>Wait a moment:</b> the program is drawing a first outline. You can already draw yourself."
         return f"<b>Now:</b> press F and click on the {name}, or press D and draw it."
+    if status is FrameStatus.SUGGESTED and not annotator.session.labels(current).any():
+        return (
+            f"<b>Nothing was found here.</b> Is the {name} there? Press F and click on it, or D and draw it. "
+            "If nothing that you outline is there, press A."
+        )
     others = " T takes the next structure." if len(annotator.session.structures) > 1 else ""
     return (
         f"<b>Look at the outlines.</b> Right? Press A. Not quite? Press F and click what is missing of the {name}, "

@@ -32,6 +32,7 @@ from napari_adasam.ui.tools import Tool, Tools
 TOOL_ROWS = (("point", "not_point", "box"), ("brush", "eraser", "move"))
 OTHER_ROWS = (("maps", "masks", "suggest"), ("next_structure", "clear", "clear_structure"), ("undo", "redo", "skip"))
 LARGEST_BRUSH = 100
+COMING = "The image is being opened; wait a moment."
 # A button's command to the annotator's, where that one may say why not.
 ASKED = {"accept": "accept", "back": "back", "next": "next", "skip": "skip", "reopen": "reopen", "undo": "undo",
          "redo": "redo", "suggest": "suggest", "clear_structure": "clear_structure", "point": "click",
@@ -90,7 +91,7 @@ class AnnotatePanel(QWidget):
         self.review.refresh()
         self.structures.refresh()
         shown, in_3d = self._canvas.frame is not None, self._canvas.volume.shown
-        reason = "" if shown else "Open an image first (step 1)."
+        reason = "" if shown else COMING if self._annotator.opening else "Open an image first (step 1)."
         for name, button in self.buttons.items():
             refusal = self._annotator.why_not(ASKED[name]) if shown and name in ASKED else reason
             allow(button, LOOKING if in_3d and name not in IN_3D else "" if in_3d and name == "volume" else refusal)
