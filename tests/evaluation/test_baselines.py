@@ -17,8 +17,10 @@ from napari_adasam.domain.structures import Structure
 from napari_adasam.evaluation.baselines import head, learned_prompts, unet
 from napari_adasam.evaluation.baselines.learned_prompts import Learned, PromptPredictor, decoded, prompt_loss
 from napari_adasam.evaluation.baselines.lessons import Answering, Course, Lessons, drawn, follow, square
-from napari_adasam.model import registry
+from napari_adasam.model import adaptation, registry
+from napari_adasam.model.adapters.lora import LoraSettings
 from napari_adasam.model.adasam import AdaSam
+from napari_adasam.model.encoders import TinyVit
 from napari_adasam.model.sam import decode_tokens
 from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
@@ -173,3 +175,15 @@ def test_answers_take_pixels_and_no_label() -> None:
         "frame_id",
         "pixels",
     ]
+
+
+def test_a_model_with_finer_features_can_be_the_start_of_a_baseline(serve: Callable[[AdaSam], ModelPredictor]) -> None:
+    """They read the embedding alone; SAM's decoder gets the finer features as it learned to."""
+    net = tiny_net(encoder=TinyVit(), size=128)
+    adaptation.prepare(net, LoraSettings(rank=2, skip=True))
+    net.eval()
+    pixels = blob(9)[0]
+    small = head.HeadSettings(width=16, steps=1, batch=1, views=1)
+    assert head.fit(lessons(), serve(net), small, quiet)("n", pixels)[1].shape == pixels.shape
+    prompts = learned_prompts.LearnedSettings(steps=1, batch=1, views=1, rank=2)
+    assert learned_prompts.fit(lessons(), serve(net), prompts, quiet)("n", pixels)[1].shape == pixels.shape

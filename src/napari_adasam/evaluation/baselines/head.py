@@ -13,7 +13,7 @@ from torch.nn import functional as F  # noqa: N812
 from napari_adasam.domain.records import Mask
 from napari_adasam.evaluation.baselines.lessons import Answering, Course, Lessons, OnStep, follow, masks_from
 from napari_adasam.model.canvas import Canvas
-from napari_adasam.model.encoders import EMBEDDING
+from napari_adasam.model.encoders import EMBEDDING, coarse
 from napari_adasam.model.losses import segmentation_loss
 from napari_adasam.model.supervision import masks_of
 from napari_adasam.services.predictor import ModelPredictor
@@ -64,7 +64,8 @@ def fit(lessons: Lessons, predictor: ModelPredictor, settings: HeadSettings, on_
             side = 4 * net.sam.cells
             masks = F.adaptive_avg_pool2d(masks_of(labels, lessons.structures), side)
             seen = F.adaptive_avg_pool2d((labels >= 0).float()[None], side)
-            kept[at, number] = views.embed(net, front)[0], masks.to(net.device), (seen > 0.5).float().to(net.device)
+            embedding = coarse(views.embed(net, front))[0]
+            kept[at, number] = embedding, masks.to(net.device), (seen > 0.5).float().to(net.device)
         return kept[at, number]
 
     def loss(step: int) -> Tensor:
@@ -82,6 +83,6 @@ def fit(lessons: Lessons, predictor: ModelPredictor, settings: HeadSettings, on_
     @torch.no_grad()
     def answer(frame_id: str, pixels: NDArray[np.uint8]) -> dict[int, Mask]:
         canvas = Canvas(pixels.shape[0], pixels.shape[1], net.sam.size)
-        return masks_from(head(predictor.embedding(frame_id, pixels))[0], canvas, lessons.structures)
+        return masks_from(head(coarse(predictor.embedding(frame_id, pixels)))[0], canvas, lessons.structures)
 
     return answer

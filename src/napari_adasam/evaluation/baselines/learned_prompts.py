@@ -25,7 +25,7 @@ from napari_adasam.model.adapters.lora import LoraSettings
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.cam import LOGIT_LIMIT
 from napari_adasam.model.canvas import Canvas
-from napari_adasam.model.encoders import EMBEDDING
+from napari_adasam.model.encoders import EMBEDDING, coarse
 from napari_adasam.model.losses import map_loss, segmentation_loss
 from napari_adasam.model.sam import BOTTOM_RIGHT, TOP_LEFT, SamNet, decode_tokens
 from napari_adasam.model.supervision import masks_of
@@ -150,5 +150,5 @@ def fit(lessons: Lessons, predictor: ModelPredictor, settings: LearnedSettings, 
 
 
 def _asked(net: AdaSam, prompter: PromptPredictor, embedding: Tensor) -> tuple[Learned, Tensor]:
-    prompts: Learned = prompter(embedding, net.sam.prompt_encoder.get_dense_pe())
+    prompts: Learned = prompter(coarse(embedding), net.sam.prompt_encoder.get_dense_pe())
     return prompts, decoded(net.sam, embedding, prompts)
