@@ -57,6 +57,23 @@ def test_tiff_of_other_numbers_is_scaled_and_says_so(tmp_path: Path) -> None:
     assert "scaled" in clip.frames[0].note
 
 
+def test_the_range_of_a_stack_is_read_from_one_opened_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is opened anew for each of its pages takes the longer the square of their number."""
+    stack = np.random.default_rng(0).normal(0, 1, (12, 40, 30)).astype(np.float32)
+    tifffile.imwrite(tmp_path / "s.tif", stack, photometric="minisblack", compression="zlib")
+    opened: list[object] = []
+    file = tifffile.TiffFile
+
+    def noting(*given: object, **options: object) -> object:
+        opened.append(given)
+        return file(*given, **options)
+
+    monkeypatch.setattr(tifffile, "TiffFile", noting)
+    clip = open_file(tmp_path / "s.tif")
+    assert len(opened) == 1
+    assert clip.read(int(np.unravel_index(stack.argmax(), stack.shape)[0])).max() == 65535
+
+
 @pytest.mark.parametrize("compression", [None, "zlib"])
 def test_pages_of_a_stack_are_scaled_alike(tmp_path: Path, compression: str | None) -> None:
     """A dark page stays dark beside a bright one, on the screen and for the model: fractions, and 16 bits."""

@@ -60,7 +60,7 @@ def open_tiff(path: Path) -> Clip:
     try:
         with tifffile.TiffFile(path) as tiff:
             header = _header(path, tiff)
-            levels = _levels(path, header, tiff.series[0].keyframe)
+            levels = _levels(path, header, tiff)
     except tifffile.TiffFileError as error:
         raise InputError(f"{path.name} is not a TIFF image, or its beginning is damaged; it was left out.") from error
     except InputError:
@@ -70,9 +70,10 @@ def open_tiff(path: Path) -> Clip:
     return make_clip(path, header, levels.pixels, levels.white_of_all())
 
 
-def _levels(path: Path, header: Header, page: Any) -> Levels:
-    """Frames of a stack are shown alike, whatever they hold."""
-    ends_at = None if page.dtype in AS_THEY_ARE else (lambda index: _look(path, index, _ends))
+def _levels(path: Path, header: Header, tiff: tifffile.TiffFile) -> Levels:
+    """Frames of a stack are shown alike, whatever they hold; their range is read from the file that is open."""
+    page: Any = tiff.series[0].keyframe
+    ends_at = None if page.dtype in AS_THEY_ARE else (lambda index: _look_at(path, tiff, index, _ends))
     frame_bytes = header.height * header.width * page.samplesperpixel * page.dtype.itemsize
     return Levels(
         lambda index, ends: _look(path, index, partial(_to_pixels, ends=ends)), ends_at, header.frames, frame_bytes
@@ -169,19 +170,24 @@ def _pages_missing(tiff: tifffile.TiffFile, frames: int) -> bool:
 def _look(path: Path, index: int, then: Callable[[NDArray[Any], Any], Found]) -> Found:
     """What is made of a page's stored values and its tags; ``None`` for these where Pillow has heeded them."""
     with tifffile.TiffFile(path) as tiff:
-        series = tiff.series[0]
-        page: Any = series.keyframe
-        _check_page(path, page)
-        frames = _count(series)
-        if _in_one_block(series, frames):
-            stack = tifffile.memmap(path, series=0, mode="r").reshape(frames, *page.shape)
-            return then(np.array(stack[index]), page)
-        one: Any = series.pages[index]
-        if one is None:
-            raise InputError(f"{path.name} is one of several files that belong together; put them into one folder.")
-        if _needs_pillow(page):
-            return then(_read_by_pillow(path, one.index), None)
-        return then(_unpacked(path, one), page)
+        return _look_at(path, tiff, index, then)
+
+
+def _look_at(path: Path, tiff: tifffile.TiffFile, index: int, then: Callable[[NDArray[Any], Any], Found]) -> Found:
+    """The same in a file that is open: with many pages, opening it takes far longer than reading one."""
+    series = tiff.series[0]
+    page: Any = series.keyframe
+    _check_page(path, page)
+    frames = _count(series)
+    if _in_one_block(series, frames):
+        stack = tifffile.memmap(path, series=0, mode="r").reshape(frames, *page.shape)
+        return then(np.array(stack[index]), page)
+    one: Any = series.pages[index]
+    if one is None:
+        raise InputError(f"{path.name} is one of several files that belong together; put them into one folder.")
+    if _needs_pillow(page):
+        return then(_read_by_pillow(path, one.index), None)
+    return then(_unpacked(path, one), page)
 
 
 def page_values(path: Path, page: Any, index: int) -> NDArray[Any]:

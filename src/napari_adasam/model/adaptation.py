@@ -92,7 +92,7 @@ def prepare(net: AdaSam, adaptation: Adaptation) -> int:
         parameter.requires_grad_(name in mine)
     units = net.sam.encoder.units
     learning = [i for i, unit in enumerate(units) if any(p.requires_grad for p in unit.parameters())]
-    return min(*learning, *_skipped(net), len(units), len(units))
+    return min((*learning, *_skipped(net)), default=len(units))
 
 
 def _skipped(net: AdaSam) -> tuple[int, ...]:
@@ -137,7 +137,7 @@ def first_adapted(net: AdaSam) -> int:
     """
     units, names = net.sam.encoder.units, adapted_names(net)
     changed = {int(name.removeprefix(UNITS).partition(".")[0]) for name in names if name.startswith(UNITS)}
-    return min(*changed, *_skipped(net), len(units), len(units))
+    return min((*changed, *_skipped(net)), default=len(units))
 
 
 def slices(net: AdaSam) -> int:
