@@ -18,6 +18,8 @@ from napari_adasam.domain.settings import ModelSettings, TrainSettings
 from napari_adasam.model import adaptation, checkpoints, registry
 from napari_adasam.model.adapters import skips
 from napari_adasam.model.adapters.lora import LoraSettings
+from napari_adasam.model.adapters.masam import MaSamSettings
+from napari_adasam.model.adapters.parts import Adaptation
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas
 from napari_adasam.model.encoders import EMBEDDING, TinyVit, coarse, drop_channels, finer
@@ -26,6 +28,8 @@ from napari_adasam.model.sam import batch_prompts, decode
 
 SIDE = 128
 WITH = LoraSettings(rank=2, skip=True)
+MASAM = MaSamSettings(rank=2, width=4, skip=True)
+BOTH = pytest.mark.parametrize("settings", [WITH, MASAM], ids=["lora", "masam"])
 LEARNED = "sam.encoder.skip.project.weight"
 
 
@@ -37,12 +41,19 @@ def image(batch: int = 1) -> Tensor:
     return torch.randn(batch, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(3))
 
 
-def taught(net: AdaSam) -> AdaSam:
+def taught(net: AdaSam, settings: Adaptation = WITH) -> AdaSam:
     """The same with a skip that has learned something."""
-    adaptation.prepare(net, WITH)
+    adaptation.prepare(net, settings)
     with torch.no_grad():
         nn.init.normal_(dict(net.named_parameters())[LEARNED], std=0.5)
     return net.eval()
+
+
+def without_skip(net: AdaSam, settings: Adaptation) -> AdaSam:
+    """The same model with the adaptation, which makes MA-SAM's masks finer, but for the skip."""
+    plain = copy.deepcopy(net)
+    adaptation.prepare(plain, replace(settings, skip=False))  # type: ignore[type-var]
+    return plain.eval()
 
 
 def masks(net: AdaSam, embedding: Tensor) -> tuple[Tensor, Tensor]:
@@ -51,12 +62,13 @@ def masks(net: AdaSam, embedding: Tensor) -> tuple[Tensor, Tensor]:
     return decode(net.sam, embedding.expand(2, -1, -1, -1), batch)
 
 
+@BOTH
 @torch.no_grad()
-def test_untrained_the_masks_are_the_same_to_the_bit() -> None:
+def test_untrained_the_masks_are_the_same_to_the_bit(settings: Adaptation) -> None:
     net = small()
     embedding = net.sam.encoder(image())
-    before, scores = masks(net, embedding), net.head(embedding)
-    adaptation.prepare(net, WITH)
+    before, scores = masks(without_skip(net, settings), embedding), net.head(embedding)
+    adaptation.prepare(net, settings)
     net.eval()
     wider = net.sam.encoder(image())
     assert wider.shape == (1, 2 * EMBEDDING, SIDE // 16, SIDE // 16)
@@ -65,12 +77,13 @@ def test_untrained_the_masks_are_the_same_to_the_bit() -> None:
     assert torch.equal(net.head(wider).maps, scores.maps)
 
 
+@BOTH
 @torch.no_grad()
-def test_what_it_has_learned_changes_masks_and_not_the_classifier() -> None:
+def test_what_it_has_learned_changes_masks_and_not_the_classifier(settings: Adaptation) -> None:
     net = small()
     plain = net.sam.encoder(image())
-    before, scores = masks(net, plain)[0], net.head(plain)
-    taught(net)
+    before, scores = masks(without_skip(net, settings), plain)[0], net.head(plain)
+    taught(net, settings)
     wider = net.sam.encoder(image())
     assert not torch.allclose(masks(net, wider)[0], before)
     assert torch.equal(net.head(wider).presence, scores.presence)
@@ -108,20 +121,24 @@ def test_activations_are_cut_in_front_of_what_the_decoder_gets() -> None:
 
 
 def test_it_is_asked_for_where_the_encoder_has_finer_features() -> None:
-    asked = [adaptation.asked(settings, TinyVit()) for settings in (TrainSettings(), TrainSettings(skip=False))]
-    assert [isinstance(one, LoraSettings) and one.skip for one in asked] == [True, False]
-    asked = [adaptation.asked(TrainSettings(method=method), TinyVit()) for method in ("medsa", "masam")]
-    assert not any(hasattr(one, "skip") for one in asked)
-    of_vit = adaptation.asked(TrainSettings(), tiny_vit())
-    assert isinstance(of_vit, LoraSettings)
-    assert not of_vit.skip
+    for method, kind in (("lora", LoraSettings), ("masam", MaSamSettings)):
+        for settings, encoder, expected in (
+            (TrainSettings(), TinyVit(), True),
+            (TrainSettings(skip=False), TinyVit(), False),
+            (TrainSettings(), tiny_vit(), False),
+        ):
+            found = adaptation.asked(replace(settings, method=method), encoder)
+            assert isinstance(found, kind)
+            assert found.skip is expected
+    assert not hasattr(adaptation.asked(TrainSettings(method="medsa"), TinyVit()), "skip")
     with pytest.raises(ValueError, match="has none"):
         skips.insert(tiny_vit())
 
 
-def test_it_learns_in_a_full_round_and_rests_in_a_mild_one() -> None:
+@BOTH
+def test_it_learns_in_a_full_round_and_rests_in_a_mild_one(settings: Adaptation) -> None:
     net = small()
-    adaptation.prepare(net, WITH)
+    adaptation.prepare(net, settings)
     parameters = dict(net.named_parameters())
     masks(net, net.sam.encoder(image()))[0].square().sum().backward()
     gradient = parameters[LEARNED].grad
@@ -129,7 +146,7 @@ def test_it_learns_in_a_full_round_and_rests_in_a_mild_one() -> None:
     assert bool(gradient.any())
     adaptation.spare_sam(net)
     assert not parameters[LEARNED].requires_grad
-    adaptation.prepare(net, WITH)
+    adaptation.prepare(net, settings)
     assert parameters[LEARNED].requires_grad
 
 
@@ -153,14 +170,15 @@ def test_channels_that_are_dropped_are_whole_ones_of_the_embedding() -> None:
     assert 0.1 < float((coarse(dropped)[0, :, 0, 0] == 0).float().mean()) < 0.3
 
 
-def test_it_comes_back_from_an_adapter_file(tmp_path: Path) -> None:
+@BOTH
+def test_it_comes_back_from_an_adapter_file(tmp_path: Path, settings: Adaptation) -> None:
     base = small()
     path = tmp_path / "base.safetensors"
     card = replace(base.card, architecture="tiny_vit")
     checkpoints.write(path, base.state_dict(), checkpoints.card_to_json(card, kind="full"))
     loaded = registry.load(ModelSettings(name=str(path)))
     origin = registry.AdapterOrigin(str(path), checkpoints.fingerprint(loaded.state_dict()), "adasam")
-    net = taught(copy.deepcopy(loaded))
+    net = taught(copy.deepcopy(loaded), settings)
     adaptation.round_to_file(net)
     registry.save_adapter(tmp_path / "adapter.safetensors", net, origin)
     again = registry.load(ModelSettings(name=str(tmp_path / "adapter.safetensors")))
@@ -168,8 +186,19 @@ def test_it_comes_back_from_an_adapter_file(tmp_path: Path) -> None:
         assert torch.equal(again.sam.encoder(image()), net.sam.encoder(image()))
 
 
-def test_descriptions_of_before_there_was_one_have_none() -> None:
-    written = json.loads(json.dumps({"method": "lora", "adaptations": adaptation.to_fields((WITH,))}))
-    assert adaptation.from_fields(written) == (WITH,)
+@BOTH
+def test_descriptions_of_before_there_was_one_have_none(settings: Adaptation) -> None:
+    written = json.loads(json.dumps({"method": settings.kind, "adaptations": adaptation.to_fields((settings,))}))
+    assert adaptation.from_fields(written) == (settings,)
     del written["adaptations"][0]["skip"]
-    assert adaptation.from_fields(written) == (LoraSettings(rank=2),)
+    assert adaptation.from_fields(written) == (replace(settings, skip=False),)
+
+
+def test_two_adaptations_have_one_skip_which_both_may_teach() -> None:
+    net = taught(small(), MASAM)
+    learned = dict(net.named_parameters())[LEARNED].clone()
+    adaptation.prepare(net, WITH)
+    parameters = dict(net.named_parameters())
+    assert torch.equal(parameters[LEARNED], learned)
+    assert parameters[LEARNED].requires_grad
+    assert sum("encoder.skip" in name for name in parameters) == 2

@@ -18,7 +18,7 @@ from napari_adasam.model.adapters import skips
 from napari_adasam.model.adapters.lora import LoraSettings
 from napari_adasam.model.adapters.masam import MaSamSettings
 from napari_adasam.model.adapters.medsa import MedSaSettings
-from napari_adasam.model.adapters.parts import CLASSIFIER, HEADS, Adaptation, added
+from napari_adasam.model.adapters.parts import CLASSIFIER, HEADS, UNITS, Adaptation, added
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.checkpoints import Weights
 from napari_adasam.model.encoders import Encoder
@@ -42,7 +42,6 @@ class DecoderSettings:
 
 KNOWN: tuple[type[Adaptation], ...] = (LoraSettings, MedSaSettings, MaSamSettings, DecoderSettings)
 KINDS = {one.kind: one for one in KNOWN}
-UNITS = "sam.encoder.units."
 WIDEST = 256
 NO_FIGURES = ("adapt_from", "depth", "tuned")
 BLOCK_KINDS = frozenset({MedSaSettings.kind, MaSamSettings.kind})
@@ -57,9 +56,10 @@ def asked(train: TrainSettings, encoder: Encoder) -> Adaptation:
         return MedSaSettings(
             slices=train.slices, depth=train.depth, hyper_maps=train.hyper_maps, adapt_from=train.adapt_from
         )
-    if train.method == "masam":
-        return MaSamSettings(slices=train.slices, adapt_from=train.adapt_from)
     skip = train.skip and encoder.finer is not None
+    if train.method == "masam":
+        tuned = encoder.last_units(train.tuned or 0)
+        return MaSamSettings(slices=train.slices, adapt_from=train.adapt_from, tuned=tuned, skip=skip)
     return LoraSettings(train.rank, train.alpha, train.adapt_from, encoder.last_units(train.tuned), skip)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from napari_adasam.model.adapters import skips
-from napari_adasam.model.adapters.parts import HEADS, Added, added
+from napari_adasam.model.adapters.parts import HEADS, Added, added, unit_names
 from napari_adasam.model.encoders import Encoder
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ class LoraSettings:
 
     @property
     def trains(self) -> tuple[str, ...]:
-        """SAM's decoder, the classifier, and the tuned units."""
-        return (*HEADS, *(f"sam.encoder.units.{index}." for index in self.tuned))
+        """SAM's decoder, the classifier, the tuned units and the skip."""
+        return (*HEADS, *unit_names(self.tuned), skips.NAME)
 
     @property
     def slices(self) -> int:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from napari_adasam.model.adapters import blocks, upsampling
+from napari_adasam.model.adapters import blocks, skips, upsampling
 from napari_adasam.model.adapters.lora import UpdatedQV
-from napari_adasam.model.adapters.parts import HEADS, Added, AlongDepth
+from napari_adasam.model.adapters.parts import HEADS, Added, AlongDepth, unit_names
 
 if TYPE_CHECKING:
     from napari_adasam.model.adasam import AdaSam
@@ -38,15 +38,23 @@ class MaSamSettings:
         Of the 3D adapters.
     adapt_from
         The first adapted unit of the encoder, see :meth:`Encoder.adapt_index`; ``None`` is every block.
+    tuned, skip
+        As LoRA has them [ours]: units whose own weights learn, too, and the encoder's finer features for the decoder.
     """
 
     kind: ClassVar[str] = "masam"
-    trains: ClassVar[tuple[str, ...]] = HEADS
     slices: int = 1
     rank: int = 32
     scale: float = 1.0
     width: int = 64
     adapt_from: int | None = None
+    tuned: tuple[int, ...] = ()
+    skip: bool = False
+
+    @property
+    def trains(self) -> tuple[str, ...]:
+        """SAM's decoder, the classifier, the tuned units and the skip."""
+        return (*HEADS, *unit_names(self.tuned), skips.NAME)
 
     def insert(self, net: AdaSam) -> None:
         """3D adapters and FacT into the encoder, finer masks and structure tokens into the decoder."""
@@ -55,6 +63,8 @@ class MaSamSettings:
         blocks.replace_blocks(encoder, since, lambda block: MaSamBlock(block, self))
         insert_fact(encoder, since, self)
         upsampling.insert(net)
+        if self.skip:
+            skips.insert(encoder)
 
 
 class FactShared(Added):

@@ -20,6 +20,13 @@ CLASSIFIER = ("head.", "feedback.")
 """The classifier and the gradient feedback to it."""
 HEADS = ("sam.prompt_encoder.", "sam.mask_decoder.", *CLASSIFIER)
 """Prompt encoder, mask decoder and classifier."""
+UNITS = "sam.encoder.units."
+"""How the names of the encoder's parameters begin, before a unit's index."""
+
+
+def unit_names(indices: Sequence[int]) -> tuple[str, ...]:
+    """Beginnings of the names of all parameters of these units of the encoder."""
+    return tuple(f"{UNITS}{index}." for index in indices)
 
 
 class Adaptation(Protocol):

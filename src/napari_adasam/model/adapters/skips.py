@@ -20,7 +20,7 @@ NAME = "sam.encoder.skip."
 class Skip(Added):
     """From an encoder's finer features to the decoder's channels there."""
 
-    kind = "lora"
+    kind = "skip"
 
     def __init__(self, channels: int) -> None:
         super().__init__()
