@@ -38,6 +38,12 @@ def at_once(*layers: Layer) -> Iterator[None]:
         moved[0].events.scale()
 
 
+def slice_hidden(layer: Layer) -> None:
+    """Let napari's slice of a hidden layer hold its data: it slices what is seen alone, but reads from all."""
+    if not (layer.visible and layer.loaded):
+        layer.set_view_slice()
+
+
 def _place(layer: Layer) -> tuple[object, ...]:
     """Where a layer lies in the world, and in which units; points and shapes lie on the picture, wherever they are."""
     shape = () if isinstance(layer, Points | Shapes) else layer.data.shape

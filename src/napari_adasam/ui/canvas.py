@@ -138,7 +138,7 @@ class Canvas:
                 self.layer_made.emit(layer)
 
     def _on_current(self, frame_id: str) -> None:
-        self.volume.close()
+        self.volume.go_flat()
         self.frame_changing.emit()
         frame = self._session.frame(frame_id)
         before = self._shown
@@ -186,7 +186,7 @@ class Canvas:
             self._draw_prompts()
 
     def _on_structures(self) -> None:
-        self.volume.close()
+        self.volume.go_flat()
         structures = self._session.structures
         self.masks.set_structures(structures)
         with self._laying.ours_to_change():

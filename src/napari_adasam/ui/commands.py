@@ -136,6 +136,7 @@ class Commander:
         elif self._canvas.frame is None:
             self.problem.emit("Open an image first: step 1, at the top of the panel.")
         elif name in self._tools_by_name:
+            self._canvas.volume.go_flat()
             self._tools.choose(self._tools_by_name[name])
         elif name in IN_3D:
             self._ask(self._needs_frame[name])
@@ -144,7 +145,7 @@ class Commander:
 
     def attempt(self, command: Callable[[], object]) -> bool:
         """Call a command of the annotator; False if it was refused, with the reason in ``problem``. It ends 3D."""
-        self._canvas.volume.close()
+        self._canvas.volume.go_flat()
         return self._ask(command)
 
     def _ask(self, command: Callable[[], object]) -> bool:

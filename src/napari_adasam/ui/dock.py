@@ -227,9 +227,9 @@ class AdasamDock(QWidget):
             signal.connect(slot)
             self._closing.callback(signal.disconnect, slot)
         self._closing.callback(self.annotate_panel.structures.close_rows)
-        events, theme = self.viewer.layers.events, self.viewer.events.theme
-        layers = self._on_layers
-        for emitter, slot in ((events.inserted, layers), (events.removed, layers), (theme, self._show_theme)):
+        events, layers = self.viewer.layers.events, self._on_layers
+        others = ((self.viewer.events.theme, self._show_theme), (self.viewer.dims.events.ndisplay, self._show_hint))
+        for emitter, slot in ((events.inserted, layers), (events.removed, layers), *others):
             emitter.connect(slot)
             self._closing.callback(emitter.disconnect, slot)
         for layer in self.canvas.layers():
@@ -252,8 +252,8 @@ class AdasamDock(QWidget):
         """
         return ANSWER_MS if self.annotator.answering or self.annotator.in_steps else 0
 
-    def _show_hint(self) -> None:
-        self.hint.setText(next_step(self.annotator, self.tools.current_structure(), self.canvas.volume.shown))
+    def _show_hint(self, event: Any = None) -> None:
+        self.hint.setText(next_step(self.annotator, self.tools.current_structure(), self.canvas.volume.looking))
 
     def _show_summaries(self) -> None:
         for name, words in summaries(self.annotator).items():

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Literal
 
 from napari_adasam.domain.records import FrameStatus
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.annotator import Annotator
 
+Looking = Literal["flat", "3d", "volume"]
+"""How the viewer shows what is in it: as pictures, in napari's own 3D, or a volume of ours in 3D."""
 MAPS = "<br>Paler colours, dots and boxes show where the program looked; C hides them."
 OPENING = "<b>Wait a moment:</b> the images are being opened."
+IN_3D = {
+    "volume": "<b>In 3D, only to look at:</b> drag to turn it, press 5 to go back to the outlines.",
+    "3d": "<b>napari shows it in 3D,</b> where nothing can be outlined: press Q to go back.",
+}
 LONGEST_NAMES = 34
 """So many letters of structures' names fit behind the title of step 2."""
 
 
-def next_step(annotator: Annotator, structure: Structure | None, in_3d: bool = False) -> str:
+def next_step(annotator: Annotator, structure: Structure | None, looking: Looking = "flat") -> str:
     """The next thing to do, from where the session stands."""
     session = annotator.session
-    if in_3d:
-        return "<b>In 3D, only to look at:</b> drag to turn it, press 5 to go back to the outlines."
+    if looking in IN_3D and session.frames:
+        return IN_3D[looking]
     if not session.frames:
         if annotator.opening:
             return OPENING

@@ -11,6 +11,8 @@ from napari.viewer import Viewer
 from psygnal import Signal
 from qtpy.QtCore import QObject, QTimer
 
+from napari_adasam.ui.at_once import slice_hidden
+
 MakeLayer = Callable[[], Layer | None]
 AT_FIRST = 2
 """How many come at once where the others wait for their turns."""
@@ -82,6 +84,7 @@ class Laying:
         ours = self._ours()
         above = [one for one in ours[ours.index(layer) + 1 :] if one in self._viewer.layers]
         index = min((self._viewer.layers.index(one) for one in above), default=len(self._viewer.layers))
+        slice_hidden(layer)
         with self.ours_to_change():
             self._viewer.layers.insert(index, layer)
         self.put.emit(layer)

@@ -18,6 +18,7 @@ from napari_adasam.domain.ticks import Ticks
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.ui.canvas import Canvas
 from napari_adasam.ui.placement import Placement, inside, pixel_at
+from napari_adasam.ui.prompt_layers import take_all_out
 from napari_adasam.ui.tools import CLICK_REACH, Tool, Tools
 
 MARK_COLOR, SECTOR_COLOR = "#f0e442", "#56b4e9"
@@ -75,7 +76,7 @@ class Marking:
 
     def start(self, mark: Mark) -> None:
         """Collect clicks for a mark, from the first one on; the drawing tools are put away, and 3D is ended."""
-        self._canvas.volume.close()
+        self._canvas.volume.go_flat()
         self._tools.choose(Tool.MOVE)
         self.mark, self.points, self.ticks = mark, [], None
         if self._canvas.masks.layer is not None:
@@ -97,7 +98,7 @@ class Marking:
 
     def show_sector(self, shown: bool) -> None:
         """Show or hide the outline of the scan sector; it ends 3D."""
-        self._canvas.volume.close()
+        self._canvas.volume.go_flat()
         self.sector_shown = shown
         self.draw()
 
@@ -112,7 +113,7 @@ class Marking:
             self.changed.emit()
             return
         Placement.of(frame).apply(layer)
-        layer.data = []
+        take_all_out(layer)
         if lines and layer not in self._viewer.layers:
             self._viewer.layers.append(layer)
         if not lines and layer in self._viewer.layers:

@@ -13,6 +13,7 @@ from qtpy.QtCore import QTimer
 
 from napari_adasam.domain.records import Labels
 from napari_adasam.domain.structures import Structure
+from napari_adasam.ui.at_once import slice_hidden
 from napari_adasam.ui.placement import Placement
 
 OPACITY = 0.45
@@ -107,6 +108,7 @@ class MaskLayer:
             return
         self._writing, self._told = True, None
         try:
+            slice_hidden(layer)
             with layer.block_history():
                 layer.data_setitem(changed, np.asarray(labels)[changed])
         finally:

@@ -13,7 +13,7 @@ import numpy as np
 from napari.layers import Points, Shapes
 
 from napari_adasam.domain.prompts import Box, Point
-from napari_adasam.ui.at_once import at_once
+from napari_adasam.ui.at_once import at_once, slice_hidden
 from napari_adasam.ui.placement import Placement, box_corners
 
 
@@ -84,7 +84,7 @@ class PromptLayers:
             return
         unit = max(shape) / 500
         with at_once(layer):
-            layer.data = []
+            take_all_out(layer)
             if drawn:
                 layer.add_rectangles(
                     [np.array(box_corners(one.box)) for one in drawn if one.box is not None],
@@ -101,12 +101,19 @@ class PromptLayers:
         with at_once(layer):
             layer.selected_data = set()
             layer.data = np.array([(point.y, point.x) for point, _ in rows], dtype=float).reshape(-1, 2)
+            slice_hidden(layer)
             if rows:
                 layer.symbol = [_symbol(point, one.by_clinician) for point, one in rows]
                 layer.face_color = [one.color for _, one in rows]
                 layer.border_color = ["white" if one.by_clinician else one.color for _, one in rows]
                 layer.border_width = 0.15
                 layer.size = max(shape) / 45
+
+
+def take_all_out(layer: Shapes) -> None:
+    """Leave no shape in a layer. After ``data = []`` napari fails at the next shape where it shows three dimensions."""
+    layer.selected_data = set(range(len(layer.data)))
+    layer.remove_selected()
 
 
 def _symbol(point: Point, by_clinician: bool) -> str:

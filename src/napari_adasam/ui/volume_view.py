@@ -17,6 +17,7 @@ from qtpy.QtCore import QTimer
 
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.volumes import Volume
+from napari_adasam.ui.guide import Looking
 from napari_adasam.ui.image_layer import contrast_limits
 from napari_adasam.ui.mask_layer import label_colors
 
@@ -54,6 +55,13 @@ class VolumeView:
     def shown(self) -> bool:
         """Whether a volume is on the screen."""
         return self._before is not None
+
+    @property
+    def looking(self) -> Looking:
+        """How the viewer shows what is in it."""
+        if self.shown:
+            return "volume"
+        return "flat" if self._viewer.dims.ndisplay == 2 else "3d"
 
     def show(self, volume: Volume, structures: Sequence[Structure]) -> None:
         """Show a volume in place of the frame."""
@@ -104,6 +112,12 @@ class VolumeView:
         if before.active in viewer.layers:
             viewer.layers.selection.active = before.active
         self.changed.emit()
+
+    def go_flat(self) -> None:
+        """The same; and end napari's own 3D, which its button begins, and in which nothing can be outlined."""
+        self.close()
+        if self._viewer.dims.ndisplay != 2:
+            self._viewer.dims.ndisplay = 2
 
     def _on_ndisplay(self, event: object = None) -> None:
         """napari's own button for 2D leads back to the frame, too, once napari has done with it."""
