@@ -148,8 +148,8 @@ class TrainSettings:
         ``None`` takes the encoder's own default, which is TinyViT's last two stages and neck, and nothing of a ViT.
         Of ``masam`` the same beside what it inserts, where ``None`` is none.
     skip
-        Of ``adasam``, ``lora`` and ``masam``: whether the decoder gets the encoder's finer features too, if that has any; TinyViT
-        has.
+        Of ``adasam``, ``lora`` and ``masam``: whether the decoder gets the encoder's finer features too, if that has
+        any; TinyViT has.
     sam_learns
         Whether SAM's own weights learn, where the method lets them; else what is inserted and the classifier alone.
     steps
