@@ -83,11 +83,21 @@ def test_the_presence_of_a_class_map_pools_its_highest_cells() -> None:
     head = build("classmap", 1)
     torch.nn.init.ones_(head.maps.weight)
     torch.nn.init.zeros_(head.maps.bias)
-    embedding = torch.zeros(1, 256, 8, 8)
+    embedding = torch.zeros(1, 256, 32, 32)
     embedding[0, 0, :3, :4] = 2.0  # 12 cells
     assert head(embedding).presence.item() == pytest.approx(2)
     embedding[0, 0, 0, 0] = 14.0
     assert head(embedding).presence.item() == pytest.approx(3)
+
+
+@pytest.mark.parametrize("side", [16, 32, 64])
+def test_the_presence_of_a_small_structure_is_the_same_at_every_input_size(side: int) -> None:
+    head = build("classmap", 1)
+    torch.nn.init.ones_(head.maps.weight)
+    torch.nn.init.constant_(head.maps.bias, -1.0)
+    embedding = torch.zeros(1, 256, side, side)
+    embedding[0, 0, : side // 8, : side // 8] = 3.0
+    assert head(embedding).presence.item() == pytest.approx(2)
 
 
 def test_grad_cam_works_where_gradients_are_off_and_leaves_the_presence_alone() -> None:

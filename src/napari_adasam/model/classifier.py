@@ -16,7 +16,11 @@ from torch import Tensor, nn
 from napari_adasam.domain.settings import ClassifierForm
 from napari_adasam.model.encoders import EMBEDDING, coarse
 
-TOP_CELLS = 12
+TOP_SHARE = 12 / 1024
+"""Share of a map's cells whose mean is the presence logit: 12 of them at 512 px, 3 at 256 px. Of a fixed number a small
+structure would fill too few on a smaller map, and pass for absent [ours]."""
+FEWEST_CELLS = 3
+"""A single cell's logit would teach one cell a step only."""
 ABSENT = -4.0
 """Logit of a structure that nothing has been learned of: absent (presence 2 %)."""
 
@@ -30,7 +34,7 @@ class ClassScores:
 
 
 class ClassMap(nn.Module):
-    """1×1 convolution to K maps, top-k pooled to presence logits."""
+    """1×1 convolution to K maps; the mean of each map's highest cells is the presence logit."""
 
     def __init__(self, structures: int) -> None:
         super().__init__()
@@ -44,7 +48,8 @@ class ClassMap(nn.Module):
         """(B, 256, h, w) to presence (B, K) and maps (B, K, h, w)."""
         maps = self.maps(coarse(embedding))
         cells = maps.flatten(2)
-        top = cells.topk(min(TOP_CELLS, cells.shape[-1]), dim=-1).values.mean(-1)
+        pooled = max(FEWEST_CELLS, round(TOP_SHARE * cells.shape[-1]))
+        top = cells.topk(min(pooled, cells.shape[-1]), dim=-1).values.mean(-1)
         return ClassScores(top * self.gain + self.shift, maps)
 
 
