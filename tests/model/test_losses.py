@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from napari_adasam.model.losses import cross_entropy, dice_loss, iou_of, map_loss, segmentation_loss
+from napari_adasam.model.cam import dense_prompt
+from napari_adasam.model.losses import cross_entropy, dense_shape, dice_loss, iou_of, map_loss, segmentation_loss
 
 SURE = 30.0
 TARGET = torch.tensor([[[1.0, 1.0, 0.0, 0.0]]])
@@ -63,6 +64,14 @@ def test_maps_of_absent_structures_have_no_dice_term() -> None:
     present, absent = map_loss(maps, share)[0].tolist()
     assert absent == pytest.approx(math.log(2))
     assert present == pytest.approx(math.log(2) + 1 - 3 / 5)
+
+
+def test_maps_are_judged_as_the_dense_prompt_that_they_become() -> None:
+    maps = torch.randn(1, 2, 3, 3, generator=torch.Generator().manual_seed(0))
+    masks = (torch.rand(1, 2, 12, 12, generator=torch.Generator().manual_seed(1)) > 0.7).float()
+    prompts = torch.stack([dense_prompt(one, 3) for one in maps[0]])
+    assert dense_shape(maps) == prompts.shape[-2:]
+    torch.testing.assert_close(map_loss(maps, masks)[0], segmentation_loss(prompts, masks[0]))
 
 
 def test_iou_of_thresholded_logits() -> None:

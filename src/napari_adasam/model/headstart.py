@@ -15,6 +15,8 @@ from torch.nn import functional as F  # noqa: N812
 from napari_adasam.model.classifier import Classifier, ClassMap
 from napari_adasam.model.encoders import coarse
 
+FINER = 2
+"""Places a cell along each side that maps are fitted to: more would need memory for little."""
 ITERATIONS = 60
 DECAY = 1e-3
 
@@ -35,14 +37,15 @@ def fit_class_maps(
     embeddings
         (N, 256, h, w) of labelled views.
     shares
-        (N, K, h, w), the share of each cell that each structure fills, 0 to 1.
+        (N, K, H, W), the share of each place that each structure fills, 0 to 1; maps are interpolated to these places.
     between
         Called in each iteration; a fit may take seconds.
     """
     if not isinstance(head, ClassMap) or not rows:
         return
     cells = coarse(embeddings).detach().permute(0, 2, 3, 1).flatten(0, 2)
-    target = shares[:, list(rows)].permute(0, 2, 3, 1).flatten(0, 2)
+    target = shares[:, list(rows)]
+    places = (len(embeddings), *embeddings.shape[-2:])
     centre, spread = cells.mean(0), cells.std(0).clamp_min(1e-6)
     standard = (cells - centre) / spread
     weight = torch.zeros(len(rows), cells.shape[1], device=cells.device, requires_grad=True)
@@ -52,7 +55,9 @@ def fit_class_maps(
     def loss() -> Tensor:
         between()
         optimiser.zero_grad()
-        value = F.binary_cross_entropy_with_logits(F.linear(standard, weight, bias), target)
+        maps = torch.unflatten(F.linear(standard, weight, bias), 0, places).permute(0, 3, 1, 2)
+        finer = F.interpolate(maps, target.shape[-2:], mode="bilinear", align_corners=False)
+        value = F.binary_cross_entropy_with_logits(finer, target)
         value = value + DECAY * weight.square().sum()
         value.backward()  # type: ignore[no-untyped-call]
         return value

@@ -30,11 +30,18 @@ def segmentation_loss(logits: Tensor, target: Tensor, weight: Tensor | None = No
     return dice_loss(logits, target, weight) + cross_entropy(logits, target, weight)
 
 
-def map_loss(maps: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Class maps (B, K, h, w) against the share of each cell that the structure fills, 0 to 1; (B, K).
+def dense_shape(maps: Tensor) -> tuple[int, int]:
+    """The sides of SAM's dense prompt that maps (…, h, w) become: (4h, 4w)."""
+    return 4 * maps.shape[-2], 4 * maps.shape[-1]
 
+
+def map_loss(maps: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Class maps (B, K, h, w) against the share of each place that the structure fills, 0 to 1, (B, K, H, W); (B, K).
+
+    Maps are interpolated to the target's places: judged at the decoder's 4h × 4w they are what it gets as dense prompt.
     The Dice term leaves out structures that are absent, where it has nothing to overlap with.
     """
+    maps = F.interpolate(maps, target.shape[-2:], mode="bilinear", align_corners=False)
     ce = cross_entropy(maps, target, weight)
     present = (target.flatten(2).amax(-1) > 0).float()
     return ce + present * dice_loss(maps, target, weight)

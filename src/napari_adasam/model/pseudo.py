@@ -176,9 +176,7 @@ def unlabelled_loss(net: AdaSam, embedding: Tensor, labels: list[PseudoLabel], w
         logits, _ = decode(net.sam, embedding.expand(len(label.prompts), -1, -1, -1), batch)
         union = logits[:, 0].amax(0)[None]
         loss = segmentation_loss(union, label.target[None], label.weight[None])
-        shape = scores.maps.shape[-2:]
-        share = F.interpolate(label.target[None, None], shape, mode="area")
-        counted = F.interpolate(label.weight[None, None], shape, mode="area")
-        maps = map_loss(scores.maps[:, label.index : label.index + 1], share, counted)
+        own = scores.maps[:, label.index : label.index + 1]
+        maps = map_loss(own, label.target[None, None], label.weight[None, None])
         total = total + loss.mean() + weights.map * maps.mean()
     return total / max(1, len(labels))

@@ -28,7 +28,7 @@ from napari_adasam.model import adaptation, adasam
 from napari_adasam.model.adapters.parts import added
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas
-from napari_adasam.model.headstart import fit_class_maps
+from napari_adasam.model.headstart import FINER, fit_class_maps
 from napari_adasam.model.pseudo import ema_decay, unlabelled_weight
 from napari_adasam.model.supervision import Lesson, labelled_loss, masks_of
 from napari_adasam.services.gate import Held, Past, decide, hold_out, mean, means
@@ -170,7 +170,7 @@ class RoundTrainer:
                 with torch.no_grad():
                     embeddings.append(alone.embed(student.eval(), front))
                 masks = masks_of(labels, material.structures).to(student.device)
-                shares.append(F.adaptive_avg_pool2d(masks[None], student.sam.cells))
+                shares.append(F.adaptive_avg_pool2d(masks[None], FINER * student.sam.cells))
             yield RoundProgress(0, self._now.steps, float("nan"), "looking at the new structures", None)
         fit_class_maps(student.head, rows, torch.cat(embeddings), torch.cat(shares), give_way)
 
