@@ -16,7 +16,7 @@ from napari_adasam.model.classifier import Classifier, ClassMap
 from napari_adasam.model.encoders import coarse
 
 FINER = 2
-"""Places a cell along each side that maps are fitted to: more would need memory for little."""
+"""Places a cell along each side that maps are fitted to; all views are fitted at once, so each more takes memory."""
 ITERATIONS = 60
 DECAY = 1e-3
 
