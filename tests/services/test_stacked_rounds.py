@@ -242,8 +242,8 @@ def test_the_gates_figure_is_what_the_predictor_then_gives(
     assert adaptation.slices(predictor.net) == 3
     (out,) = [frame for frame in frames if frame.group in predictor.past.held]
     (made,) = predictor.suggest(out.frame_id, out.pixels, (BELLY,), PromptSettings())
-    dice_now = dice(made.mask, out.labels == 1)
-    assert dice_now == pytest.approx(report.after[1], abs=0.002)  # rounding may turn single pixels
+    rounding = 1e-6 if feedback == "off" else 0.002  # 3 of 2224 pixels turned: the gradient makes much of little
+    assert dice(made.mask, out.labels == 1) == pytest.approx(report.after[1], abs=rounding)
 
 
 def test_what_a_round_learns_depends_on_slices_that_nobody_labelled(serving: Serving, volume: Volume) -> None:

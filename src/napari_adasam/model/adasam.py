@@ -249,7 +249,7 @@ def _union_of_answers(
     logits, iou = decode(net.sam, embedding.expand(len(prompts), -1, -1, -1), batch)
     maps = to_image_size(logits[:, 0].float(), canvas)
     mask = (maps > 0).any(0).cpu().numpy()
-    low = F.adaptive_avg_pool2d(logits[:, 0].float(), 4 * net.sam.cells).cpu().numpy()
+    low = F.adaptive_avg_pool2d(logits[:, 0].float(), cam.dense_side(net.sam.cells)).cpu().numpy()
     return mask, float(iou[:, 0].float().mean().clamp(0, 1)), tuple(np.asarray(one, dtype=np.float32) for one in low)
 
 
@@ -271,5 +271,5 @@ def answer(
     choice = 1 + int(iou[0, 1:].argmax()) if lone_point and net.card.ambiguous_points else 0
     found = logits[0, choice].float()
     mask = (to_image_size(found[None], canvas)[0] > 0).cpu().numpy()
-    low = F.adaptive_avg_pool2d(found[None], 4 * net.sam.cells)[0]
+    low = F.adaptive_avg_pool2d(found[None], cam.dense_side(net.sam.cells))[0]
     return mask, float(iou[0, choice].float().clamp(0, 1)), low

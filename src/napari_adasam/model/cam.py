@@ -55,8 +55,13 @@ def overlay(logits: Tensor, canvas: Canvas) -> NDArray[np.float32]:
     return np.asarray(image[0, 0].clamp(0, 1).cpu().numpy(), dtype=np.float32)
 
 
+def dense_side(cells: int) -> int:
+    """The side 4h of SAM's dense prompts and masks, for an embedding of h × h cells."""
+    return 4 * cells
+
+
 def dense_prompt(logits: Tensor, cells: int) -> Tensor:
     """CAM logits (h, w) to SAM's mask prompt (4h, 4w), limited to ±10 as low-resolution mask logits are."""
     limited = logits.clamp(-LOGIT_LIMIT, LOGIT_LIMIT)
-    side = 4 * cells
+    side = dense_side(cells)
     return F.interpolate(limited[None, None], (side, side), mode="bilinear", align_corners=False)[0, 0]

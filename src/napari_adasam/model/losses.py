@@ -30,11 +30,6 @@ def segmentation_loss(logits: Tensor, target: Tensor, weight: Tensor | None = No
     return dice_loss(logits, target, weight) + cross_entropy(logits, target, weight)
 
 
-def dense_shape(maps: Tensor) -> tuple[int, int]:
-    """The sides of SAM's dense prompt that maps (…, h, w) become: (4h, 4w)."""
-    return 4 * maps.shape[-2], 4 * maps.shape[-1]
-
-
 def map_loss(maps: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
     """Class maps (B, K, h, w) against the share of each place that the structure fills, 0 to 1, (B, K, H, W); (B, K).
 

@@ -22,6 +22,7 @@ from napari_adasam.domain.propagation import Signs
 from napari_adasam.domain.records import Mask
 from napari_adasam.domain.simulated import parts, tight_box
 from napari_adasam.domain.structures import Structure
+from napari_adasam.model import cam
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas, label_canvas, to_image_size
 from napari_adasam.model.sam import batch_prompts, decode
@@ -99,7 +100,7 @@ class Follower:
     def _prompt(self, part: Mask) -> Prompt | None:
         if not part.any():
             return None
-        return Prompt((), tight_box(part), dense_of(part, self.canvas, 4 * self.net.sam.cells), "cam")
+        return Prompt((), tight_box(part), dense_of(part, self.canvas, cam.dense_side(self.net.sam.cells)), "cam")
 
     def _answer(self, prompts: Sequence[Prompt]) -> tuple[Mask, float, float]:
         """Mask (H, W), mean predicted IoU, and how well the masks of the map alone and of the box alone agree."""

@@ -100,7 +100,7 @@ def batch_prompts(prompts: Sequence[Prompt], canvas: Canvas, cells: int, device:
     longest = max((len(r) for r in rows), default=0)
     filled = [r + [(0.0, 0.0, NOT_A_POINT)] * (longest - len(r)) for r in rows]
     table = torch.tensor(filled, dtype=torch.float32, device=device).view(len(rows), longest, 3)
-    side = 4 * cells
+    side = cam.dense_side(cells)
     dense = torch.zeros(len(rows), 1, side, side, device=device)
     for index, prompt in enumerate(prompts):
         if prompt.dense is not None:

@@ -24,7 +24,7 @@ from napari_adasam.model.asking import Asked, by_cam, by_hand, correct, go_on_to
 from napari_adasam.model.canvas import Canvas
 from napari_adasam.model.classifier import ClassScores
 from napari_adasam.model.feedback import self_loss
-from napari_adasam.model.losses import dense_shape, iou_of, map_loss, segmentation_loss
+from napari_adasam.model.losses import iou_of, map_loss, segmentation_loss
 from napari_adasam.model.sam import batch_prompts, decode
 
 Asker = Literal["cam", "both"]
@@ -75,7 +75,7 @@ def answered(net: AdaSam, embedding: Tensor, asked: Sequence[Asked]) -> Answers:
 
 def class_loss(scores: ClassScores, masks: Tensor, weights: LossWeights) -> Tensor:
     """Presence and map terms for one labelled view: scores (1, K, …) against masks (K, S, S)."""
-    share = F.interpolate(masks[None], dense_shape(scores.maps), mode="area")
+    share = F.adaptive_avg_pool2d(masks[None], cam.dense_side(scores.maps.shape[-1]))
     present = (masks.flatten(1).sum(1) > 0).float()[None]
     presence = F.binary_cross_entropy_with_logits(scores.presence, present)
     return weights.presence * presence + weights.map * map_loss(scores.maps, share).mean()

@@ -114,7 +114,7 @@ class VolumeView:
         self.changed.emit()
 
     def go_flat(self) -> None:
-        """The same; and end napari's own 3D, which its button begins, and in which nothing can be outlined."""
+        """Close it, and end napari's own 3D too, which its button begins and in which nothing can be outlined."""
         self.close()
         if self._viewer.dims.ndisplay != 2:
             self._viewer.dims.ndisplay = 2

@@ -12,6 +12,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from napari_adasam.domain.records import Mask
 from napari_adasam.evaluation.baselines.lessons import Answering, Course, Lessons, OnStep, follow, masks_from
+from napari_adasam.model.cam import dense_side
 from napari_adasam.model.canvas import Canvas
 from napari_adasam.model.encoders import EMBEDDING, coarse
 from napari_adasam.model.losses import segmentation_loss
@@ -61,7 +62,7 @@ def fit(lessons: Lessons, predictor: ModelPredictor, settings: HeadSettings, on_
         """Embedding (256, h, w), masks (K, 4h, 4w) and where they count (1, 4h, 4w)."""
         if (at, number) not in kept:
             front, labels = views.labelled(lessons.labelled[at], number)
-            side = 4 * net.sam.cells
+            side = dense_side(net.sam.cells)
             masks = F.adaptive_avg_pool2d(masks_of(labels, lessons.structures), side)
             seen = F.adaptive_avg_pool2d((labels >= 0).float()[None], side)
             embedding = coarse(views.embed(net, front))[0]

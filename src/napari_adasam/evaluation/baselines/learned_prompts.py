@@ -23,7 +23,7 @@ from napari_adasam.evaluation.baselines.lessons import Answering, Course, Lesson
 from napari_adasam.model import adaptation
 from napari_adasam.model.adapters.lora import LoraSettings
 from napari_adasam.model.adasam import AdaSam
-from napari_adasam.model.cam import LOGIT_LIMIT
+from napari_adasam.model.cam import LOGIT_LIMIT, dense_side
 from napari_adasam.model.canvas import Canvas
 from napari_adasam.model.encoders import EMBEDDING, coarse
 from napari_adasam.model.losses import map_loss, segmentation_loss
@@ -89,7 +89,7 @@ def decoded(sam: SamNet, embedding: Tensor, prompts: Learned) -> Tensor:
     placed = encoder.pe_layer.forward_with_coords(corners, encoder.input_image_size)
     kinds = torch.cat([encoder.point_embeddings[kind].weight for kind in (TOP_LEFT, BOTTOM_RIGHT)])
     sparse = torch.cat([placed + kinds, prompts.tokens], dim=1)
-    side = 4 * sam.cells
+    side = dense_side(sam.cells)
     dense = prompts.dense.clamp(-LOGIT_LIMIT, LOGIT_LIMIT)[:, None]
     dense = encoder.mask_downscaling(F.interpolate(dense, (side, side), mode="bilinear", align_corners=False))
     logits, _ = decode_tokens(sam, embedding.expand(len(sparse), -1, -1, -1), sparse, dense)
