@@ -5,6 +5,7 @@ import os
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from session_facts import FRAMES, annotation, reopened
@@ -28,6 +29,40 @@ def test_a_damaged_mask_is_named_and_the_earlier_one_stands_in(tmp_path: Path) -
     assert "f2" not in record.annotations
     assert len(record.problems) == 2
     assert all("missing or damaged" in problem for problem in record.problems)
+
+
+def test_a_damaged_mask_is_written_again_when_its_outlines_are_accepted_again(tmp_path: Path) -> None:
+    store = Store.create(tmp_path)
+    store.save_annotation(annotation(fill=1))
+    (mask,) = store.masks.iterdir()
+    mask.write_bytes(mask.read_bytes()[:-9])
+    store.save_annotation(annotation(fill=1))
+    store.save_annotation(annotation("f2", fill=1))
+    record = reopened(store)
+    assert not record.problems
+    assert sorted(record.annotations) == ["f1", "f2"]
+
+
+def test_changes_that_cannot_be_read_without_writing_are_told_of_and_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store.create(tmp_path)
+    store.save_annotation(annotation(fill=1))
+    assert (tmp_path / f"{DATABASE}-wal").stat().st_size
+    connect = sqlite3.connect
+
+    def on_a_read_only_disk(name: str, **more: Any) -> sqlite3.Connection:
+        if "mode=ro" in name:
+            raise sqlite3.OperationalError("unable to open database file")
+        return connect(name, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", on_a_read_only_disk)
+        with pytest.raises(InputError, match="copy the whole folder to one of your own"):
+            Store.read(tmp_path)
+    store.close()  # takes the changes in
+    monkeypatch.setattr(sqlite3, "connect", on_a_read_only_disk)
+    assert list(Store.read(tmp_path).annotations) == ["f1"]
 
 
 def test_a_mask_changed_by_another_program_is_noticed(tmp_path: Path) -> None:

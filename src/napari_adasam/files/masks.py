@@ -25,13 +25,12 @@ def mask_name(labels: Labels) -> str:
 
 
 def write_mask(folder: Path, labels: Labels) -> str:
-    """Write a label image (height, width) uint8, unless it is there; returns its name. Raises StorageError."""
+    """Write a label image (height, width) uint8, unless it is there undamaged; returns its name. Raises StorageError."""
     name = mask_name(labels)
-    path = folder / f"{name}.tif"
-    if not path.exists():
+    if not _is_sound(folder, name):
         file = BytesIO()
         tifffile.imwrite(file, labels, compression="zlib", photometric="minisblack", metadata=None)
-        write_whole(path, file.getvalue())
+        write_whole(folder / f"{name}.tif", file.getvalue())
     return name
 
 
@@ -51,3 +50,12 @@ def read_mask(folder: Path, name: str) -> Labels:
         raise InputError(f"The mask {path.name} of this session has been changed by another program.")
     labels.setflags(write=False)
     return labels
+
+
+def _is_sound(folder: Path, name: str) -> bool:
+    """Whether the file is there as it was written."""
+    try:
+        read_mask(folder, name)
+    except InputError:
+        return False
+    return True

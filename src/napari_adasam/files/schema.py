@@ -129,16 +129,20 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def connect_to_read(path: Path) -> sqlite3.Connection:
-    """Open the database to read only, also where it or its folder may not be written. Raises as :func:`connect`."""
+    """Open the database to read only, also where it or its folder may not be written.
+
+    Raises as :func:`connect`; InputError, too, where changes lie beside it that cannot be read without writing.
+    """
     failure: sqlite3.Error | None = None
-    for how in ("mode=ro", "immutable=1"):  # the second needs no file beside it
-        connection = sqlite3.connect(
-            f"{path.resolve().as_uri()}?{how}", uri=True, timeout=5.0, isolation_level=None, check_same_thread=False
-        )
+    for how in ("mode=ro", "immutable=1"):  # the second needs no file beside it, and heeds none
+        if failure is not None and may_not_be_written(failure) and _has_log(path):
+            raise InputError(
+                f"The session in {path.parent} was not closed, and its last changes cannot be read where nothing may "
+                "be written. Nothing was changed; copy the whole folder to one of your own and open that."
+            ) from failure
         try:
-            version = connection.execute("SELECT version FROM schema_version").fetchone()[0]
+            connection, version = _opened_to_read(f"{path.resolve().as_uri()}?{how}")
         except sqlite3.Error as error:
-            connection.close()
             failure = error
             continue
         if version > VERSION:
@@ -146,6 +150,22 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
             raise InputError(made_by_newer(path.parent))
         return connection
     raise failure or sqlite3.OperationalError("unable to open")
+
+
+def _opened_to_read(uri: str) -> tuple[sqlite3.Connection, int]:
+    """The database and its version."""
+    connection = sqlite3.connect(uri, uri=True, timeout=5.0, isolation_level=None, check_same_thread=False)
+    try:
+        return connection, connection.execute("SELECT version FROM schema_version").fetchone()[0]
+    except sqlite3.Error:
+        connection.close()
+        raise
+
+
+def _has_log(path: Path) -> bool:
+    """Whether a write-ahead log lies beside the database, with changes that are not in it yet."""
+    log = path.with_name(f"{path.name}-wal")
+    return log.is_file() and log.stat().st_size > 0
 
 
 def insert(table: str) -> str:
