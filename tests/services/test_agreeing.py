@@ -64,6 +64,24 @@ def test_equal_readers_agree_wholly(tmp_path: Path) -> None:
     assert row["area_unit"] == "px"
 
 
+def test_images_on_which_both_have_nothing_do_not_make_outlines_agree_better(tmp_path: Path) -> None:
+    few = compare_sessions(reader(tmp_path / "a", [10, 8, 6]), reader(tmp_path / "b", [9, 4, 6]))
+    many = compare_sessions(reader(tmp_path / "c", [10, 8, 6, 0, 0]), reader(tmp_path / "d", [9, 4, 6, 0, 0]))
+    row, same = summary(few)["rows"][0], summary(many)["rows"][0]
+    assert (row["n"], row["in_neither"]) == (3, 0)
+    assert same == row | {"in_neither": 2}
+    write_agreement(many, tmp_path / "out")
+    rows = list(csv.DictReader((tmp_path / "out" / "agreement.csv").read_text(encoding="utf-8").splitlines()))
+    assert [one["dice"] for one in rows[3:]] == ["", ""]
+
+
+def test_a_structure_that_nobody_has_outlined_has_no_figures(tmp_path: Path) -> None:
+    found = compare_sessions(reader(tmp_path / "a", [0, 0]), reader(tmp_path / "b", [0, 0]))
+    (row,) = summary(found)["rows"]
+    assert (row["n"], row["in_neither"], row["dice"], row["hd95"], row["icc"]) == (0, 2, None, None, None)
+    write_agreement(found, tmp_path / "out")
+
+
 def test_too_few_frames_have_no_icc(tmp_path: Path) -> None:
     (row,) = summary(compare_sessions(reader(tmp_path / "a", [10]), reader(tmp_path / "b", [8])))["rows"]
     assert row["icc"] is None

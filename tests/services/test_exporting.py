@@ -26,6 +26,7 @@ from napari_adasam.files.exports import plan as plan_module
 from napari_adasam.files.exports.naming import KEY_FILE, read_key
 from napari_adasam.files.readers import open_file
 from napari_adasam.files.store import Store
+from napari_adasam.services.agreeing import compare_sessions
 from napari_adasam.services.exporting import ExportOrder
 from napari_adasam.services.session_export import SessionExport, export_session
 
@@ -154,6 +155,15 @@ def test_pseudonyms_stay_with_the_session(desk: Desk, tmp_path: Path) -> None:
     assert key.read_text() not in "".join(path.read_text("latin-1") for path in report.files)
 
 
+def test_pseudonyms_go_along_where_the_session_is_kept_in_another_folder(desk: Desk, tmp_path: Path) -> None:
+    desk.accept(2)
+    assert desk.annotator.save_as(tmp_path / "session")
+    first = [path.name for path in desk.annotator.export(tmp_path / "one", ("png",), deidentify=True)]
+    assert desk.annotator.save_as(tmp_path / "elsewhere")
+    assert [path.name for path in desk.annotator.export(tmp_path / "two", ("png",), deidentify=True)] == first
+    assert stat.S_IMODE((tmp_path / "elsewhere" / KEY_FILE).stat().st_mode) == 0o600
+
+
 def test_a_damaged_key_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / KEY_FILE).write_text("not a key")
     with pytest.raises(InputError, match="is damaged, and nothing was exported"):
@@ -225,6 +235,16 @@ def test_beyond_the_region_of_its_scale_a_saved_session_has_no_millimetres(partl
     (tmp_path / "exam.dcm").unlink()
     export_session(partly_scaled, tmp_path / "gone", SessionExport(("csv",)))
     assert areas(tmp_path / "gone" / "measurements.csv") == {"above": ("px²", "none"), "below": ("px²", "none")}
+
+
+def test_readers_are_compared_in_millimetres_only_where_the_scale_holds(partly_scaled: Path, tmp_path: Path) -> None:
+    found = compare_sessions(partly_scaled, partly_scaled)
+    assert {one.structure.name: (one.unit, one.masks[0].unit) for one in found.structures} == {
+        "above": ("mm²", "mm"),
+        "below": ("px", "px"),
+    }
+    (tmp_path / "exam.dcm").unlink()
+    assert {one.unit for one in compare_sessions(partly_scaled, partly_scaled).structures} == {"px"}
 
 
 def test_a_window_exports_a_reopened_session_in_the_same_way(

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_adasam.domain.agreement import BlandAltman, Interval, MaskAgreement, bland_altman, compare_masks, icc
-from napari_adasam.domain.calibration import NOT_SET
+from napari_adasam.domain.calibration import FROM_REGION, NOT_SET
 from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.measures import scale_within
 from napari_adasam.domain.records import Frame, FrameStatus, Labels, Spacing
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.agreement_plot import Panel, plot
 from napari_adasam.files.atomic import make_folder, write_whole
 from napari_adasam.files.store import SessionRecord, Store
+from napari_adasam.services.sources import Sources
 
 ENOUGH_FOR_ICC, ENOUGH_FOR_LIMITS = 3, 2
 READERS = ("first reader", "second reader")
+Part = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,9 @@ class StructureAgreement:
     masks
         One a frame that both have accepted.
     areas
-        (first, second) by frame, in ``unit``: mm² where every frame has a scale, else px.
+        (first, second) by frame, in ``unit``: mm² where every frame has a scale that holds for both outlines, else px.
     icc, limits
-        Of the areas; ``None`` where there are too few frames, or nothing that differs.
+        Of the areas on :attr:`outlined` frames; ``None`` where there are too few of them, or nothing that differs.
     """
 
     structure: Structure
@@ -44,6 +47,15 @@ class StructureAgreement:
     unit: str
     icc: Interval | None
     limits: BlandAltman | None
+
+    @property
+    def outlined(self) -> tuple[int, ...]:
+        """Places of the frames on which one of the two has the structure at least.
+
+        To agree that it is not there is agreement of another kind: as Dice 1 and areas of 0 it would hide how far
+        outlines differ.
+        """
+        return tuple(at for at, pair in enumerate(self.areas) if any(pair))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +84,20 @@ def compare_sessions(first: Path, second: Path) -> SessionAgreement:
         raise InputError(
             f"{first} and {second} have no {what} in common. Nothing was compared; accept the same images."
         )
-    spacings = {frame.id: one.setups.get(frame.id, NOT_SET).scale or frame.spacing for frame in frames}
-    found = tuple(_compare(one, other, frames, pair, spacings) for pair in pairs)
+    scales = _scales(one, frames)
+    found = tuple(_compare(one, other, frames, pair, scales) for pair in pairs)
     return SessionAgreement(frames, found, len(mine ^ theirs))
+
+
+def _scales(record: SessionRecord, frames: Sequence[Frame]) -> dict[str, tuple[Spacing | None, Part | None]]:
+    """The scale of each frame, and the part of the picture that it holds for (``None``: all), which its file says."""
+    found: dict[str, tuple[Spacing | None, Part | None]] = {}
+    sources = Sources()
+    for frame in frames:
+        by_hand = record.setups.get(frame.id, NOT_SET).scale
+        regional = by_hand is None and frame.spacing is not None and frame.spacing.source == FROM_REGION
+        found[frame.id] = by_hand or frame.spacing, sources.facts(frame).region if regional else None
+    return found
 
 
 def _compare(
@@ -82,28 +105,28 @@ def _compare(
     other: SessionRecord,
     frames: Sequence[Frame],
     pair: tuple[Structure, Structure],
-    spacings: dict[str, Spacing | None],
+    scales: Mapping[str, tuple[Spacing | None, Part | None]],
 ) -> StructureAgreement:
-    unit = "mm²" if all(spacings[frame.id] for frame in frames) else "px"
     masks: list[MaskAgreement] = []
-    areas: list[tuple[float, float]] = []
+    pixels: list[tuple[int, int]] = []
+    known: list[Spacing | None] = []
     for frame in frames:  # one at a time: a study may have thousands
         labels = [_only(record, frame.id, own.value) for record, own in zip((one, other), pair, strict=True)]
         if labels[0].shape != labels[1].shape:
             raise InputError(f"{frame.stem} has another size in the two sessions. Nothing was compared.")
-        masks += compare_masks({frame.id: labels[0]}, {frame.id: labels[1]}, 1, spacings)
-        spacing = spacings[frame.id]
-        pixel = spacing.pixel_area_mm2 if spacing is not None and unit == "mm²" else 1.0
-        areas.append((float(labels[0].sum()) * pixel, float(labels[1].sum()) * pixel))
-    table = np.array(areas)
-    differs = bool(np.ptp(table) > 0)
-    return StructureAgreement(
-        pair[0],
-        tuple(masks),
-        tuple(areas),
-        unit,
-        icc(table) if len(areas) >= ENOUGH_FOR_ICC and differs else None,
-        bland_altman(table[:, 0], table[:, 1]) if len(areas) >= ENOUGH_FOR_LIMITS else None,
+        spacing, part = scales[frame.id]
+        known.append(scale_within(labels[0] | labels[1], 1, spacing, part))
+        masks += compare_masks({frame.id: labels[0]}, {frame.id: labels[1]}, 1, {frame.id: known[-1]})
+        pixels.append((int(labels[0].sum()), int(labels[1].sum())))
+    sizes = [spacing.pixel_area_mm2 for spacing in known if spacing is not None]
+    unit, each = ("mm²", sizes) if len(sizes) == len(known) else ("px", [1.0] * len(known))
+    areas = tuple((size * first, size * second) for size, (first, second) in zip(each, pixels, strict=True))
+    bare = StructureAgreement(pair[0], tuple(masks), areas, unit, None, None)
+    table = np.array([areas[at] for at in bare.outlined])
+    return replace(
+        bare,
+        icc=icc(table) if len(table) >= ENOUGH_FOR_ICC and np.ptp(table) > 0 else None,
+        limits=bland_altman(table[:, 0], table[:, 1]) if len(table) >= ENOUGH_FOR_LIMITS else None,
     )
 
 
@@ -119,11 +142,13 @@ def write_agreement(found: SessionAgreement, out: Path) -> list[Path]:
     table.writerow(["frame", "structure", "dice", "hd95", "hd95_unit", "area_first", "area_second", "area_unit"])
     for one in found.structures:
         for mask, areas in zip(one.masks, one.areas, strict=True):
-            hd95 = "" if mask.hd95 is None else f"{mask.hd95:.3f}"
-            figures = [f"{mask.dice:.4f}", hd95, mask.unit, f"{areas[0]:.2f}", f"{areas[1]:.2f}", one.unit]
+            dice = f"{mask.dice:.4f}" if any(areas) else ""
+            hd95 = "" if mask.hd95 is None or not any(areas) else f"{mask.hd95:.3f}"
+            figures = [dice, hd95, mask.unit, f"{areas[0]:.2f}", f"{areas[1]:.2f}", one.unit]
             table.writerow([stems[mask.frame], one.structure.name, *figures])
     panels = [
-        Panel(one.structure.name, one.structure.color, one.areas, one.unit, one.limits) for one in found.structures
+        Panel(one.structure.name, one.structure.color, tuple(one.areas[at] for at in one.outlined), one.unit, one.limits)
+        for one in found.structures
     ]
     return [
         write_whole(out / "agreement.csv", text.getvalue().encode()),
@@ -133,25 +158,25 @@ def write_agreement(found: SessionAgreement, out: Path) -> list[Path]:
 
 def summary(found: SessionAgreement) -> dict[str, Any]:
     """The figures as the command prints them."""
+    rows = [_row(one) for one in found.structures]
+    return {"frames": len(found.frames), "left_out": found.left_out, "rows": rows}
+
+
+def _row(one: StructureAgreement) -> dict[str, Any]:
+    masks = [one.masks[at] for at in one.outlined]
     return {
-        "frames": len(found.frames),
-        "left_out": found.left_out,
-        "rows": [
-            {
-                "structure": one.structure.name,
-                "n": len(one.masks),
-                "dice": float(np.mean([mask.dice for mask in one.masks])),
-                "hd95": _mean([mask.hd95 for mask in one.masks]),
-                "hd95_unit": one.masks[0].unit if len({mask.unit for mask in one.masks}) == 1 else "mixed",
-                "in_one_only": sum(mask.hd95 is None for mask in one.masks),
-                "area_unit": one.unit,
-                "icc": _words(one.icc),
-                "bias": None if one.limits is None else _words(one.limits.bias),
-                "lower_limit": None if one.limits is None else _words(one.limits.lower),
-                "upper_limit": None if one.limits is None else _words(one.limits.upper),
-            }
-            for one in found.structures
-        ],
+        "structure": one.structure.name,
+        "n": len(masks),
+        "in_neither": len(one.masks) - len(masks),
+        "dice": _mean([mask.dice for mask in masks]),
+        "hd95": _mean([mask.hd95 for mask in masks]),
+        "hd95_unit": one.masks[0].unit if len({mask.unit for mask in one.masks}) == 1 else "mixed",
+        "in_one_only": sum(mask.hd95 is None for mask in masks),
+        "area_unit": one.unit,
+        "icc": _words(one.icc),
+        "bias": None if one.limits is None else _words(one.limits.bias),
+        "lower_limit": None if one.limits is None else _words(one.limits.lower),
+        "upper_limit": None if one.limits is None else _words(one.limits.upper),
     }
 
 

@@ -17,6 +17,7 @@ from napari_adasam.domain.steps import CLOSED
 from napari_adasam.domain.structures import Structure
 from napari_adasam.domain.versions import NO_REMARK, Remark, Version
 from napari_adasam.files import home
+from napari_adasam.files.exports.naming import carry_key
 from napari_adasam.files.store import SessionRecord, Store
 
 
@@ -75,6 +76,8 @@ class Keeping:
                 self.draft(frame.id, 0.0)
                 self.remark(frame.id)
             store.save_readers(self.readers)
+            if before[0] is not None:
+                carry_key(before[0].folder, folder)
         except Exception:
             self._store, self._statuses, self._ticks, self._drafts, self._remarks, self._propagated = before
             store.discard()

@@ -79,6 +79,24 @@ def read_key(folder: Path) -> bytes:
     except OSError as error:
         raise StorageError(f"The key of the pseudonyms, {path}, cannot be read; nothing was exported.") from error
     key = secrets.token_bytes(KEY_BYTES)
-    write_whole(path, key.hex().encode())
-    path.chmod(0o600)
+    _write_key(path, key.hex().encode())
     return key
+
+
+def carry_key(source: Path, target: Path) -> None:
+    """Take the key of a session's folder over to a new one, if it has one: the same image keeps its pseudonym.
+
+    Raises StorageError.
+    """
+    if not (source / KEY_FILE).is_file() or (target / KEY_FILE).exists():
+        return
+    try:
+        text = (source / KEY_FILE).read_bytes()
+    except OSError as error:
+        raise StorageError(f"The key of the pseudonyms, {source / KEY_FILE}, cannot be read.") from error
+    _write_key(target / KEY_FILE, text)
+
+
+def _write_key(path: Path, text: bytes) -> None:
+    write_whole(path, text)
+    path.chmod(0o600)
