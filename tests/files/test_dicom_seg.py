@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import subprocess
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -162,6 +164,57 @@ def test_a_source_without_identifiers_is_a_sentence(tmp_path: Path) -> None:
     frames = list(us_dicom(tmp_path / "scan.dcm", StudyInstanceUID="").frames)
     with pytest.raises(InputError, match="has no StudyInstanceUID"):
         write(tmp_path / "out", frames, ("dicom-seg",))
+
+
+def with_text(path: Path, **tags: str) -> list[Frame]:
+    """Frames of a file in which these tags hold a text as it is, however wrong for their kind."""
+    us_dicom(path)
+    dataset = pydicom.dcmread(path)
+    for name, text in tags.items():
+        tag, value = pydicom.tag.Tag(name), text.encode() + b" " * (len(text) % 2)
+        kind = pydicom.datadict.dictionary_VR(tag)
+        dataset._dict[tag] = pydicom.dataelem.RawDataElement(tag, kind, len(value), value, 0, False, True)
+    dataset.save_as(path)
+    return list(open_file(path).frames)
+
+
+UNFIT = {
+    "PatientBirthDate": "12 March 1950",
+    "PatientSex": "female, Qwertz, Hermine, of Ypsilonbach",
+    "StudyDate": "the 9th of May",
+    "StudyTime": "half past nine",
+}
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_what_is_not_as_dicom_wants_it_is_left_empty(tmp_path: Path, name: str) -> None:
+    frames = with_text(tmp_path / "scan.dcm", PatientID="77", **{name: UNFIT[name]})
+    report, labels = write(tmp_path / "out", frames, ("dicom-seg",))
+    seg = pydicom.dcmread(report.files[0])
+    assert (seg[name].value, seg.PatientID) == ("", "77")
+    assert np.array_equal(by_pydicom(report.files[0])[0], labels[frames[0].id])
+
+
+def test_what_is_as_dicom_wants_it_is_carried_over(tmp_path: Path) -> None:
+    sound = {"PatientBirthDate": "19500312", "PatientSex": "F", "StudyDate": "20200509", "StudyTime": "0930"}
+    report, _ = write(tmp_path / "out", with_text(tmp_path / "scan.dcm", **sound), ("dicom-seg",))
+    seg = pydicom.dcmread(report.files[0])
+    assert seg.PatientBirthDate == "19500312"
+    assert (seg.PatientSex, seg.StudyDate, seg.StudyTime) == ("F", "20200509", "0930")
+
+
+def test_a_header_that_cannot_be_carried_over_is_named_by_its_keyword_only(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    frames = with_text(tmp_path / "scan.dcm", SliceThickness="Hermine", PatientWeight="70 kg")
+    with pytest.raises(
+        InputError, match=r"scan\.dcm cannot be carried over into a DICOM SEG \(SliceThickness\)"
+    ) as found:
+        write(tmp_path / "out", frames, ("dicom-seg",))
+    lines = "".join(traceback.format_exception(found.value)) + caplog.text
+    assert "Hermine" not in lines
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("name", REAL)

@@ -32,7 +32,8 @@ def test_sentences_are_short_and_end(name: str) -> None:
 
 def test_the_table_and_dicom_lose_nothing_that_others_lose(tmp_path: Path) -> None:
     assert losses(("csv",), KNOWN, MUSCLE_PRESET, deidentify=False) == (
-        "Files and rows are called like your image files; if those are names of people, leave names out.",
+        "Files and rows are called like your image files, and their folders where two share a name; "
+        "if those are names of people, leave names out.",
     )
 
 

@@ -76,6 +76,33 @@ def test_a_whole_volume_comes_back_bit_for_bit_with_its_orientation(tmp_path: Pa
     assert again.frames[0].stack == clip.frames[0].stack
 
 
+@pytest.mark.parametrize("unit", ["mm", "micron", "meter", "unknown"])
+def test_a_volume_keeps_the_unit_of_its_source(tmp_path: Path, unit: str) -> None:
+    source = nibabel.Nifti1Image(np.zeros((30, 40, 3), np.uint8), np.diag([50.0, 80.0, 900.0, 1.0]))
+    source.header.set_xyzt_units(unit)
+    source.to_filename(tmp_path / "knee.nii.gz")
+    write(open_file(tmp_path / "knee.nii.gz"), tmp_path / "out", range(3), formats=("nifti",))
+    back = nibabel.load(tmp_path / "out" / "masks" / "knee.nii.gz")
+    assert back.header.get_xyzt_units() == (unit, "unknown")
+    assert np.array_equal(back.affine, source.affine)
+    assert back.header.get_zooms() == source.header.get_zooms()
+
+
+@pytest.mark.parametrize(("kind", "time"), [("Nifti1Image", "msec"), ("Nifti1Image", "sec"), ("Nifti2Image", "usec")])
+def test_a_volume_keeps_the_time_step_of_its_source(tmp_path: Path, kind: str, time: str) -> None:
+    source = getattr(nibabel, kind)(np.zeros((30, 40, 2, 3), np.uint8), np.diag([0.5, 0.8, 2.0, 1.0]))
+    source.header.set_xyzt_units("mm", time)
+    source.header.set_zooms((0.5, 0.8, 2.0, 40.0))
+    source.to_filename(tmp_path / "beat.nii")
+    clip = open_file(tmp_path / "beat.nii")
+    write(clip, tmp_path / "out", range(6), formats=("nifti",))
+    back = nibabel.load(tmp_path / "out" / "masks" / "beat.nii.gz")
+    assert back.header.get_xyzt_units() == ("mm", time)
+    assert back.header.get_zooms() == pytest.approx((0.5, 0.8, 2.0, 40.0))
+    again = open_file(tmp_path / "out" / "masks" / "beat.nii.gz")
+    assert [frame.time_s for frame in again.frames] == [frame.time_s for frame in clip.frames]
+
+
 def test_slices_that_are_not_accepted_are_empty_in_the_volume(tmp_path: Path) -> None:
     clip = volume(tmp_path / "knee.nii.gz")
     _, labels = write(clip, tmp_path / "out", (1, 4), propagated=(2,), formats=("nifti",))

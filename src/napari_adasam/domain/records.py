@@ -67,17 +67,23 @@ class Geometry:
     Parameters
     ----------
     affine
-        4 × 4, row by row: from voxel (i, j, k, 1) to the file's world in mm (right, anterior, superior).
+        4 × 4, row by row: from voxel (i, j, k, 1) to the file's world (right, anterior, superior), in its unit.
     shape
         Of the file's array: (i, j, k) or (i, j, k, t).
     rows, columns
         The array axes that run down and across a frame. Frames run along the remaining axis first, then along time.
+    units
+        Of length and of time by their NIfTI codes, as a sum: 1 m, 2 mm, 3 µm, 0 unknown; 8 s, 16 ms, 24 µs, 0 unknown.
+    time_step
+        From one moment to the next, in the unit of time; it counts in a file of several moments only.
     """
 
     affine: tuple[tuple[float, ...], ...]
     shape: tuple[int, ...]
     rows: int
     columns: int
+    units: int = 0
+    time_step: float = 1.0
 
     def place(self, index: int) -> tuple[int | slice, ...]:
         """Where frame ``index`` lies in the array; what is there is (columns, rows), the frame's transpose."""

@@ -30,6 +30,7 @@ WHITE = 65535
 ID_LENGTH = 16
 ROWS_AT_ONCE = 256
 DOUBLE_ENDING = ".nii.gz"
+ENDING = re.compile(r"\.[a-z][a-z0-9]{1,5}")
 SCALED_ALIKE = "Values below 0, or with fractions, are shown scaled from the smallest to the greatest in the file."
 SCALED = "Values below 0, or with fractions, are shown scaled from the smallest to the greatest in each frame."
 
@@ -201,8 +202,15 @@ def check_count(path: Path, frames: int) -> None:
 
 
 def ending_of(path: Path) -> str:
-    """The file's ending in small letters, ``.nii.gz`` as one."""
-    return DOUBLE_ENDING if path.name.lower().endswith(DOUBLE_ENDING) else path.suffix.lower()
+    """The file's ending in small letters, ``.nii.gz`` as one; empty if what is behind the last dot looks like none.
+
+    An ending begins with a letter and has two to six characters: DICOM files are often called by a UID, and the last
+    number of that is none.
+    """
+    if path.name.lower().endswith(DOUBLE_ENDING):
+        return DOUBLE_ENDING
+    ending = path.suffix.lower()
+    return ending if ENDING.fullmatch(ending) else ""
 
 
 def stem_of(path: Path) -> str:

@@ -52,10 +52,13 @@ MOST_PACKED = 1 << 30
 """A .nii.gz that unpacks to more bytes is not read: every look at it would mean unpacking much of it."""
 MM_PER_UNIT = {"mm": 1.0, "meter": 1000.0, "micron": 0.001}
 SECONDS_PER_UNIT = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
+UNIT_BITS = 63
+"""Of the header's xyzt_units: three for length, three for time."""
 AGREE = 0.01
 SHORTEST_STEP_MM, LONGEST_STEP_MM = 0.001, 100.0
 """Distances that slices can have."""
 NO_UNIT = "The header gives sizes without a unit, so they are not used: figures are in pixels only."
+ABSURD = "The header's sizes cannot be those of a picture, so they are not used: figures are in pixels only."
 CONTRADICTION = "The header's two scales contradict each other, so neither is used: figures are in pixels only."
 
 
@@ -211,7 +214,8 @@ def _volume(path: Path, header: Any) -> Volume:
     offset = float(header["vox_offset"])
     if not (np.isfinite(affine).all() and isfinite(slope) and isfinite(intercept) and isfinite(offset) and offset >= 0):
         raise ValueError("header with figures that are none")
-    geometry = Geometry(tuple(tuple(map(float, row)) for row in affine), shape, rows, columns)
+    units, step = int(header["xyzt_units"]) & UNIT_BITS, float(header["pixdim"][4])
+    geometry = Geometry(tuple(tuple(map(float, row)) for row in affine), shape, rows, columns, units, step)
     end = int(offset) + frames * height * width * kind.itemsize
     return Volume(
         path, height, width, frames, kind, float(slope), float(intercept), geometry, _source(path, end), int(offset)
@@ -258,10 +262,7 @@ def _spacing(header: Any, geometry: Geometry) -> tuple[Spacing | None, str]:
     try:
         return Spacing(mm * zooms[geometry.rows], mm * zooms[geometry.columns], "NIfTI header"), ""
     except ValueError:
-        return (
-            None,
-            "The header's sizes cannot be those of a picture, so they are not used: figures are in pixels only.",
-        )
+        return None, ABSURD
 
 
 def _stack(header: Any, volume: Volume, spacing: Spacing | None) -> Stack:

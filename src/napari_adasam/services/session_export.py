@@ -12,6 +12,7 @@ from napari_adasam.domain.export_formats import EVERYDAY
 from napari_adasam.domain.packing import LabelImage
 from napari_adasam.domain.records import Frame, FrameStatus
 from napari_adasam.domain.steps import CLOSED
+from napari_adasam.files.clips import stem_of
 from napari_adasam.files.exports import (
     NO_EXTRAS,
     ExportOptions,
@@ -124,7 +125,8 @@ def _more(frames: Sequence[Frame]) -> str:
 
 
 def _is_called(frame: Frame, name: str) -> bool:
-    return name in (frame.stem, Path(frame.path).stem)
+    path = Path(frame.path)
+    return name in (frame.stem, stem_of(path), path.name, path.name.removesuffix(".gz"))
 
 
 def _provenance(record: SessionRecord) -> Provenance:

@@ -37,7 +37,7 @@ class CocoFile:
         self._images.append(
             {
                 "id": len(self._images) + 1,
-                "file_name": item.source.name if frame.path else item.name,
+                "file_name": frame.path or item.name,
                 "frame": frame.index,
                 "name": item.name,
                 "height": frame.height,

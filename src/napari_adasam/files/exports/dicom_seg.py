@@ -28,6 +28,7 @@ from napari_adasam.domain.packing import PackedLabels
 from napari_adasam.domain.records import Frame, MaskOrigin
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.clips import content_id
+from napari_adasam.files.exports.dicom_seg_values import emptied, unfit_keywords
 from napari_adasam.files.exports.dicom_segments import PROGRAM, Segment, description, program_version, segment_of
 from napari_adasam.files.exports.dicom_source import Source, pattern, read_source
 from napari_adasam.files.exports.options import Item
@@ -90,11 +91,12 @@ class DicomSegFiles:
                 _save(segmentation(source, planes, structures, self._key), bits, file)
             except OSError:
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - highdicom and pydicom have many kinds
+                why = ", ".join(unfit_keywords(source.header, str(error))) or type(error).__name__
                 raise InputError(
-                    f"The header of {path.name} cannot be carried over into a DICOM SEG ({type(error).__name__}: "
-                    f"{error}). Export it in another format."
-                ) from error
+                    f"The header of {path.name} cannot be carried over into a DICOM SEG ({why}). "
+                    "Export it in another format."
+                ) from None  # the error may quote a patient's data
 
 
 def segmentation(source: Source, planes: Sequence[Plane], structures: Sequence[Structure], key: bytes) -> FileDataset:
@@ -102,7 +104,7 @@ def segmentation(source: Source, planes: Sequence[Plane], structures: Sequence[S
     segments = _segments(planes, structures)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of pydicom and highdicom, about values in the source's header
-        one = _of_one_frame(pattern(source, key), segments)
+        one = _of_one_frame(emptied(pattern(source, key)), segments)
     made = FileDataset("", one, file_meta=one.file_meta, preamble=bytes(128))
     _refer(made, source)
     _index_by_stack(made)

@@ -14,7 +14,8 @@ from napari_adasam.files.dicom_marks import BURNED_IN
 from napari_adasam.files.exports.dicom_source import comes_from_dicom
 from napari_adasam.files.exports.nifti import is_slice
 from napari_adasam.files.exports.options import NO_EXTRAS, Extras
-from napari_adasam.files.exports.table import read_file_table, row_of
+from napari_adasam.files.exports.table import read_file_table
+from napari_adasam.files.exports.table_rows import rows_of
 from napari_adasam.files.exports.tiff import TIFF
 
 LONGEST_LABEL = 64
@@ -116,7 +117,7 @@ def _table(path: Path, frames: Sequence[Frame], deidentify: bool) -> list[str]:
         table = _rows(path, path.stat().st_mtime_ns if path.exists() else 0)
     except InputError as error:
         return [str(error)]
-    without = sum(row_of(table, frame) is None for frame in frames)
+    without = len(frames) - len(rows_of(table, frames))
     found = [f"{path.name} has no row for {without} of {len(frames)} frames."] if without else []
     return [*found, f"{path.name}: its columns go out as they are, names in them too."] if deidentify else found
 
@@ -124,7 +125,10 @@ def _table(path: Path, frames: Sequence[Frame], deidentify: bool) -> list[str]:
 def _privacy(formats: Collection[str], frames: Sequence[Frame], deidentify: bool, blank: bool) -> list[str]:
     found = []
     if not deidentify and frames:
-        found.append("Files and rows are called like your image files; if those are names of people, leave names out.")
+        found.append(
+            "Files and rows are called like your image files, and their folders where two share a name; "
+            "if those are names of people, leave names out."
+        )
     marked = sum(BURNED_IN in frame.note for frame in frames)
     if marked:
         shown = "and an overlay shows what of it lies in the scan" if blank else "and an overlay would show it"

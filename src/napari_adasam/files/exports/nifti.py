@@ -1,7 +1,7 @@
 """Masks as compressed NIfTI-1: a file a frame, or a file a volume where the frames come from one.
 
-Arrays are x first, as NIfTI has them. A volume has the axes, the shape and the affine of its source; a frame of
-another file is (width, height, 1) with a diagonal affine of its pixel size.
+Arrays are x first, as NIfTI has them. A volume has the axes, the shape, the affine, the units and the time step of its
+source; a frame of another file is (width, height, 1) with a diagonal affine of its pixel size.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ NIFTI = (".nii", ".nii.gz")
 LEVEL = 6
 COMMENT = 6
 """The code of a NIfTI extension in plain text."""
+UNKNOWN, MM = 0, 2
+"""Codes of NIfTI for units."""
 
 
 class NiftiFiles:
@@ -55,9 +57,8 @@ class NiftiFiles:
         volume[geometry.place(item.frame.index)] = labels.T
         self._counts[item.source] -= 1
         if not self._counts[item.source]:
-            affine = np.asarray(geometry.affine, np.float64)
             text = facts_json(item.structures, item.frame.spacing)
-            content = _nifti(self._volumes.pop(item.source), affine, True, text)
+            content = _nifti(self._volumes.pop(item.source), geometry, text)
             self._staging.write(f"masks/{self._names[str(item.source)]}.nii.gz", content)
 
     def finish(self) -> None:
@@ -71,7 +72,9 @@ def mask_nifti(labels: Labels, spacing: Spacing | None = None, structures: Seque
     """
     affine = np.diag((1.0, 1.0, 1.0, 1.0) if spacing is None else (spacing.x_mm, spacing.y_mm, 1.0, 1.0))
     array = np.ascontiguousarray(labels.T)[..., None]
-    return _nifti(array, affine, spacing is not None, facts_json(structures, spacing))
+    units = UNKNOWN if spacing is None else MM
+    geometry = Geometry(tuple(tuple(map(float, row)) for row in affine), array.shape, 1, 0, units)
+    return _nifti(array, geometry, facts_json(structures, spacing))
 
 
 def is_slice(frame: Frame) -> bool:
@@ -88,9 +91,11 @@ def _geometry(frame: Frame) -> Geometry | None:
     return frame.geometry
 
 
-def _nifti(array: NDArray[np.uint8], affine: NDArray[np.float64], known: bool, text: str) -> bytes:
+def _nifti(array: NDArray[np.uint8], geometry: Geometry, text: str) -> bytes:
     nifti: Any = Lazily("nibabel.nifti1")  # its functions have no types
-    image = nifti.Nifti1Image(array, affine)
-    image.header.set_xyzt_units("mm" if known else "unknown")
+    image = nifti.Nifti1Image(array, np.asarray(geometry.affine, np.float64))
+    image.header["xyzt_units"] = geometry.units
+    if array.ndim > 3:
+        image.header["pixdim"][4] = geometry.time_step
     image.header.extensions.append(nifti.Nifti1Extension(COMMENT, text.encode()))
     return gzip.compress(image.to_bytes(), compresslevel=LEVEL, mtime=0)

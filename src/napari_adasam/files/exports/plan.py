@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.export_formats import FORMATS
 from napari_adasam.domain.records import Annotation, Frame
 from napari_adasam.domain.structures import Structure
+from napari_adasam.files.clips import stem_of
 from napari_adasam.files.exports.dicom_source import comes_from_dicom
 from napari_adasam.files.exports.naming import output_names, without_names
 from napari_adasam.files.exports.options import ExportOptions, Extras, FindScan, ReadPixels
-from napari_adasam.files.exports.table import given_columns, read_file_table, row_of
+from napari_adasam.files.exports.table import given_columns, read_file_table
+from napari_adasam.files.exports.table_rows import rows_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +32,8 @@ class Plan:
     sources
         The wanted frames in their order.
     frames
-        The same as they go out: without paths if names are left out.
+        The same as they go out: with the name of the file for its path, and folders before it where several files have
+        one name; without either if names are left out.
     names
         Frame id to its name in the export.
     given
@@ -58,7 +62,7 @@ class Plan:
         """What the file of a frame is called in the export: without the frame's own number."""
         if self.key:
             return without_names(source, self.key).stem.removesuffix(f"_{source.index:04d}")
-        return Path(source.path).name.removesuffix(".gz").rpartition(".")[0] or Path(source.path).name
+        return stem_of(Path(source.path))
 
 
 def make_plan(
@@ -85,8 +89,8 @@ def make_plan(
     others = [
         one for one in frames if one.id in options.propagated and one.file_id in with_csv and one.id not in chosen
     ]
-    shown, further = ([without_names(frame, options.key) if options.key else frame for frame in some]
-                      for some in (sources, others))  # fmt: skip
+    out = _going_out([*sources, *others], options.key)
+    shown, further = out[: len(sources)], out[len(sources) :]
     pixels = _reader(sources, options.pixels)
     return Plan(
         sources=tuple(sources),
@@ -107,8 +111,31 @@ def _given(sources: Sequence[Frame], path: Path | None) -> dict[str, dict[str, s
     """Of the user's table the columns of each frame, empty where it has no row."""
     table = {} if path is None else read_file_table(path)
     columns = given_columns(table)
-    rows = {frame.id: row_of(table, frame) or {} for frame in sources}
-    return {key: {name: row.get(name, "") for name in columns} for key, row in rows.items()} if columns else {}
+    rows = rows_of(table, sources) if columns else {}
+    empty = dict.fromkeys(columns, "")
+    return {frame.id: empty | dict(rows.get(frame.id, {})) for frame in sources} if columns else {}
+
+
+def _going_out(frames: Sequence[Frame], key: bytes) -> list[Frame]:
+    """Frames as others see them: under pseudonyms if there is a key, else with no folder that need not be told."""
+    if key:
+        return [without_names(frame, key) for frame in frames]
+    names = file_names(frame.path for frame in frames)
+    return [replace(frame, path=names[frame.path]) for frame in frames]
+
+
+def file_names(paths: Iterable[str]) -> dict[str, str]:
+    """Path to the file's name; files of one name are told apart by their folders, from the deepest common one on."""
+    named: dict[str, list[str]] = {}
+    for path in dict.fromkeys(paths):
+        named.setdefault(Path(path).name, []).append(path)
+    names = {}
+    for name, same in named.items():
+        folders = [Path(path).absolute().parts[:-1] for path in same]
+        common = len(list(takewhile(lambda level: len(set(level)) == 1, zip(*folders, strict=False))))
+        for path, own in zip(same, folders, strict=True):
+            names[path] = "/".join((*own[common:], name))
+    return names
 
 
 def _check_dicom(frames: Sequence[Frame]) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from napari_adasam.domain.records import Annotation, Frame
@@ -107,9 +106,9 @@ def _file_name(model: str) -> str:
 
 
 def frame_facts(frame: Frame, annotation: Annotation, name: str) -> dict[str, Any]:
-    """What is told of one frame under its name in the export; nothing of its file where the frame has no path."""
+    """What is told of one frame under its name in the export, as it goes out; nothing of its file if it has no path."""
     spacing = frame.spacing
-    source = {"file": Path(frame.path).name, "index": frame.index, "id": frame.id} if frame.path else {}
+    source = {"file": frame.path, "index": frame.index, "id": frame.id} if frame.path else {}
     return {
         "name": name,
         **source,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from io import StringIO
-from pathlib import Path
 
 from napari_adasam.domain.packing import LabelImage
 from napari_adasam.domain.records import Frame
@@ -73,7 +72,7 @@ class StackFiles:
 def _rows(found: StackReport, plan: Plan, names: dict[int, str]) -> Iterator[Row]:
     """Figures over the file, structure by structure; then those of each frame, the curve."""
     frame = found.frame
-    own = {"file": Path(frame.path).name if frame.path else ""}
+    own = {"file": frame.path}
     for one in found.measures:
         over = own | _over(one, frame, names)
         yield over | _figure("volume", one.volume_mm3, "mm³") | {"scale_source": _source(frame), "note": one.why}

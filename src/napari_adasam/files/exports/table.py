@@ -17,6 +17,7 @@ from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.measures import Measurement, measure, scale_within
 from napari_adasam.domain.records import Annotation, Frame, Labels, MaskOrigin, Spacing
 from napari_adasam.domain.structures import Structure
+from napari_adasam.files.exports.table_rows import FileTable, row_key, rows_of
 from napari_adasam.files.pixels import bit_depth
 
 COLUMNS = (
@@ -33,7 +34,6 @@ NOT_ERODED = "border not left out: no scale"
 BEYOND_SCALE = "reaches out of the part of the picture that the scale holds for"
 
 Row = dict[str, str]
-FileTable = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +43,7 @@ class Measured:
     Parameters
     ----------
     name, file
-        Of the frame in the export, and of the file it comes from, without folders.
+        Of the frame in the export, and of the file it comes from, with no more folders than tell it from others.
     labels
         (height, width) uint8.
     spacing
@@ -79,7 +79,7 @@ class Further:
     Parameters
     ----------
     given
-        The user's file table (:func:`read_file_table`), by the stem of the frame, or of its file for all frames of it.
+        The user's file table (:func:`read_file_table`).
     erosion_mm
         Of :class:`Measured`.
     """
@@ -107,6 +107,8 @@ def measurements_csv(
 ) -> bytes:
     """The table of a session in UTF-8, rows in the order of ``frames``; ``names`` are those of frames in the export.
 
+    A file goes by its name, or as ``frames`` have it where that is a relative path, as in an export (:class:`Plan`).
+
     A structure that is not in a frame has one row, with area 0. Values in a mask that belong to no structure are named
     by their number.
 
@@ -117,19 +119,15 @@ def measurements_csv(
         of the scan; ``None`` where there are none: then there is no echo intensity.
     """
     rows: list[Row] = []
-    for frame in frames:
-        if frame.id in annotations:
-            annotation, path = annotations[frame.id], Path(frame.path)
-            facts = (annotation.labels, frame.spacing, scaled_part(frame), frame.bits, annotation)
-            own = row_of(further.given, frame)
-            one = Measured(names[frame.id], path.name, *facts, own or {}, further.erosion_mm)
-            rows += measured_rows(one, structures, grey(frame))
+    accepted = [frame for frame in frames if frame.id in annotations]
+    given = rows_of(further.given, accepted)
+    for frame in accepted:
+        annotation, path = annotations[frame.id], Path(frame.path)
+        facts = (annotation.labels, frame.spacing, scaled_part(frame), frame.bits, annotation)
+        file = path.name if path.is_absolute() else frame.path
+        one = Measured(names[frame.id], file, *facts, given.get(frame.id, {}), further.erosion_mm)
+        rows += measured_rows(one, structures, grey(frame))
     return table_csv(rows, given_columns(further.given))
-
-
-def row_of(table: FileTable, frame: Frame) -> Mapping[str, str] | None:
-    """The row of a file table about this frame, or about its file; ``None`` if there is none."""
-    return table.get(frame.stem, table.get(Path(frame.path).stem))
 
 
 def measured_rows(one: Measured, structures: Sequence[Structure], grey: NDArray[Any] | None) -> list[Row]:
@@ -172,7 +170,9 @@ def given_columns(table: FileTable) -> tuple[str, ...]:
 
 
 def read_file_table(path: Path) -> dict[str, dict[str, str]]:
-    """A user's CSV with a column ``file`` or ``id``, and others such as side, visit, repeat: file stem to the others.
+    """A user's CSV with a column ``file`` or ``id``, and others such as side, visit: what a row is about, to these.
+
+    Files go by names or paths; :func:`~napari_adasam.files.exports.table_rows.rows_of` finds the row of a frame.
 
     Raises
     ------
@@ -194,10 +194,10 @@ def read_file_table(path: Path) -> dict[str, dict[str, str]]:
         raise InputError(f"{path} has a column {taken[0]!r}, which the measurements have too; rename it.")
     table: dict[str, dict[str, str]] = {}
     for row in rows:
-        stem = Path(row[key].strip()).stem if key == "file" else row[key].strip()
-        if stem in table:
-            raise InputError(f"{path} has two rows for {stem}; keep one.")
-        table[stem] = {name: row[name] or "" for name in columns if name not in KEYS}
+        about = row_key(row[key], key == "file")
+        if about in table:
+            raise InputError(f"{path} has two rows for {about}; keep one.")
+        table[about] = {name: row[name] or "" for name in columns if name not in KEYS}
     return table
 
 

@@ -1,0 +1,49 @@
+"""Which frames of a saved session are exported where they are asked for by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.records import Annotation, MaskOrigin
+from napari_adasam.domain.structures import Structure
+from napari_adasam.files.readers import open_paths
+from napari_adasam.files.store import Store
+from napari_adasam.services.session_export import SessionExport, export_session
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """A session of a packed volume of three slices and a picture, all accepted."""
+    (tmp_path / "exams").mkdir()
+    nibabel.save(nibabel.Nifti1Image(np.full((30, 40, 3), 9, np.uint8), np.eye(4)), tmp_path / "exams" / "vol.nii.gz")
+    Image.fromarray(np.full((40, 30), 9, np.uint8)).save(tmp_path / "exams" / "scan.png")
+    frames = [frame for clip in open_paths([tmp_path / "exams"]).clips for frame in clip.frames]
+    store = Store.create(tmp_path / "session")
+    store.save_frames(frames)
+    store.save_structures((Structure(1, "muscle"),))
+    for frame in frames:
+        labels = np.ones((frame.height, frame.width), np.uint8)
+        store.save_annotation(Annotation(frame.id, labels, {1: MaskOrigin.DRAWN}, {}, 1.0, ""))
+    store.close()
+    return tmp_path / "session"
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("vol", 3), ("vol.nii.gz", 3), ("vol.nii", 3), ("vol_0001", 1), ("scan", 1), ("scan.png", 1)],
+)
+def test_a_file_goes_by_its_name_with_its_ending_and_without(
+    saved: Path, tmp_path: Path, name: str, count: int
+) -> None:
+    assert export_session(saved, tmp_path / "out", SessionExport(("png",), (name,))).frames == count
+
+
+def test_half_a_name_is_none(saved: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match='"vo" is not in this session'):
+        export_session(saved, tmp_path / "out", SessionExport(("png",), ("vo",)))
