@@ -61,7 +61,7 @@ def unseen_dice(answer: Answering) -> float:
 
 def test_the_u_net_learns_the_discs() -> None:
     steps: list[tuple[int, int]] = []
-    assert unseen_dice(unet.fit(lessons(), SMALL, lambda *given: steps.append(given))) > 0.8
+    assert unseen_dice(unet.fit(lessons(), SMALL, lambda *given: steps.append(given))[0]) > 0.8
     assert steps == [(i, 60) for i in range(1, 61)]
 
 
@@ -71,7 +71,7 @@ def test_the_mean_teacher_learns_from_unlabelled_frames_too(monkeypatch: pytest.
     pixels = [blob(seed)[0][:40] for seed in (70, 71, 72)]
     answers = []
     for consistency in (1e-9, 1000.0):
-        answer = unet.fit(lessons(), replace(SMALL, steps=12, consistency=consistency), quiet)
+        answer, _ = unet.fit(lessons(), replace(SMALL, steps=12, consistency=consistency), quiet)
         answers.append([answer("n", one)[1] for one in pixels])
     assert answers[0][0].shape == (40, 64)
     assert weights == [step / 12 for step in range(12)] * 2
@@ -81,7 +81,7 @@ def test_the_mean_teacher_learns_from_unlabelled_frames_too(monkeypatch: pytest.
 def test_supervised_learning_looks_at_no_unlabelled_frame() -> None:
     pixels = blob(70)[0]
     settings = replace(SMALL, steps=3)
-    first, second = (unet.fit(lessons(others=n), settings, quiet)("n", pixels)[1] for n in (0, 3))
+    first, second = (unet.fit(lessons(others=n), settings, quiet)[0]("n", pixels)[1] for n in (0, 3))
     assert np.array_equal(first, second)
 
 
@@ -89,7 +89,7 @@ def test_the_head_learns_the_discs_and_leaves_the_encoder(serve: Callable[[AdaSa
     net = tiny_net(encoder=BrightnessEncoder())
     before = {name: weight.clone() for name, weight in net.state_dict().items()}
     settings = head.HeadSettings(width=16, steps=40, batch=2, lr=1e-2, views=2)
-    assert unseen_dice(head.fit(lessons(), serve(net), settings, quiet)) > 0.7
+    assert unseen_dice(head.fit(lessons(), serve(net), settings, quiet)[0]) > 0.7
     assert all(torch.equal(weight, before[name]) for name, weight in net.state_dict().items())
 
 
@@ -97,7 +97,7 @@ def test_learned_prompts_adapt_a_copy(serve: Callable[[AdaSam], ModelPredictor])
     net = tiny_net(encoder=tiny_vit(depth=2))
     before = {name: weight.clone() for name, weight in net.state_dict().items()}
     settings = learned_prompts.LearnedSettings(steps=2, batch=1, views=1, rank=2)
-    answer = learned_prompts.fit(lessons(), serve(net), settings, quiet)
+    answer, _ = learned_prompts.fit(lessons(), serve(net), settings, quiet)
     assert {k: m.shape for k, m in answer("n", blob(9)[0]).items()} == {1: (64, 64), 2: (64, 64)}
     assert set(net.state_dict()) == set(before)
     assert all(torch.equal(weight, before[name]) for name, weight in net.state_dict().items())
@@ -134,7 +134,7 @@ def test_an_absent_structure_has_no_mask(
         return prompts, torch.ones(2, 16, 16)
 
     settings = learned_prompts.LearnedSettings(steps=1, batch=1, views=1, rank=2)
-    answer = learned_prompts.fit(lessons(), serve(net), settings, quiet)
+    answer, _ = learned_prompts.fit(lessons(), serve(net), settings, quiet)
     monkeypatch.setattr(learned_prompts, "_asked", asked)
     masks = answer("n", blob(9)[0])
     assert masks[1].all()
@@ -171,7 +171,7 @@ def test_views_are_those_of_a_round() -> None:
 
 
 def test_answers_take_pixels_and_no_label() -> None:
-    assert list(inspect.signature(unet.fit(lessons(1), replace(SMALL, steps=1), quiet)).parameters) == [
+    assert list(inspect.signature(unet.fit(lessons(1), replace(SMALL, steps=1), quiet)[0]).parameters) == [
         "frame_id",
         "pixels",
     ]
@@ -184,6 +184,6 @@ def test_a_model_with_finer_features_can_be_the_start_of_a_baseline(serve: Calla
     net.eval()
     pixels = blob(9)[0]
     small = head.HeadSettings(width=16, steps=1, batch=1, views=1)
-    assert head.fit(lessons(), serve(net), small, quiet)("n", pixels)[1].shape == pixels.shape
+    assert head.fit(lessons(), serve(net), small, quiet)[0]("n", pixels)[1].shape == pixels.shape
     prompts = learned_prompts.LearnedSettings(steps=1, batch=1, views=1, rank=2)
-    assert learned_prompts.fit(lessons(), serve(net), prompts, quiet)("n", pixels)[1].shape == pixels.shape
+    assert learned_prompts.fit(lessons(), serve(net), prompts, quiet)[0]("n", pixels)[1].shape == pixels.shape

@@ -173,7 +173,7 @@ def lessons_of(dataset: Dataset, volumes: int, every: int = 1) -> Lessons:
 def test_the_3d_u_net_learns_the_balls(dataset: Dataset) -> None:
     settings = unet3d.Unet3dSettings(width=4, steps=60, batch=1, lr=1e-2, ema=0.5)
     steps: list[tuple[int, int]] = []
-    answer = unet3d.fit(lessons_of(dataset, 3), of_dataset(dataset), settings, lambda *given: steps.append(given))
+    answer, _ = unet3d.fit(lessons_of(dataset, 3), of_dataset(dataset), settings, lambda *given: steps.append(given))
     assert steps[-1] == (60, 60)
     keys = [key for key in dataset.ids if dataset.groups[key] == "case_9"]
     found = np.stack([answer(dataset.frame_id(key), dataset.grey(key))[1] for key in keys])

@@ -40,14 +40,14 @@ def test_in_little_memory_a_round_goes_on_with_less_and_says_so() -> None:
 
 
 def test_what_is_given_up_first_costs_least() -> None:
-    thrift, given_up = Thrift(4, slices=5), []
+    thrift, given_up, forgotten = Thrift(4, slices=5), [], []
 
     def hungry() -> None:
         given_up.append((thrift.most_prompts, thrift.slices, thrift.unlabelled, thrift.encoder, thrift.given_up))
         raise MemoryError
 
     with pytest.raises(MemoryError):
-        thrift.afford(hungry)
+        thrift.afford(hungry, lambda: forgotten.append(len(given_up)))
     assert given_up == [
         (4, 5, True, True, ""),
         (2, 5, True, True, "with fewer prompts at once"),
@@ -57,6 +57,7 @@ def test_what_is_given_up_first_costs_least() -> None:
         (1, 1, False, True, "from accepted images only"),
         (1, 1, False, False, "from accepted images only, with the encoder as it is"),
     ]
+    assert forgotten == [1, 2, 3, 4, 5, 6]  # before each new try, what the broken one has left is dropped
 
 
 def test_other_errors_are_not_taken_for_full_memory() -> None:
@@ -65,7 +66,7 @@ def test_other_errors_are_not_taken_for_full_memory() -> None:
 
     thrift = Thrift(4)
     with pytest.raises(RuntimeError, match="shapes"):
-        thrift.afford(broken)
+        thrift.afford(broken, lambda: None)
     assert not thrift.given_up
 
 

@@ -19,7 +19,7 @@ from napari_adasam.domain.records import Mask
 from napari_adasam.domain.settings import Method, PromptSettings, Settings, TrainSettings
 from napari_adasam.domain.switches import ABLATION, with_fields, with_settings
 from napari_adasam.evaluation.baselines import head, learned_prompts, unet, unet3d
-from napari_adasam.evaluation.baselines.lessons import Answering, Lessons
+from napari_adasam.evaluation.baselines.lessons import Fitted, Lessons
 from napari_adasam.model import adaptation
 from napari_adasam.services.predictor import ModelPredictor
 from napari_adasam.services.trainer import RoundTrainer
@@ -34,7 +34,6 @@ BASELINES: dict[str, Any] = {
     "head": head.HeadSettings(),
     "learned-prompts": learned_prompts.LearnedSettings(),
 }
-BUILDERS: dict[str, Any] = {"unet": unet, "unet-mean-teacher": unet, "unet3d": unet3d, "head": head}
 METHODS = (START, *ROUNDS, *BASELINES)
 OnStep = Callable[[int, int, str], None]
 
@@ -108,22 +107,18 @@ def learn(choice: Choice, lessons: Lessons, predictor: ModelPredictor, gated: bo
     if choice.name in ROUNDS:
         return _round(choice, lessons, predictor, gated, on_step)
     began = time.perf_counter()
-    answer = _baseline(choice, lessons, predictor, on_step)
+    answer, trained = _baseline(choice, lessons, predictor, on_step)
 
     def found(frame_id: str, pixels: NDArray[np.uint8]) -> dict[int, Found]:
         return {value: Found(mask) for value, mask in answer(frame_id, pixels).items()}
 
     seconds = time.perf_counter() - began
     used = len(lessons.unlabelled) if choice.name == "unet-mean-teacher" else 0
-    about = {"unlabelled": used, "held_out": 0, "accepted": True}
-    builder = BUILDERS.get(choice.name)
-    if builder is not None:
-        built = builder.build(choice.settings.width, len(lessons.structures))
-        about["parameters"] = sum(p.numel() for p in built.parameters())
+    about = {"unlabelled": used, "held_out": 0, "accepted": True, "parameters": trained}
     return Learned(found, seconds, about)
 
 
-def _baseline(choice: Choice, lessons: Lessons, predictor: ModelPredictor, on_step: OnStep) -> Answering:
+def _baseline(choice: Choice, lessons: Lessons, predictor: ModelPredictor, on_step: OnStep) -> Fitted:
     def on(step: int, steps: int) -> None:
         on_step(step, steps, "learning")
 
@@ -141,6 +136,7 @@ def _round(choice: Choice, lessons: Lessons, predictor: ModelPredictor, gated: b
     train = replace(settings.train, seed=lessons.seed)
     told = train.steps != TrainSettings().steps or ":steps=" in choice.text
     train = as_told(train) if told else for_labels(train, len(lessons.labelled))
+    adaptation.check_kept(predictor.net, train)
     trainer = RoundTrainer(predictor, train, settings.learn, settings.prompts, gated=gated)
     report = run_round(
         trainer,
@@ -153,11 +149,8 @@ def _round(choice: Choice, lessons: Lessons, predictor: ModelPredictor, gated: b
         "unlabelled": report.unlabelled,
         "held_out": report.held_out,
         "accepted": report.accepted,
+        "parameters": trainer.trained,
     }
-    if report.accepted:
-        about["parameters"] = adaptation.describe(
-            predictor.net, adaptation.asked(train, predictor.net.sam.encoder)
-        ).trained
     return Learned(_answer_of_predictor(predictor, settings.prompts, lessons), report.seconds, about, predictor)
 
 

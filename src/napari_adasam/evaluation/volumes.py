@@ -39,7 +39,8 @@ def voxel_of(dataset: Dataset, key: str) -> Voxel:
     if frame.spacing is None or frame.geometry is None:
         return Voxel((1.0, 1.0, 1.0), "voxels")
     across = ({0, 1, 2} - {frame.geometry.rows, frame.geometry.columns}).pop()
-    depth = float(np.linalg.norm(np.array(frame.geometry.affine)[:3, across]))
+    steps = np.linalg.norm(np.array(frame.geometry.affine)[:3, :3], axis=0)
+    depth = float(steps[across] / steps[frame.geometry.rows] * frame.spacing.y_mm)  # the affine may be in other units
     return Voxel((depth, frame.spacing.y_mm, frame.spacing.x_mm), "mm")
 
 

@@ -33,7 +33,8 @@ def _panel(one: Panel) -> str:
     mean, difference = pairs.mean(axis=1), pairs[:, 0] - pairs[:, 1]
     bands = [] if one.limits is None else [one.limits.lower, one.limits.bias, one.limits.upper]
     y_range = _padded(np.concatenate([difference, [0.0], *([band.low, band.high] for band in bands)]))
-    axes = Axes(_padded(mean if len(mean) else np.zeros(1)), y_range, f"mean of both, {one.unit}", f"first − second, {one.unit}")
+    x_range = _padded(mean if len(mean) else np.zeros(1))
+    axes = Axes(x_range, y_range, f"mean of both, {one.unit}", f"first − second, {one.unit}")
     parts = [f'<text x="{MARGIN}" y="18" font-weight="bold">{escape(one.title)} · n = {len(pairs)}</text>']
     parts += axes.drawn()
     for name, band in zip(("lower limit", "bias", "upper limit"), bands, strict=False):

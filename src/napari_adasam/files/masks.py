@@ -25,7 +25,7 @@ def mask_name(labels: Labels) -> str:
 
 
 def write_mask(folder: Path, labels: Labels) -> str:
-    """Write a label image (height, width) uint8, unless it is there undamaged; returns its name. Raises StorageError."""
+    """Write a label image (height, width) uint8, unless it is there unharmed; returns its name. Raises StorageError."""
     name = mask_name(labels)
     if not _is_sound(folder, name):
         file = BytesIO()

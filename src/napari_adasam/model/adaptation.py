@@ -6,6 +6,7 @@ and what of the base learns beside it. A model remembers its adaptations in ``Ad
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, get_args
@@ -93,6 +94,25 @@ def prepare(net: AdaSam, adaptation: Adaptation) -> int:
     units = net.sam.encoder.units
     learning = [i for i, unit in enumerate(units) if any(p.requires_grad for p in unit.parameters())]
     return min((*learning, *_skipped(net)), default=len(units))
+
+
+def check_kept(net: AdaSam, train: TrainSettings) -> None:
+    """Raise InputError where settings are asked for that the model's adaptation of that kind was not inserted with.
+
+    What is asked for is what differs from the method's defaults: with these a model goes on as it is.
+    """
+    wanted, usual = (asked(one, net.sam.encoder) for one in (train, TrainSettings(method=train.method)))
+    known = {one.kind: one for one in net.adapted}.get(wanted.kind)
+    if known is None:
+        return
+    fields = [f.name for f in dataclasses.fields(wanted) if f.name != "slices"]  # type: ignore[arg-type]
+    named = {name: (getattr(wanted, name), getattr(usual, name), getattr(known, name)) for name in fields}
+    other = [f"{name} {has}, not {want}" for name, (want, default, has) in named.items() if want not in (default, has)]
+    if other:
+        raise InputError(
+            f"This model has learned with {'; '.join(other)}. Nothing was learned. Leave that setting out, or start "
+            "from other weights."
+        )
 
 
 def _skipped(net: AdaSam) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ import json
 import os
 import struct
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -196,7 +196,7 @@ def load_full(weights: Weights, fields: Mapping[str, Any], size: int | None = No
     card = card_from_json(fields)
     sam = empty_sam(card.architecture, size or card.input_size)
     head = build(card.classifier, len(card.structures))  # type: ignore[arg-type]
-    net = AdaSam(sam, head, card, feedback.of_weights(weights))
+    net = AdaSam(sam, head, replace(card, input_size=sam.size), feedback.of_weights(weights))
     load_exactly(net, {k: v.float() for k, v in weights.items()})
     return net.eval()
 

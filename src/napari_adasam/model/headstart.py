@@ -17,6 +17,8 @@ from napari_adasam.model.encoders import coarse
 
 FINER = 2
 """Places a cell along each side that maps are fitted to; all views are fitted at once, so each more takes memory."""
+MOST_CELLS = 1 << 19
+"""So many cells of views are fitted at once at most, some 2 GB: 512 views of 32 × 32 cells."""
 ITERATIONS = 60
 DECAY = 1e-3
 

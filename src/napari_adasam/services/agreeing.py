@@ -146,10 +146,10 @@ def write_agreement(found: SessionAgreement, out: Path) -> list[Path]:
             hd95 = "" if mask.hd95 is None or not any(areas) else f"{mask.hd95:.3f}"
             figures = [dice, hd95, mask.unit, f"{areas[0]:.2f}", f"{areas[1]:.2f}", one.unit]
             table.writerow([stems[mask.frame], one.structure.name, *figures])
-    panels = [
-        Panel(one.structure.name, one.structure.color, tuple(one.areas[at] for at in one.outlined), one.unit, one.limits)
-        for one in found.structures
-    ]
+    panels = []
+    for one in found.structures:
+        pairs = tuple(one.areas[at] for at in one.outlined)
+        panels.append(Panel(one.structure.name, one.structure.color, pairs, one.unit, one.limits))
     return [
         write_whole(out / "agreement.csv", text.getvalue().encode()),
         write_whole(out / "agreement.svg", plot(panels).encode()),

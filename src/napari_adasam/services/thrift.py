@@ -41,14 +41,18 @@ class Thrift:
             return "from single images" if self.slices == 1 else f"from {self.slices} slices at once"
         return "with fewer prompts at once" if self.most_prompts < self._all[0] else ""
 
-    def afford(self, work: Callable[[], Value]) -> Value:
-        """Do it, again with less each time that memory is full; raises what it raises when there is no less."""
+    def afford(self, work: Callable[[], Value], forget: Callable[[], None]) -> Value:
+        """Do it, again with less each time that memory is full; raises what it raises when there is no less.
+
+        ``forget`` drops what broken work has left half done: the gradients of the step so far.
+        """
         while True:
             try:
                 return work()
             except (RuntimeError, MemoryError) as error:
                 if not devices.leave_onednn(error) and (not is_out_of_memory(error) or not self._give_up()):
                     raise
+            forget()
             devices.free_memory()
 
     def _give_up(self) -> bool:

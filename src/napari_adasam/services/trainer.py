@@ -16,7 +16,6 @@ from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from napari_adasam.domain.errors import ModelError
@@ -25,12 +24,13 @@ from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.settings import LearnSettings, PromptSettings, TrainSettings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.model import adaptation, adasam
-from napari_adasam.model.adapters.parts import added
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas
-from napari_adasam.model.headstart import FINER, fit_class_maps
+from napari_adasam.model.encoders import coarse
+from napari_adasam.model.headstart import FINER, MOST_CELLS, fit_class_maps
 from napari_adasam.model.pseudo import ema_decay, unlabelled_weight
 from napari_adasam.model.supervision import Lesson, labelled_loss, masks_of
+from napari_adasam.services.descent import average, groups, pairs_of, pull, risen
 from napari_adasam.services.gate import Held, Past, decide, hold_out, mean, means
 from napari_adasam.services.lane import give_way, worked_seconds
 from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
@@ -38,12 +38,6 @@ from napari_adasam.services.predictor import ModelPredictor
 from napari_adasam.services.thrift import Thrift
 from napari_adasam.services.unlabelled import Unlabelled
 from napari_adasam.services.views import Views
-
-RISE = 0.2
-"""Share of the steps in which rates rise to their height: at full height at once a decoder may fall silent [ours]."""
-TOKENS = "sam.structure_tokens."
-SPEEDS = {"adapters": 1.0, "head": 4.0, "decoder": 0.5, "tokens": 20.0}
-"""Of the learning rate. Tokens begin alike, and are numbers around 1: at the adapters' speed they would stay alike."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +69,8 @@ class RoundTrainer:
         self.predictor, self.gated = predictor, gated
         self.train, self.learn, self.prompts = train, learn, prompts
         self._now = train
+        self.trained = 0
+        """How many parameters learned in the last round."""
         self._thrift = Thrift(train.most_prompts, train.looks_at)
 
     def round(
@@ -130,10 +126,11 @@ class RoundTrainer:
         settings = self._now
         rng = np.random.default_rng(settings.seed)
         learning = [p for p in student.parameters() if p.requires_grad]
+        self.trained = sum(p.numel() for p in learning)
         start = [p.detach().clone() for p in learning]
-        pairs = _pairs(teacher, student)
+        pairs = pairs_of(teacher, student)
         fused = student.device.type in ("cpu", "cuda")  # one pass over the weights in place of a dozen
-        optimiser = torch.optim.AdamW(_groups(student, settings.lr), weight_decay=0.0, fused=fused)
+        optimiser = torch.optim.AdamW(groups(student, settings.lr), weight_decay=0.0, fused=fused)
         rest = Unlabelled(material.unlabelled, material.structures, views, settings, self.prompts)
         began = worked_seconds()
         for step in range(settings.steps):
@@ -143,17 +140,18 @@ class RoundTrainer:
                 yield self._progress(step, total, began)
             if material.unlabelled and settings.unlabelled_is_due(step):
                 weight = unlabelled_weight(settings, step / settings.steps)
-                total += self._thrift.afford(partial(self._unlabelled, rest, student, teacher, rng, weight))
+                again = partial(self._unlabelled, rest, student, teacher, rng, weight)
+                total += self._thrift.afford(again, student.zero_grad)
                 yield self._progress(step, total, began)
             if not math.isfinite(total):
                 raise ModelError("Learning went astray and was stopped. The model in use is unchanged. Start it again.")
-            _pull(learning, start, settings.weights.anchor)
+            pull(learning, start, settings.weights.anchor)
             torch.nn.utils.clip_grad_norm_(learning, 1.0)
             for group in optimiser.param_groups:
                 group["lr"] = group["height"] * risen(step, settings.steps)
             optimiser.step()
             optimiser.zero_grad()
-            _average(pairs, ema_decay(settings, step))
+            average(pairs, ema_decay(settings, step))
             yield self._progress(step + 1, total, began)
         views.slices = adaptation.slices(student)  # memory may have allowed fewer; it is measured as it will serve
 
@@ -162,22 +160,21 @@ class RoundTrainer:
         rows = [i for i, s in enumerate(material.structures) if self.predictor.net.index_of(s) is None]
         if not rows:
             return
-        embeddings, shares = [], []
         alone = Views(self.predictor, student, views.since, slices=1)  # as a stack that has not learned is seen, too
-        for frame in material.held.train:
-            for view in range(self.train.views):
-                front, labels = alone.labelled(frame, view)
-                with torch.no_grad():
-                    embeddings.append(alone.embed(student.eval(), front))
-                masks = masks_of(labels, material.structures).to(student.device)
-                shares.append(F.adaptive_avg_pool2d(masks[None], FINER * student.sam.cells))
+        embeddings, shares = [], []
+        for frame, view in _few_enough(material.held.train, self.train, student.sam.cells):
+            front, labels = alone.labelled(frame, view)
+            with torch.no_grad():
+                embeddings.append(coarse(alone.embed(student.eval(), front)).clone())
+            masks = masks_of(labels, material.structures).to(student.device)
+            shares.append(F.adaptive_avg_pool2d(masks[None], FINER * student.sam.cells))
             yield RoundProgress(0, self._now.steps, float("nan"), "looking at the new structures", None)
         fit_class_maps(student.head, rows, torch.cat(embeddings), torch.cat(shares), give_way)
 
     def _labelled(self, student: AdaSam, views: Views, material: Material, rng: np.random.Generator) -> float:
         """One labelled view; where memory is full, another one with less, from now on."""
         with self.predictor.watch.timing("labelled", views.slices):
-            return self._thrift.afford(lambda: self._labelled_at_once(student, views, material, rng))
+            return self._thrift.afford(lambda: self._labelled_at_once(student, views, material, rng), student.zero_grad)
 
     def _unlabelled(
         self, rest: Unlabelled, student: AdaSam, teacher: AdaSam, rng: np.random.Generator, weight: float
@@ -250,7 +247,7 @@ class RoundTrainer:
         if student is not None:
             figure = f", held-out Dice {mean(after):.3f}" if after else ""
             line = f"round {self.predictor.rounds + 1}: {len(held.train) + len(held.out)} accepted frames{figure}"
-            seen = student.card.trained_on | {f.frame_id for f in held.train}
+            seen = student.card.trained_on | {f.frame_id for f in held.train + held.out}
             seen |= {f.frame_id for f in material.unlabelled}
             student.card = replace(student.card, lineage=(*student.card.lineage, line), trained_on=frozenset(seen))
             self.predictor.serve(student, self.train.method)
@@ -260,41 +257,11 @@ class RoundTrainer:
         self.predictor.watch.keep()
 
 
-def _groups(student: AdaSam, lr: float) -> list[dict[str, object]]:
-    """What was inserted, the classifier, and SAM's decoder learn at their own speeds."""
-    new = added(student)
-    named = [(n, p) for n, p in student.named_parameters() if p.requires_grad]
-    own = {n for n, _ in named if n.startswith(("head.", "feedback."))}
-    groups = [
-        ("head", [p for n, p in named if n in own]),
-        ("decoder", [p for n, p in named if n not in own and n not in new]),
-        ("tokens", [p for n, p in named if n.startswith(TOKENS)]),
-        ("adapters", [p for n, p in named if n in new and not n.startswith(TOKENS)]),
-    ]
-    return [{"params": p, "lr": lr * SPEEDS[name], "height": lr * SPEEDS[name]} for name, p in groups if p]
-
-
-def risen(step: int, steps: int) -> float:
-    """The share of their height that the rates have at a step, from 0 on: a line up to 1 over the first fifth."""
-    return min(1.0, (step + 1) / (RISE * steps))
-
-
-@torch.no_grad()
-def _pull(learning: Sequence[Tensor], start: Sequence[Tensor], weight: float) -> None:
-    """Add the gradient of weight/2·|p - start|² (the anchor)."""
-    for parameter, origin in zip(learning, start, strict=True):
-        if parameter.grad is not None:
-            parameter.grad.add_(parameter - origin, alpha=weight)
-
-
-def _pairs(teacher: AdaSam, student: AdaSam) -> list[tuple[Tensor, Tensor]]:
-    """The adapted weights of both, each teacher's beside its student's."""
-    adapted, fast = adaptation.adapted_names(student), dict(student.named_parameters())
-    return [(slow, fast[name]) for name, slow in teacher.named_parameters() if name in adapted]
-
-
-@torch.no_grad()
-def _average(pairs: Sequence[tuple[Tensor, Tensor]], decay: float) -> None:
-    """Move the teacher's adapted weights towards the student's."""
-    for slow, fast in pairs:
-        slow.lerp_(fast, 1 - decay)
+def _few_enough(frames: Sequence[LabelledFrame], train: TrainSettings, cells: int) -> list[tuple[LabelledFrame, int]]:
+    """Frames and the numbers of their views; where all would be more than memory is wanted for, a seeded choice."""
+    each = [(frame, view) for frame in frames for view in range(train.views)]
+    most = max(1, MOST_CELLS // cells**2)
+    if len(each) <= most:
+        return each
+    chosen = np.random.default_rng(train.seed).choice(len(each), most, replace=False)
+    return [each[place] for place in sorted(chosen)]

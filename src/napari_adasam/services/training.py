@@ -136,11 +136,11 @@ def train_dataset(
     predictor.neighbours = neighbours.of_dataset(dataset)
     base = registry.fingerprint_of_base(options.model, checkpoints.fingerprint(predictor.net.state_dict()))
     structures = structures_in(dataset, chosen, options.names or names_by_folder(folder.name))
+    adaptation.check_kept(predictor.net, train)
     trainer = RoundTrainer(predictor, train, LearnSettings(), options.prompts, gated=False)
     ticked = structures if options.image_labels else ()
     labelled, unlabelled = labelled_frames(dataset, chosen), unlabelled_frames(dataset, rest, ticked)
     report = run_round(trainer, labelled, unlabelled, structures, on_progress)
-    found = adaptation.describe(predictor.net, adaptation.asked(train, predictor.net.sam.encoder))
     registry.save_adapter(out, predictor.net, registry.AdapterOrigin(options.model.name, base, train.method))
     return {
         "model": str(out),
@@ -150,8 +150,8 @@ def train_dataset(
         "unlabelled": len(unlabelled),
         "steps": len(report.losses),
         "seed": train.seed,
-        "trained_parameters": found.trained,
-        "trained_share": found.share,
+        "trained_parameters": trainer.trained,
+        "trained_share": trainer.trained / sum(p.numel() for p in predictor.net.parameters()),
         "structures": {str(s.value): s.name for s in structures},
         "loss": report.losses[-1],
         "seconds": time.monotonic() - began,

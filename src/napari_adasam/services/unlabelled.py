@@ -67,8 +67,8 @@ class Unlabelled:
         return loss
 
     def _taught(self, teacher: AdaSam, frame: UnlabelledFrame) -> list[PseudoLabel]:
-        with torch.no_grad():
-            plain = self.views.embed(teacher, self.views.plain(frame))
+        with torch.no_grad():  # its weights have moved since: in eval() TinyViT forgets what it has kept of them
+            plain = self.views.embed(teacher.eval(), self.views.plain(frame))
         canvas = Canvas(frame.pixels.shape[0], frame.pixels.shape[1], teacher.sam.size)
         doubt = Doubt(self.settings.confidence, self.settings.recipe.cross_prompting)
         return pseudo_labels(teacher, plain, self.prompts, doubt, Seen(canvas, self.views.region(frame)))

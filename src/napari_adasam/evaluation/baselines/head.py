@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from napari_adasam.domain.records import Mask
-from napari_adasam.evaluation.baselines.lessons import Answering, Course, Lessons, OnStep, follow, masks_from
+from napari_adasam.evaluation.baselines.lessons import Course, Fitted, Lessons, OnStep, follow, masks_from
 from napari_adasam.model.cam import dense_side
 from napari_adasam.model.canvas import Canvas
 from napari_adasam.model.encoders import EMBEDDING, coarse
@@ -48,7 +48,7 @@ def build(width: int, structures: int) -> nn.Module:
     )
 
 
-def fit(lessons: Lessons, predictor: ModelPredictor, settings: HeadSettings, on_step: OnStep) -> Answering:
+def fit(lessons: Lessons, predictor: ModelPredictor, settings: HeadSettings, on_step: OnStep) -> Fitted:
     """Train the head on the embeddings of cached views."""
     torch.manual_seed(lessons.seed)
     rng = np.random.default_rng(lessons.seed)
@@ -78,7 +78,7 @@ def fit(lessons: Lessons, predictor: ModelPredictor, settings: HeadSettings, on_
         logits = head(embeddings)
         return segmentation_loss(logits.flatten(0, 1), masks.flatten(0, 1), seen.expand_as(masks).flatten(0, 1)).mean()
 
-    follow(Course(settings.steps, settings.lr), head.parameters(), loss, on_step)
+    trained = follow(Course(settings.steps, settings.lr), head.parameters(), loss, on_step)
     head.eval()
 
     @torch.no_grad()
@@ -86,4 +86,4 @@ def fit(lessons: Lessons, predictor: ModelPredictor, settings: HeadSettings, on_
         canvas = Canvas(pixels.shape[0], pixels.shape[1], net.sam.size)
         return masks_from(head(coarse(predictor.embedding(frame_id, pixels)))[0], canvas, lessons.structures)
 
-    return answer
+    return answer, trained

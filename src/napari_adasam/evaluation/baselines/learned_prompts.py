@@ -1,8 +1,8 @@
 """SAM with learned prompts, in the manner of Sam2Rad (Wahd et al. 2024).
 
 A small network reads the prompts of each structure out of the embedding: a box, a few free tokens, a dense map, and
-whether the structure is there at all. Our own implementation. The encoder has the same LoRA as a round, and decoder and
-prompt encoder are trained too, so that what differs from supervised ADA-SAM is where the prompt comes from.
+whether the structure is there at all. Our own implementation. Encoder, decoder and prompt encoder learn as in a round
+of ``lora``, so that what differs from supervised ADA-SAM is where the prompt comes from.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from napari_adasam.domain.records import Mask
+from napari_adasam.domain.settings import TrainSettings
 from napari_adasam.domain.simulated import tight_box
-from napari_adasam.evaluation.baselines.lessons import Answering, Course, Lessons, OnStep, follow, masks_from
+from napari_adasam.evaluation.baselines.lessons import Course, Fitted, Lessons, OnStep, follow, masks_from
 from napari_adasam.model import adaptation
-from napari_adasam.model.adapters.lora import LoraSettings
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.cam import LOGIT_LIMIT, dense_side
 from napari_adasam.model.canvas import Canvas
@@ -29,6 +29,7 @@ from napari_adasam.model.encoders import EMBEDDING, coarse
 from napari_adasam.model.losses import map_loss, segmentation_loss
 from napari_adasam.model.sam import BOTTOM_RIGHT, TOP_LEFT, SamNet, decode_tokens
 from napari_adasam.model.supervision import masks_of
+from napari_adasam.services.ports import UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
 from napari_adasam.services.views import Views
 
@@ -110,12 +111,13 @@ def prompt_loss(prompts: Learned, masks: Tensor) -> Tensor:
     return loss
 
 
-def fit(lessons: Lessons, predictor: ModelPredictor, settings: LearnedSettings, on_step: OnStep) -> Answering:
-    """Train the prompt network, LoRA, prompt encoder and decoder together."""
+def fit(lessons: Lessons, predictor: ModelPredictor, settings: LearnedSettings, on_step: OnStep) -> Fitted:
+    """Train the prompt network, and what a round of ``lora`` trains, together."""
     torch.manual_seed(lessons.seed)
     rng = np.random.default_rng(lessons.seed)
     net: AdaSam = copy.deepcopy(predictor.net)
-    since = adaptation.prepare(net, LoraSettings(settings.rank, float(settings.rank)))
+    asked = TrainSettings(method="lora", rank=settings.rank, alpha=float(settings.rank))
+    since = adaptation.prepare(net, adaptation.asked(asked, net.sam.encoder))
     views = Views(predictor, net, since)
     prompter = PromptPredictor(len(lessons.structures), settings.tokens).to(net.device)
 
@@ -135,18 +137,19 @@ def fit(lessons: Lessons, predictor: ModelPredictor, settings: LearnedSettings, 
         return torch.stack([one(i) for i in range(settings.batch)]).mean()
 
     learning: Sequence[nn.Parameter] = [*net.train().parameters(), *prompter.train().parameters()]
-    follow(Course(settings.steps, settings.lr), learning, loss, on_step)
+    trained = follow(Course(settings.steps, settings.lr), learning, loss, on_step)
     net.eval()
     prompter.eval()
 
     @torch.no_grad()
     def answer(frame_id: str, pixels: NDArray[np.uint8]) -> dict[int, Mask]:
         canvas = Canvas(pixels.shape[0], pixels.shape[1], net.sam.size)
-        prompts, logits = _asked(net, prompter, views.embed(net, predictor.activation(frame_id, pixels)))
+        front = views.plain(UnlabelledFrame(frame_id, pixels, {}))
+        prompts, logits = _asked(net, prompter, views.embed(net, front))
         absent = torch.sigmoid(prompts.presence) < PRESENT
         return masks_from(logits.masked_fill(absent[:, None, None], -LOGIT_LIMIT), canvas, lessons.structures)
 
-    return answer
+    return answer, trained
 
 
 def _asked(net: AdaSam, prompter: PromptPredictor, embedding: Tensor) -> tuple[Learned, Tensor]:

@@ -19,6 +19,8 @@ from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
 
 Answering = Callable[[str, NDArray[np.uint8]], dict[int, Mask]]
 """Frame id and pixels (H, W) uint8 to a mask (H, W) of each structure, by value. No label can reach it."""
+Fitted = tuple[Answering, int]
+"""How a baseline answers, and how many parameters its training moved."""
 OnStep = Callable[[int, int], None]
 
 
@@ -40,8 +42,8 @@ class Course:
     lr: float
 
 
-def follow(course: Course, parameters: Iterable[nn.Parameter], loss: Callable[[int], Tensor], on_step: OnStep) -> None:
-    """Minimise ``loss(step)`` with AdamW, gradients clipped to a norm of 1."""
+def follow(course: Course, parameters: Iterable[nn.Parameter], loss: Callable[[int], Tensor], on_step: OnStep) -> int:
+    """Minimise ``loss(step)`` with AdamW, gradients clipped to a norm of 1; returns how many parameters learned."""
     learning = [p for p in parameters if p.requires_grad]
     optimiser = torch.optim.AdamW(learning, lr=course.lr, weight_decay=1e-4)
     for step in range(course.steps):
@@ -52,6 +54,7 @@ def follow(course: Course, parameters: Iterable[nn.Parameter], loss: Callable[[i
         torch.nn.utils.clip_grad_norm_(learning, 1.0)
         optimiser.step()
         on_step(step + 1, course.steps)
+    return sum(p.numel() for p in learning)
 
 
 def square(pixels: NDArray[np.uint8], labels: NDArray[np.uint8] | None, size: int) -> augment.View:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from napari_adasam.domain.records import Mask
-from napari_adasam.evaluation.baselines.lessons import Answering, Course, Lessons, OnStep, drawn, follow, square
+from napari_adasam.evaluation.baselines.lessons import Course, Fitted, Lessons, OnStep, drawn, follow, square
 from napari_adasam.evaluation.baselines.lessons import masks_from as masks
 from napari_adasam.model import augment
 from napari_adasam.model.canvas import Canvas
@@ -50,7 +50,7 @@ def build(width: int, structures: int) -> nn.Module:
     return net
 
 
-def fit(lessons: Lessons, settings: UnetSettings, on_step: OnStep) -> Answering:
+def fit(lessons: Lessons, settings: UnetSettings, on_step: OnStep) -> Fitted:
     """Train from scratch; answers come from the moving average of the weights."""
     torch.manual_seed(lessons.seed)
     rng = np.random.default_rng(lessons.seed)
@@ -74,7 +74,7 @@ def fit(lessons: Lessons, settings: UnetSettings, on_step: OnStep) -> Answering:
         apart = F.mse_loss(torch.sigmoid(net(_input(strong))), word)
         return total + settings.consistency * ramp(step / settings.steps) * apart
 
-    follow(Course(settings.steps, settings.lr), net.parameters(), loss, on_step)
+    trained = follow(Course(settings.steps, settings.lr), net.parameters(), loss, on_step)
     average(mean, net, settings.ema)
     mean.eval()
 
@@ -83,7 +83,7 @@ def fit(lessons: Lessons, settings: UnetSettings, on_step: OnStep) -> Answering:
         logits = mean(_input([square(pixels, None, settings.size)]))[0]
         return masks(logits, Canvas(pixels.shape[0], pixels.shape[1], settings.size), lessons.structures)
 
-    return answer
+    return answer, trained
 
 
 def _input(views: list[augment.View]) -> Tensor:

@@ -19,7 +19,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Mask
-from napari_adasam.evaluation.baselines.lessons import Answering, Course, Lessons, OnStep, follow
+from napari_adasam.evaluation.baselines.lessons import Course, Fitted, Lessons, OnStep, follow
 from napari_adasam.evaluation.baselines.unet import average
 from napari_adasam.model import augment
 from napari_adasam.model.losses import segmentation_loss
@@ -57,7 +57,7 @@ def build(width: int, structures: int) -> nn.Module:
     return net
 
 
-def fit(lessons: Lessons, neighbours: Neighbours, settings: Unet3dSettings, on_step: OnStep) -> Answering:
+def fit(lessons: Lessons, neighbours: Neighbours, settings: Unet3dSettings, on_step: OnStep) -> Fitted:
     """Train from scratch; answers come from the moving average of the weights. Raises InputError without volumes."""
     torch.manual_seed(lessons.seed)
     rng = np.random.default_rng(lessons.seed)
@@ -72,7 +72,7 @@ def fit(lessons: Lessons, neighbours: Neighbours, settings: Unet3dSettings, on_s
         losses = [_loss(net, view, values) for view in views]  # volumes differ in size
         return torch.stack(losses).mean()
 
-    follow(Course(settings.steps, settings.lr), net.parameters(), loss, on_step)
+    trained = follow(Course(settings.steps, settings.lr), net.parameters(), loss, on_step)
     average(mean, net, settings.ema)
     mean.eval()
     last: dict[str, dict[str, Tensor]] = {}
@@ -86,7 +86,7 @@ def fit(lessons: Lessons, neighbours: Neighbours, settings: Unet3dSettings, on_s
         masks = last["masks"][frame_id].numpy()
         return {value: masks[i] for i, value in enumerate(values)}
 
-    return answer
+    return answer, trained
 
 
 def volumes_of(lessons: Lessons, neighbours: Neighbours) -> list[Volume]:
