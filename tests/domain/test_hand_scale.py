@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_adasam.domain.calibration import BY_HAND, Ruler, alike, objection
+from napari_adasam.domain.calibration import BY_HAND, NOT_SQUARE, Ruler, alike, check_square, objection
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Frame, Spacing
 
@@ -55,8 +55,17 @@ def test_only_images_like_it_get_the_scale_of_the_folder() -> None:
         replace(FRAME, id="same"),
         replace(FRAME, id="size", height=61),
         replace(FRAME, id="folder", path="/other/a.png"),
+        replace(FRAME, id="not square", note=f"A word. {NOT_SQUARE}"),
         replace(FRAME, id="own", spacing=Spacing(0.2, 0.2, "DICOM region")),
         replace(FRAME, id="by hand", spacing=Spacing(0.3, 0.3, BY_HAND)),
     ]
     assert alike(FRAME, [FRAME, *others]) == ("same",)
     assert alike(replace(FRAME, spacing=Spacing(0.3, 0.3, BY_HAND)), others) == ("same", "by hand")
+
+
+def test_pixels_that_are_not_square_get_no_scale_from_a_line() -> None:
+    """The width that a vertical line would give is wrong; where the file gives their size, it is right."""
+    with pytest.raises(InputError, match="not square, as its file says"):
+        check_square(replace(FRAME, note=f"A word. {NOT_SQUARE}"))
+    check_square(replace(FRAME, note=NOT_SQUARE, spacing=Spacing(0.2, 0.1, "x")))
+    check_square(FRAME)

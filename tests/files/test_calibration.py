@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydicom import Dataset
 from pydicom.sequence import Sequence
 
+from napari_adasam.domain.calibration import NOT_SQUARE
 from napari_adasam.domain.records import Spacing
 from napari_adasam.files.calibration import Scale, calibrate
 from napari_adasam.files.dicom_marks import BURNED_IN
@@ -131,6 +132,19 @@ def test_the_shape_of_a_pixel_must_agree() -> None:
     wrong = frame_scale(region(), PixelAspectRatio=[1, 1])
     assert wrong.spacing is None
     assert "contradict each other" in wrong.note
+
+
+@pytest.mark.parametrize(
+    ("ratio", "square"), [([2, 1], False), ([1, 1], True), ([0, 0], True), ([1000, 1001], True), (None, True)]
+)
+def test_pixels_that_are_not_square_and_have_no_size_are_pointed_out(ratio: list[int] | None, square: bool) -> None:
+    tags = {} if ratio is None else {"PixelAspectRatio": ratio}
+    (one,) = calibrate(picture(**tags))
+    assert one == Scale(note="" if square else NOT_SQUARE)
+    (sized,) = calibrate(picture(PixelSpacing=[0.2, 0.1], Modality="MR", **tags))
+    assert sized.note == ""
+    (misfit,) = calibrate(picture(SequenceOfUltrasoundRegions=Sequence([region(RegionLocationMaxX1=99)]), **tags))
+    assert misfit.note.endswith("Set the scale by hand if you know it." if square else f"in pixels only. {NOT_SQUARE}")
 
 
 def test_regions_of_a_frame_go_before_those_of_the_file() -> None:

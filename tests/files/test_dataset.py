@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import struct
 import tracemalloc
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +142,20 @@ def test_labels_of_a_palette_picture_are_its_indices(tmp_path: Path) -> None:
     image.putpalette([0, 0, 0, 200, 30, 40, 10, 220, 10])
     image.save(tmp_path / "p.png")
     assert np.array_equal(read_labels(tmp_path / "p.png"), LABELS)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_labels_of_a_grey_picture_of_few_bits_are_the_stored_numbers(tmp_path: Path, bits: int) -> None:
+    values = np.arange(40 * 48).reshape(40, 48) % 2**bits
+    digits = "".join(f"{value:0{bits}b}" for value in values.ravel())
+    row = len(digits) // 40 // 8
+    content = int(digits, 2).to_bytes(40 * row)
+    rows = b"".join(b"\0" + content[row * y : row * (y + 1)] for y in range(40))
+    head = struct.pack(">IIBBBBB", 48, 40, bits, 0, 0, 0, 0)
+    parts = (b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")
+    chunks = [struct.pack(">I", len(of)) + kind + of + struct.pack(">I", zlib.crc32(kind + of)) for kind, of in parts]
+    (tmp_path / "l.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    assert np.array_equal(read_labels(tmp_path / "l.png"), values)
 
 
 def test_labels_from_tiff_of_any_whole_numbers(tmp_path: Path) -> None:

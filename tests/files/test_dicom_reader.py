@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import tracemalloc
 import zlib
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,32 @@ def test_colours_of_a_jpeg_are_as_its_header_says_or_adobes_mark(
     dataset.PixelData = encapsulate([frame])
     shown = open_file(saved(tmp_path / "a.dcm", dataset)).read(0)
     assert np.abs(shown.astype(int) - colours).max() <= (0 if lossless and coded == "RGB" else 4)
+
+
+@pytest.mark.parametrize("before", [b"", b"\xff\xfe\x00\x04hi", b"\xff\xff"], ids=["first", "a remark", "filling"])
+def test_jfif_s_mark_says_that_colours_are_ycbcr(tmp_path: Path, before: bytes) -> None:
+    grey = np.full((40, 48, 3), 50, np.uint8)
+    file = BytesIO()
+    Image.fromarray(grey).save(file, "JPEG", quality=95)
+    frame = file.getvalue()
+    assert frame[6:11] == b"JFIF\0"
+    dataset = picture(grey, PhotometricInterpretation="RGB")
+    dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    dataset.PixelData = encapsulate([frame[:2] + before + frame[2:]])
+    assert np.abs(open_file(saved(tmp_path / "a.dcm", dataset)).read(0).astype(int) - 50).max() <= 1
+
+
+def test_the_mark_of_a_preview_says_nothing_of_the_picture(tmp_path: Path) -> None:
+    frame = jpeg8_encode(np.full((40, 48, 3), (90, 60, 30), np.uint8), colorspace="RGB", outcolorspace="RGB")
+    frame = frame.replace(frame[2:18], b"", 1)
+    assert b"Adobe" not in frame
+    preview = b"Exif\0\0\xff\xd8\xff\xe0\x00\x10JFIF\0" + bytes(9)
+    preview = b"\xff\xe1" + (len(preview) + 2).to_bytes(2) + preview
+    dataset = picture(np.zeros((40, 48, 3), np.uint8), PhotometricInterpretation="RGB")
+    dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    dataset.PixelData = encapsulate([frame[:2] + preview + frame[2:]])
+    shown = open_file(saved(tmp_path / "a.dcm", dataset)).read(0)
+    assert np.abs(shown.astype(int) - (90, 60, 30)).max() <= 4
 
 
 def test_cine_is_read_frame_by_frame(tmp_path: Path) -> None:

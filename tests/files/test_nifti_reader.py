@@ -13,10 +13,10 @@ from specimens import AFFINE, DEEP, GREYS, HEIGHT, WIDTH, nifti
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Geometry
 from napari_adasam.files import levels
-from napari_adasam.files.clips import to_unsigned
 from napari_adasam.files.labels import count_labels, read_labels
 from napari_adasam.files.nifti import Volume
 from napari_adasam.files.readers import open_file
+from napari_adasam.files.scaling import to_unsigned
 
 
 def saved(path: Path, array: np.ndarray, unit: str = "mm", **header: Any) -> Path:

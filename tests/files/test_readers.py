@@ -12,7 +12,10 @@ from hypothesis.extra.numpy import arrays
 from pictures import COLOUR, GREY8, GREY16, save
 from PIL import Image
 
+from napari_adasam.domain.records import Annotation
+from napari_adasam.domain.structures import MUSCLE_PRESET
 from napari_adasam.files.clips import natural_key
+from napari_adasam.files.exports import ExportOptions, export
 from napari_adasam.files.readers import open_file, open_paths
 
 
@@ -110,6 +113,25 @@ def test_labels_of_a_data_set_and_saved_sessions_are_not_opened_as_pictures(tmp_
         save(tmp_path / name / "a.png", GREY8)
     (tmp_path / "session" / "session.sqlite").write_bytes(b"x")
     assert [clip.path.parent.name for clip in open_paths([tmp_path]).clips] == ["images"]
+
+
+def test_what_was_exported_is_not_opened_as_pictures(tmp_path: Path) -> None:
+    """Neither from a folder of its own nor from beside the pictures, which stay pictures."""
+    save(tmp_path / "a.png", GREY8)
+    frames = [frame for clip in open_paths([tmp_path]).clips for frame in clip.frames]
+    labels = (GREY8 > 100).astype(np.uint8)
+    accepted = {one.id: Annotation(one.id, labels, {}, {}, 1.0, "") for one in frames}
+    for folder in (tmp_path / "export", tmp_path):
+        export(accepted, frames, MUSCLE_PRESET, folder, ExportOptions(formats=("png", "tiff")))
+        (folder / "overlays").mkdir()
+        save(folder / "overlays" / "a.png", GREY8)
+    (tmp_path / "others").mkdir()
+    (tmp_path / "others" / "provenance.json").write_text('{"versions": {"another": "1"}}')
+    (tmp_path / "others" / "masks").mkdir()
+    save(tmp_path / "others" / "masks" / "b.png", GREY8)
+    result = open_paths([tmp_path])
+    assert result.problems == ()
+    assert [clip.path.name for clip in result.clips] == ["a.png", "b.png"]
 
 
 @given(st.lists(st.text("aB0129_ é²", max_size=6), max_size=8))

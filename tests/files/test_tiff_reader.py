@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 from pictures import COLOUR, GREY8, GREY16
+from PIL import Image
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.files.labels import read_labels
@@ -155,3 +156,102 @@ def test_a_page_that_claims_more_bytes_than_the_file_has_takes_no_memory(tmp_pat
     for read in (open_file, read_labels):
         with pytest.raises(InputError, match=r"a\.tif is damaged or cut short"):
             read(path)
+
+
+def page_by_page(path: Path, pictures: list[np.ndarray], **options: object) -> Path:
+    """Write each picture by itself, as many programs do: tifffile makes a series of each."""
+    with tifffile.TiffWriter(path, **options) as file:  # type: ignore[arg-type]
+        for one in pictures:
+            file.write(one)
+    return path
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16])
+def test_pages_that_were_written_one_by_one_are_all_frames(tmp_path: Path, kind: type[np.generic]) -> None:
+    stack = [np.roll(GREY8, shift).astype(kind) for shift in range(5)]
+    clip = open_file(page_by_page(tmp_path / "s.tif", stack))
+    assert [np.array_equal(clip.read(index), stack[index]) for index in range(5)] == [True] * 5
+    assert clip.frames[4].stem == "s_0004"
+    assert "further" not in clip.frames[0].note
+
+
+def test_pictures_of_another_size_are_not_shown_and_the_frame_says_so(tmp_path: Path) -> None:
+    small = [GREY8[:20, :20], GREY8[:17, :17], GREY8]
+    clip = open_file(page_by_page(tmp_path / "s.tif", [GREY8, *small]))
+    assert [np.array_equal(clip.read(index), GREY8) for index in range(2)] == [True] * 2
+    assert len(clip.frames) == 2
+    assert clip.frames[0].note == "2 further pictures in this file, of another size or kind, are not shown."
+    one = open_file(page_by_page(tmp_path / "t.tif", small[1:], bigtiff=True))
+    assert one.frames[0].note == "1 further picture in this file, of another size or kind, is not shown."
+
+
+def test_smaller_copies_of_a_page_are_no_further_pictures(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "s.tif") as file:
+        for shift in range(2):
+            file.write(np.roll(GREY8, shift))
+            file.write(GREY8[::2, ::2], subfiletype=1)
+    clip = open_file(tmp_path / "s.tif")
+    assert [np.array_equal(clip.read(index), np.roll(GREY8, index)) for index in range(2)] == [True] * 2
+    assert clip.frames[0].note == ""
+
+
+@pytest.mark.parametrize(("sizes", "frames"), [((50.0, 50.0), 2), ((50.0, 80.0), 1)])
+def test_series_of_ome_are_one_clip_only_where_they_have_one_scale(
+    tmp_path: Path, sizes: tuple[float, float], frames: int
+) -> None:
+    with tifffile.TiffWriter(tmp_path / "s.ome.tif", ome=True) as file:
+        for size in sizes:
+            file.write(GREY8, metadata={"PhysicalSizeX": size, "PhysicalSizeY": size})
+    clip = open_file(tmp_path / "s.ome.tif")
+    assert len(clip.frames) == frames
+    assert ("1 further picture in this file, of other series," in clip.frames[0].note) == (frames == 1)
+    assert [frame.spacing.x_mm for frame in clip.frames if frame.spacing] == pytest.approx([0.05] * frames)
+
+
+@pytest.mark.parametrize("packing", ["lzw", "packbits"])
+def test_packing_changes_no_values(tmp_path: Path, packing: str) -> None:
+    """Signed, of 16 bits in colour and white-is-zero: the frames are those of the unpacked file."""
+    for values, options in (
+        (GREY8.astype(np.int16) * 20 - 1000, {"photometric": "minisblack"}),
+        (np.dstack([GREY16] * 3) + np.arange(3, dtype=np.uint16), {"photometric": "rgb"}),
+        (GREY8, {"photometric": "miniswhite"}),
+        (GREY8 / np.float32(7) - 3, {"photometric": "minisblack"}),
+    ):
+        tifffile.imwrite(tmp_path / "plain.tif", values, **options)
+        tifffile.imwrite(tmp_path / "packed.tif", values, compression=packing, **options)
+        plain, packed = open_file(tmp_path / "plain.tif"), open_file(tmp_path / "packed.tif")
+        assert np.array_equal(packed.read(0), plain.read(0)), options
+        assert packed.read(0).dtype == plain.read(0).dtype
+        assert packed.frames[0].bits == plain.frames[0].bits
+
+
+def test_lzw_that_unpacks_to_more_or_less_than_a_page_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((4000, 4000), np.uint8), compression="lzw", metadata=None)
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        for tag in ("ImageLength", "RowsPerStrip"):
+            file.pages[0].tags[tag].overwrite(40)
+    tracemalloc.start()
+    assert open_file(path).read(0).shape == (40, 4000)
+    assert tracemalloc.get_traced_memory()[1] < 4_000_000
+    tracemalloc.stop()
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        for tag in ("ImageLength", "RowsPerStrip"):
+            file.pages[0].tags[tag].overwrite(4001)
+    with pytest.raises(InputError, match=r"a\.tif is damaged or cut short"):
+        open_file(path).read(0)
+
+
+@pytest.mark.parametrize("packing", [None, "lzw", "packbits", "zlib"])
+def test_white_is_zero_labels_are_the_stored_numbers(tmp_path: Path, packing: str | None) -> None:
+    labels = GREY8 % 3
+    tifffile.imwrite(tmp_path / "l.tif", labels, photometric="miniswhite", compression=packing)
+    assert np.array_equal(read_labels(tmp_path / "l.tif"), labels)
+
+
+def test_white_is_zero_labels_of_a_fax_are_the_stored_numbers(tmp_path: Path) -> None:
+    Image.fromarray(GREY8 < 100).save(tmp_path / "l.tif", compression="group4", tiffinfo={262: 0})
+    with Image.open(tmp_path / "l.tif") as image:
+        assert image.tag_v2[262] == 0
+        shown = np.array(image)
+    assert np.array_equal(read_labels(tmp_path / "l.tif"), 1 - shown.astype(np.uint8))

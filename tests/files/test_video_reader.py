@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from specimens import LONG, UNEVEN, UNEVEN_TIMES, colour, number_of, video
 
+from napari_adasam.domain.calibration import NOT_SQUARE
 from napari_adasam.domain.errors import InputError
 from napari_adasam.files.readers import open_file
 
@@ -79,3 +81,17 @@ def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
     for name in ("a.mp4", "b.avi"):
         with pytest.raises(InputError, match=f"{name} is not an AVI or MP4 video"):
             open_file(tmp_path / name)
+
+
+@pytest.mark.parametrize(("ratio", "square"), [(Fraction(16, 15), False), (Fraction(1), True), (None, True)])
+def test_pixels_that_are_not_square_are_pointed_out(tmp_path: Path, ratio: Fraction | None, square: bool) -> None:
+    with av.open(str(tmp_path / "v.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.height, stream.width = LONG[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        if ratio is not None:
+            stream.codec_context.sample_aspect_ratio = ratio
+        for pixels in LONG[:3]:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
+    assert {frame.note for frame in open_file(tmp_path / "v.mp4").frames} == {"" if square else NOT_SQUARE}

@@ -13,7 +13,8 @@ from napari_adasam.domain.errors import InputError, ModelError
 from napari_adasam.domain.records import Suggestion
 from napari_adasam.domain.settings import ModelSettings, Settings
 from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
-from napari_adasam.files.clips import Clip, Pixels
+from napari_adasam.files.clips import Clip
+from napari_adasam.files.scaling import Pixels
 from napari_adasam.model import registry
 from napari_adasam.services.batch import label_image, predict_paths, structures_of
 from napari_adasam.services.predictor import ModelPredictor

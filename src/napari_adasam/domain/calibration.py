@@ -18,6 +18,8 @@ SHORTEST_PX = 10.0
 """A line under this length gives a scale that is wrong by more than about a tenth for a slip of one pixel."""
 SMALLEST_MM, LARGEST_MM = 0.001, 10.0
 """Sizes of a pixel that an ultrasound picture can have."""
+NOT_SQUARE = "Its pixels are not square, so a line cannot give the scale, and figures are in pixels only."
+"""The note of a frame whose file says so and gives no scale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,15 @@ class FrameSetup:
 
 
 NOT_SET = FrameSetup()
+
+
+def check_square(frame: Frame) -> None:
+    """Raise InputError where a line cannot give a frame's scale: its pixels are not square, and of no known size."""
+    if frame.spacing is None and NOT_SQUARE in frame.note:
+        raise InputError(
+            "The pixels of this image are not square, as its file says, so a line cannot give the scale. The scale "
+            "was not changed; save the image with square pixels and open that."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +91,7 @@ def objection(own: Spacing | None) -> str:
 def alike(frame: Frame, frames: Iterable[Frame]) -> tuple[str, ...]:
     """Ids of the other frames that a scale by hand may be used for: same folder, same size, no scale of their own.
 
-    A frame that was scaled by hand in another act than ``frame`` was keeps that scale.
+    None whose pixels are not square. A frame that was scaled by hand in another act than ``frame`` keeps that scale.
     """
     folder, size = PurePath(frame.path).parent, (frame.height, frame.width)
     return tuple(
@@ -89,5 +100,6 @@ def alike(frame: Frame, frames: Iterable[Frame]) -> tuple[str, ...]:
         if other.id != frame.id
         and PurePath(other.path).parent == folder
         and (other.height, other.width) == size
+        and NOT_SQUARE not in other.note
         and (other.spacing is None or (other.spacing.source == BY_HAND and other.spacing == frame.spacing))
     )

@@ -10,6 +10,8 @@ are lengths in cm (PhysicalUnits 3) and it has two dimensions of space (RegionSp
 - regions of space differ in scale, and not just one of those scales belongs to tissue (RegionDataType 1), or its
   regions overlap one of another scale.
 
+Where no scale is taken and PixelAspectRatio says that pixels are not square, the sentence says that, too.
+
 Other modalities: PixelSpacing, in the frame, shared, or at the top. ImagerPixelSpacing is not a size in the body, and
 is not used.
 """
@@ -17,13 +19,13 @@ is not used.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
 
 from pydicom import Dataset
 
-from napari_adasam.domain.calibration import FROM_REGION
+from napari_adasam.domain.calibration import FROM_REGION, NOT_SQUARE
 from napari_adasam.domain.records import Spacing
 
 CENTIMETRES = 3
@@ -33,7 +35,8 @@ AGREE = 0.01
 """Two scales agree if they differ by no more than this share."""
 SMALLEST_MM, LARGEST_MM = 0.001, 10.0
 """Sizes of a pixel that an ultrasound picture can have."""
-PIXELS_ONLY = "figures are in pixels only. Set the scale by hand if you know it."
+BY_HAND = " Set the scale by hand if you know it."
+PIXELS_ONLY = f"figures are in pixels only.{BY_HAND}"
 COMPARE = "The scale does not come from an ultrasound region; compare it with the ruler in the picture."
 Box = tuple[int, int, int, int]
 """(y0, x0, y1, x1) in pixels, the ends outside."""
@@ -75,6 +78,8 @@ def calibrate(dataset: Dataset, frames: int = 1) -> tuple[Scale, ...]:
         groups = groups[:1] if frames == 1 else []
     shared = (dataset.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
     scales = [_scale(dataset, shared, group) for group in groups] or [_scale(dataset, shared, Dataset())]
+    if not _is_square(dataset):
+        scales = [scale if scale.spacing is not None else _not_square(scale) for scale in scales]
     return tuple(scales) if any(scale != scales[0] for scale in scales) else (scales[0],)
 
 
@@ -178,6 +183,20 @@ def _fits_aspect(dataset: Dataset, spacing: Spacing) -> bool:
         return abs(vertical * spacing.x_mm / (horizontal * spacing.y_mm) - 1) <= AGREE
     except (TypeError, ValueError, ZeroDivisionError):
         return False
+
+
+def _is_square(dataset: Dataset) -> bool:
+    """Whether PixelAspectRatio says nothing else; one that makes no sense says nothing."""
+    value: Any = dataset.get("PixelAspectRatio")
+    try:
+        vertical, horizontal = (float(part) for part in value) if value else (1.0, 1.0)
+    except (TypeError, ValueError):
+        return True
+    return not (vertical > 0 and horizontal > 0) or abs(vertical / horizontal - 1) <= AGREE
+
+
+def _not_square(scale: Scale) -> Scale:
+    return replace(scale, note=f"{scale.note.removesuffix(BY_HAND)} {NOT_SQUARE}".strip())
 
 
 def _spacing(y_mm: float, x_mm: float, source: str) -> Spacing | None:

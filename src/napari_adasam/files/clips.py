@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Along, Frame, Geometry, Spacing, Stack
-from napari_adasam.files.pixels import to_grey
+from napari_adasam.files.pixels import grey_levels, to_grey
+from napari_adasam.files.scaling import Pixels
 
-Pixels = NDArray[Any]
-"""(height, width) or (height, width, 3), uint8 or uint16."""
 SMALLEST_SIDE = 16
 MOST_PIXELS = 89_000_000
 """A frame with more pixels is refused before it is unpacked: about 9400 × 9400, far beyond any ultrasound image."""
@@ -26,13 +25,9 @@ MOST_BYTES = 270_000_000
 MOST_FRAMES = 100_000
 """About an hour of video: a file that claims more frames is refused."""
 FULL_BITS = 16
-WHITE = 65535
 ID_LENGTH = 16
-ROWS_AT_ONCE = 256
 DOUBLE_ENDING = ".nii.gz"
 ENDING = re.compile(r"\.[a-z][a-z0-9]{1,5}")
-SCALED_ALIKE = "Values below 0, or with fractions, are shown scaled from the smallest to the greatest in the file."
-SCALED = "Values below 0, or with fractions, are shown scaled from the smallest to the greatest in each frame."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,12 +44,16 @@ class Clip:
         Gives the pixels of frame ``index``; called by :meth:`read` only.
     white
         Gives the value that is white for the model in all frames of a volume, where its file states no bits, or 16.
+    values
+        Gives the values of frame ``index`` as the file means them, where pixels are scaled to be shown; ``None`` where
+        pixels are these values.
     """
 
     path: Path
     frames: tuple[Frame, ...]
     reader: Callable[[int], Pixels] = field(repr=False)
     white: Callable[[], int] | None = field(default=None, repr=False)
+    values: Callable[[int], NDArray[Any]] | None = field(default=None, repr=False)
 
     def read(self, index: int) -> Pixels:
         """Pixels of one frame, read from the file now: (height, width) or (height, width, 3) RGB, uint8 or uint16.
@@ -65,16 +64,7 @@ class Clip:
             If the file is gone, was changed, or is broken.
         """
         frame = self.frames[index]
-        try:
-            pixels = self.reader(index)
-        except InputError:
-            raise
-        except MemoryError as error:
-            raise InputError(
-                f"{self.path.name} is too large for the memory of this computer; it was left out."
-            ) from error
-        except Exception as error:
-            raise InputError(broken(self.path, error)) from error
+        pixels = self._from_file(self.reader, index)
         if pixels.dtype not in (np.uint8, np.uint16) or pixels.shape[2:] not in ((), (3,)):
             raise InputError(broken(self.path, TypeError(f"{pixels.dtype} {pixels.shape}")))
         if pixels.shape[:2] != (frame.height, frame.width):
@@ -83,6 +73,28 @@ class Clip:
                 f"{frame.height} × {frame.width} px before); open it again."
             )
         return pixels
+
+    def levels(self, index: int) -> NDArray[Any]:
+        """Grey levels (height, width) of one frame as its file has them, to be measured. Raises as :meth:`read` does.
+
+        Colour is made grey; what is not a number counts as 0.
+        """
+        pixels = self.read(index)
+        if self.values is not None:
+            pixels = np.nan_to_num(self._from_file(self.values, index), nan=0.0, posinf=0.0, neginf=0.0)
+        return grey_levels(pixels)
+
+    def _from_file(self, reader: Callable[[int], NDArray[Any]], index: int) -> NDArray[Any]:
+        try:
+            return reader(index)
+        except InputError:
+            raise
+        except MemoryError as error:
+            raise InputError(
+                f"{self.path.name} is too large for the memory of this computer; it was left out."
+            ) from error
+        except Exception as error:
+            raise InputError(broken(self.path, error)) from error
 
     def grey(self, index: int) -> NDArray[np.uint8]:
         """Pixels of one frame for the model, (height, width) uint8, see :func:`to_grey`. Raises as :meth:`read` does.
@@ -140,9 +152,13 @@ class Header:
 
 
 def make_clip(
-    path: Path, header: Header, reader: Callable[[int], Pixels], white: Callable[[], int] | None = None
+    path: Path,
+    header: Header,
+    reader: Callable[[int], Pixels],
+    white: Callable[[], int] | None = None,
+    values: Callable[[int], NDArray[Any]] | None = None,
 ) -> Clip:
-    """Check the sizes and name the frames: ids from the file's content, stems from its name.
+    """Check the sizes and name the frames: ids from the file's content, stems from its name. See :class:`Clip`.
 
     Raises
     ------
@@ -171,7 +187,7 @@ def make_clip(
         )
         for index in range(header.frames)
     ]
-    return Clip(path, tuple(frames), reader, white)
+    return Clip(path, tuple(frames), reader, white, values)
 
 
 def check_size(path: Path, height: int, width: int, bytes_a_pixel: int = 1) -> None:
@@ -238,55 +254,6 @@ def natural_key(text: str) -> tuple[list[tuple[int, int, str]], str]:
     """Sort key in which ``img2`` comes before ``img10``, upper and lower case alike."""
     parts = re.split(r"(\d+)", text.casefold())
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part], text
-
-
-def to_unsigned(values: NDArray[Any], ends: tuple[float, float] | None = None) -> Pixels:
-    """Values as uint8 or uint16.
-
-    These two stay as they are, and so do other whole numbers from 0 to 65535. Everything else is scaled from its
-    smallest to its greatest value to 0 to 65535; what is not a number counts as 0. ``ends`` are these two values of
-    all frames that are to be alike.
-    """
-    if values.dtype in (np.uint8, np.uint16):
-        return values
-    if values.dtype == np.bool_:
-        return values.astype(np.uint8) * np.uint8(255)
-    if values.size == 0:
-        return np.zeros(values.shape, np.uint16)
-    if values.dtype.kind in "iu":
-        low, high = ends or (values.min(), values.max())
-        if low >= 0 and high <= WHITE:
-            return values.clip(0, WHITE).astype(np.uint16)
-    elif values.dtype.kind != "f":
-        raise TypeError(f"expected real numbers, got {values.dtype}")
-    return _scaled(values, *(ends or ends_of(values)))
-
-
-def ends_of(values: NDArray[Any]) -> tuple[float, float]:
-    """The smallest and the greatest of some values; what is not a number counts as 0."""
-    if values.dtype.kind in "iu":
-        return float(values.min()), float(values.max())
-    ends = [(float(part.min()), float(part.max())) for part in (_finite(values[block]) for block in _blocks(values))]
-    return min(end[0] for end in ends), max(end[1] for end in ends)
-
-
-def _blocks(values: NDArray[Any]) -> list[slice]:
-    """Some rows at a time: a large frame of floats needs no second copy in memory."""
-    return [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(values), ROWS_AT_ONCE)]
-
-
-def _scaled(values: NDArray[Any], low: float, high: float) -> Pixels:
-    pixels = np.zeros(values.shape, np.uint16)
-    if high > low:
-        for block in _blocks(values):
-            # Halves first: the difference of the two greatest floats is infinite.
-            share = (_finite(values[block]) / 2 - low / 2) / (high / 2 - low / 2)
-            pixels[block] = np.rint(np.clip(share, 0, 1) * WHITE)
-    return pixels
-
-
-def _finite(values: NDArray[Any]) -> NDArray[np.float64]:
-    return np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def spread(spacings: Sequence[Spacing | None]) -> tuple[Spacing | None, ...]:

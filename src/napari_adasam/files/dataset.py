@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +21,11 @@ from numpy.typing import NDArray
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Labels, Spacing
 from napari_adasam.files import nifti
-from napari_adasam.files.clips import Clip, Pixels, content_id, ending_of, natural_key, stem_of
+from napari_adasam.files.clips import Clip, content_id, ending_of, natural_key, stem_of
 from napari_adasam.files.labels import ENDINGS as LABEL_ENDINGS
 from napari_adasam.files.labels import read_labels
 from napari_adasam.files.readers import OPENERS, open_file
+from napari_adasam.files.scaling import Pixels
 
 SLICES = 9
 """Slices of a volume where it is taken apart for learning and for studies."""
@@ -96,6 +98,10 @@ class Dataset:
     def image(self, key: str) -> Pixels:
         """Pixels, (height, width) or (height, width, 3), uint8 or uint16. Raises InputError if they cannot be read."""
         return self.clip(key).read(self.places.get(key, 0))
+
+    def levels(self, key: str) -> NDArray[Any]:
+        """Its grey levels (height, width) as the file has them, see :meth:`Clip.levels`."""
+        return self.clip(key).levels(self.places.get(key, 0))
 
     def grey(self, key: str) -> NDArray[np.uint8]:
         """The same for the model: (height, width) uint8, see :meth:`Clip.grey`."""

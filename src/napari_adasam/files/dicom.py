@@ -24,23 +24,14 @@ from pydicom.uid import UID
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.files.calibration import calibrate
-from napari_adasam.files.clips import (
-    SCALED,
-    Clip,
-    Header,
-    Pixels,
-    broken,
-    check_count,
-    check_size,
-    make_clip,
-    to_unsigned,
-)  # fmt: skip
+from napari_adasam.files.clips import Clip, Header, broken, check_count, check_size, make_clip
 from napari_adasam.files.codestreams import codestream_size
 from napari_adasam.files.dicom_decoding import can_decode, decoded
 from napari_adasam.files.dicom_deflated import inflated
 from napari_adasam.files.dicom_depth import stack_of
 from napari_adasam.files.dicom_marks import BURNED_IN
 from napari_adasam.files.dicom_times import frame_times
+from napari_adasam.files.scaling import SCALED, Pixels, to_unsigned
 from napari_adasam.files.unpacking import BoundedFile
 
 logging.getLogger("pydicom").addHandler(logging.NullHandler())

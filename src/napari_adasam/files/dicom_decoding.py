@@ -30,8 +30,9 @@ JPEG = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, *LOSSLESS_JPEG)
 JPEG_LS = (uid.JPEGLSLossless, uid.JPEGLSNearLossless)
 END_OF_IMAGE, PADDING = b"\xff\xd9", 16
 """Where the mark is missing, decoders of JPEG-LS go on for ever, and others fill the rest with grey."""
-START_OF_SCAN, ADOBE = b"\xff\xda", b"\xff\xee\x00\x0eAdobe"
-"""A JPEG with Adobe's mark says itself how its colours are coded."""
+START_OF_SCAN, FILLING = 0xDA, 0xFF
+SAYS_COLOURS = {0xE0: b"JFIF\x00", 0xEE: b"Adobe"}
+"""A JPEG with one of these marks says itself how its colours are coded: with JFIF's, as YCbCr."""
 
 
 def can_decode(syntax: uid.UID) -> bool:
@@ -73,7 +74,7 @@ def _by_libjpeg_turbo(dataset: Dataset, frame: bytes) -> tuple[NDArray[Any], str
     colours = str(dataset.PhotometricInterpretation)
     coded: str | None = {"RGB": "RGB", "YBR_FULL": "YCBCR", "YBR_FULL_422": "YCBCR"}.get(colours)
     lossless = dataset.file_meta.TransferSyntaxUID in LOSSLESS_JPEG
-    if not lossless and ADOBE in frame[: frame.find(START_OF_SCAN)]:
+    if not lossless and _says_colours(frame):
         coded = None
     # Of lossless pictures libjpeg-turbo does not turn the colours.
     shown = coded if lossless else "RGB" if int(dataset.SamplesPerPixel) > 1 else None
@@ -84,3 +85,14 @@ def _by_libjpeg_turbo(dataset: Dataset, frame: bytes) -> tuple[NDArray[Any], str
         unused = 8 * values.dtype.itemsize - int(dataset.BitsStored)
         values = (values << unused).view(f"i{values.dtype.itemsize}") >> unused
     return values, shown or colours
+
+
+def _says_colours(frame: bytes) -> bool:
+    """Whether JFIF's or Adobe's mark stands before the picture; one within a preview does not count."""
+    at = 2
+    while at + 4 <= len(frame) and frame[at] == FILLING and frame[at + 1] != START_OF_SCAN:
+        mark, length = frame[at + 1], int.from_bytes(frame[at + 2 : at + 4])
+        if mark in SAYS_COLOURS and frame.startswith(SAYS_COLOURS[mark], at + 4):
+            return True
+        at += 1 if mark == FILLING else 2 + length
+    return False

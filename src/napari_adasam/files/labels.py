@@ -20,6 +20,8 @@ from napari_adasam.files.tiff import page_values
 from napari_adasam.files.unpacking import BoundedFile
 
 ENDINGS = (".png", *TIFF_ENDINGS, *nifti.ENDINGS)
+PNG_DEPTH = 24
+"""Where the bits of a value stand in a PNG; whether it is grey (0) stands behind them."""
 
 
 def count_labels(path: Path) -> int:
@@ -73,7 +75,17 @@ def _values(path: Path, index: int) -> NDArray[Any]:
     with BoundedFile(path) as file, Image.open(file, formats=("PNG",)) as image:
         check_size(path, image.height, image.width)
         check_png(path)
-        return np.array(image)
+        values = np.array(image)
+    factor = _stretched(path)
+    return values if factor == 1 else values // factor
+
+
+def _stretched(path: Path) -> int:
+    """What Pillow multiplies the values of a grey PNG of 2 or 4 bits with, to fill 8: 85 or 17; 1 for all others."""
+    with path.open("rb") as file:
+        file.seek(PNG_DEPTH)
+        depth, colour = file.read(2)
+    return 255 // (2**depth - 1) if depth in (2, 4) and colour == 0 else 1
 
 
 def _tiff(path: Path, index: int) -> NDArray[Any]:

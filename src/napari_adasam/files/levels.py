@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from napari_adasam.files.clips import WHITE, Pixels
+from napari_adasam.files.scaling import WHITE, Pixels
 
 ALL_BYTES = 1 << 28
 """Of a larger file not every frame is looked at, for that would take long."""

@@ -25,19 +25,9 @@ from numpy.typing import NDArray
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.lazily import Lazily
 from napari_adasam.domain.records import Along, Geometry, Spacing, Stack
-from napari_adasam.files.clips import (
-    SCALED_ALIKE,
-    Clip,
-    Header,
-    Pixels,
-    broken,
-    check_count,
-    check_size,
-    ends_of,
-    make_clip,
-    to_unsigned,
-)  # fmt: skip
+from napari_adasam.files.clips import Clip, Header, broken, check_count, check_size, make_clip
 from napari_adasam.files.levels import Levels
+from napari_adasam.files.scaling import SCALED_ALIKE, Pixels, ends_of, to_unsigned
 from napari_adasam.files.unpacking import GzipIndex, beginning_of_gzip
 
 if TYPE_CHECKING:
@@ -131,7 +121,8 @@ def open_nifti(path: Path) -> Clip:
         raise
     except Exception as error:
         raise InputError(broken(path, error)) from error
-    return make_clip(path, facts, levels.pixels, levels.white_of_all())
+    own = None if volume.as_they_are else volume.values
+    return make_clip(path, facts, levels.pixels, levels.white_of_all(), own)
 
 
 def _facts(volume: Volume, header: Any) -> Header:

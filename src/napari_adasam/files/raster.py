@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from napari_adasam.domain.errors import InputError
-from napari_adasam.files.clips import Clip, Header, Pixels, broken, check_count, check_size, make_clip
+from napari_adasam.files.clips import Clip, Header, broken, check_count, check_size, make_clip
+from napari_adasam.files.scaling import Pixels
 from napari_adasam.files.unpacking import GREATEST_PACKING, BoundedFile
 
 ENDINGS = (".png", ".jpg", ".jpeg")

@@ -30,6 +30,11 @@ OPENERS: dict[str, Callable[[Path], Clip]] = {
 }
 SUPPORTED = "PNG, JPEG, TIFF, DICOM, NIfTI, AVI and MP4"
 SESSION_FILE = "session.sqlite"
+PROVENANCE_FILE, OURS = "provenance.json", b'"napari-adasam": "'
+"""An export says in its beginning which version of this program wrote it."""
+EXPORTED = frozenset({"masks", "overlays", "dicom-seg", "stacks"})
+"""Folders that an export puts its files in."""
+BEGINNING = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,8 @@ def open_paths(paths: Sequence[Path]) -> OpenResult:
     """Open files and folders, folders with their subfolders.
 
     Nothing is raised: what cannot be read is a sentence, and the rest is opened. Pixels are read later, frame by frame.
-    In a folder, files of other kinds are passed over; ``labels`` beside ``images`` is too, and so is a saved session.
+    In a folder, files of other kinds are passed over; ``labels`` beside ``images`` is too, and so are a saved
+    session and what an export of this program wrote.
     """
     steps = opening(paths)
     try:
@@ -103,11 +109,22 @@ def _pictures(folder: Path) -> Iterator[Path]:
             folders.clear()
             continue
         hidden = {"labels"} if {"images", "labels"} <= set(folders) else set()
+        if PROVENANCE_FILE in files and _is_ours(Path(root, PROVENANCE_FILE)):
+            hidden |= EXPORTED  # and no more than these: people export beside their pictures, too
         folders[:] = [name for name in folders if name not in hidden and not name.startswith(".")]
         for name in files:
             path = Path(root, name)
             if not name.startswith(".") and (ending_of(path) in OPENERS or dicom_marks.is_dicom(path)):
                 yield path
+
+
+def _is_ours(provenance: Path) -> bool:
+    """Whether an export of this program wrote the file; one that cannot be read is not taken for ours."""
+    try:
+        with provenance.open("rb") as file:
+            return OURS in file.read(BEGINNING)
+    except OSError:
+        return False
 
 
 def _unique_stems(clips: Sequence[Clip]) -> tuple[Clip, ...]:

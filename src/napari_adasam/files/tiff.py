@@ -1,4 +1,4 @@
-"""TIFF, plain, ImageJ and OME, one page at a time: through tifffile, and where it lacks a decoder, through Pillow."""
+"""TIFF, plain, ImageJ and OME, one page at a time: through tifffile, and what it lacks a decoder for through Pillow."""
 
 from __future__ import annotations
 
@@ -15,29 +15,23 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_adasam.domain.errors import InputError
-from napari_adasam.files.clips import (
-    SCALED_ALIKE,
-    Clip,
-    Header,
-    Pixels,
-    broken,
-    check_count,
-    check_size,
-    ends_of,
-    make_clip,
-    to_unsigned,
-)  # fmt: skip
+from napari_adasam.files.clips import Clip, Header, broken, check_count, check_size, make_clip
 from napari_adasam.files.levels import Levels
 from napari_adasam.files.raster import to_pixels
+from napari_adasam.files.scaling import SCALED_ALIKE, Pixels, ends_of, to_unsigned
 from napari_adasam.files.tiff_headers import spacing_of, stack_of, times_of
+from napari_adasam.files.tiff_pages import Pages, Place, find_pages
 from napari_adasam.files.unpacking import GREATEST_PACKING, inflate
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 ENDINGS = (".tif", ".tiff")
 PLAIN = 1
 DEFLATE = (8, 32946, 50013)
-BY_PILLOW = (2, 3, 4, 5, 6, 7, 32773)
-"""CCITT, LZW, JPEG and PackBits: tifffile has no decoders for these without a further package, or slow ones."""
+BY_IMAGECODECS = (5, 32773)
+"""LZW and PackBits: tifffile has imagecodecs unpack them, to no more than a page holds."""
+BY_PILLOW = (2, 3, 4, 6, 7)
+"""CCITT and JPEG: tifffile reads CCITT only with the newest imagecodecs."""
+WHITE_IS_ZERO = int(tifffile.PHOTOMETRIC.MINISWHITE)
 SUBSAMPLED = int(tifffile.PHOTOMETRIC.YCBCR)
 OTHER_COLOURS = (8, 9, 10, 32844, 32845)
 """L*a*b* and LogLuv."""
@@ -48,7 +42,7 @@ Found = TypeVar("Found")
 
 
 def open_tiff(path: Path) -> Clip:
-    """Open a TIFF; every page of its first series is a frame.
+    """Open a TIFF; every page of its first series is a frame, or every page that is like the first one.
 
     The scale is read from ImageJ and OME headers only: the resolution of other TIFFs is most often that of a printer.
 
@@ -59,29 +53,35 @@ def open_tiff(path: Path) -> Clip:
     """
     try:
         with tifffile.TiffFile(path) as tiff:
-            header = _header(path, tiff)
-            levels = _levels(path, header, tiff)
+            header, pages = _header(path, tiff)
+            levels = _levels(path, header, tiff, pages)
     except tifffile.TiffFileError as error:
         raise InputError(f"{path.name} is not a TIFF image, or its beginning is damaged; it was left out.") from error
     except InputError:
         raise
     except Exception as error:
         raise InputError(broken(path, error)) from error
-    return make_clip(path, header, levels.pixels, levels.white_of_all())
+    own = (lambda index: _look(path, pages.place(index), _own)) if SCALED_ALIKE in header.note else None
+    return make_clip(path, header, levels.pixels, levels.white_of_all(), own)
 
 
-def _levels(path: Path, header: Header, tiff: tifffile.TiffFile) -> Levels:
+def _levels(path: Path, header: Header, tiff: tifffile.TiffFile, pages: Pages) -> Levels:
     """Frames of a stack are shown alike, whatever they hold; their range is read from the file that is open."""
     page: Any = tiff.series[0].keyframe
-    ends_at = None if page.dtype in AS_THEY_ARE else (lambda index: _look_at(path, tiff, index, _ends))
+    ends_at = None if page.dtype in AS_THEY_ARE else (lambda index: _look_at(path, tiff, pages.place(index), _ends))
     frame_bytes = header.height * header.width * page.samplesperpixel * page.dtype.itemsize
     return Levels(
-        lambda index, ends: _look(path, index, partial(_to_pixels, ends=ends)), ends_at, header.frames, frame_bytes
+        lambda index, ends: _look(path, pages.place(index), partial(_to_pixels, ends=ends)),
+        ends_at,
+        header.frames,
+        frame_bytes,
     )
 
 
-def _header(path: Path, tiff: tifffile.TiffFile) -> Header:
+def _header(path: Path, tiff: tifffile.TiffFile) -> tuple[Header, Pages]:
+    """What the file says of its frames, and which of its pages they are."""
     _check_chain(tiff)
+    check_count(path, len(tiff.pages))
     series = tiff.series[0]
     page: Any = series.keyframe
     _check_page(path, page)
@@ -89,17 +89,20 @@ def _header(path: Path, tiff: tifffile.TiffFile) -> Header:
     check_count(path, frames)
     if _end_of_pixels(series, page, frames) > path.stat().st_size or _pages_missing(tiff, frames):
         raise InputError(broken(path, EOFError()))
-    whole = page.dtype.kind in "ub"
-    return Header(
+    pages = find_pages(tiff, frames)
+    frames = len(pages.places) or frames
+    scaled = "" if page.dtype in AS_THEY_ARE else SCALED_ALIKE
+    header = Header(
         frames=frames,
         height=page.imagelength,
         width=page.imagewidth,
         spacings=(spacing_of(tiff, page),),
-        note="" if page.dtype in AS_THEY_ARE else SCALED_ALIKE,
+        note=" ".join(filter(None, (pages.note, scaled))),
         times=times_of(tiff, frames),
-        bits=int(np.max(page.bitspersample)) if whole else None,
+        bits=int(np.max(page.bitspersample)) if page.dtype.kind in "ub" else None,
         stack=stack_of(tiff, frames),
     )
+    return header, pages
 
 
 def _check_chain(tiff: tifffile.TiffFile) -> None:
@@ -125,7 +128,7 @@ def _check_page(path: Path, page: Any) -> None:
         )
     if page.dtype is None or page.dtype.kind not in "iufb" or int(page.photometric) in OTHER_COLOURS:
         raise InputError(f"{path.name} holds values that are no picture's grey or colour; save it as RGB or grey.")
-    if page.compression not in (PLAIN, *DEFLATE, *BY_PILLOW):
+    if page.compression not in (PLAIN, *DEFLATE, *BY_IMAGECODECS, *BY_PILLOW):
         raise InputError(f"{path.name} is packed in a way that is not read; save it uncompressed, or with deflate.")
     pixel = page.samplesperpixel * page.dtype.itemsize
     check_size(path, page.imagelength, page.imagewidth, pixel)
@@ -167,26 +170,35 @@ def _pages_missing(tiff: tifffile.TiffFile, frames: int) -> bool:
     return bool(following)
 
 
-def _look(path: Path, index: int, then: Callable[[NDArray[Any], Any], Found]) -> Found:
+def _look(path: Path, place: Place, then: Callable[[NDArray[Any], Any], Found]) -> Found:
     """What is made of a page's stored values and its tags; ``None`` for these where Pillow has heeded them."""
     with tifffile.TiffFile(path) as tiff:
-        return _look_at(path, tiff, index, then)
+        return _look_at(path, tiff, place, then)
 
 
-def _look_at(path: Path, tiff: tifffile.TiffFile, index: int, then: Callable[[NDArray[Any], Any], Found]) -> Found:
+def _look_at(path: Path, tiff: tifffile.TiffFile, place: Place, then: Callable[[NDArray[Any], Any], Found]) -> Found:
     """The same in a file that is open: with many pages, opening it takes far longer than reading one."""
+    if not place.in_series:  # where each page is a series, looking for series takes long
+        return _look_through(path, tiff.pages[place.number], None, then)
     series = tiff.series[0]
     page: Any = series.keyframe
     _check_page(path, page)
     frames = _count(series)
     if _in_one_block(series, frames):
         stack = tifffile.memmap(path, series=0, mode="r").reshape(frames, *page.shape)
-        return then(np.array(stack[index]), page)
-    one: Any = series.pages[index]
+        return then(np.array(stack[place.number]), page)
+    one: Any = series.pages[place.number]
     if one is None:
         raise InputError(f"{path.name} is one of several files that belong together; put them into one folder.")
+    return _look_through(path, one, page, then)
+
+
+def _look_through(path: Path, one: Any, first: Any, then: Callable[[NDArray[Any], Any], Found]) -> Found:
+    """The same of a page; the tags are those of the first of its series, ``None`` where it stands alone."""
+    page = one if first is None else first
+    _check_page(path, page)
     if _needs_pillow(page):
-        return then(_read_by_pillow(path, one.index), None)
+        return then(_read_by_pillow(path, one), None)
     return then(_unpacked(path, one), page)
 
 
@@ -197,7 +209,9 @@ def page_values(path: Path, page: Any, index: int) -> NDArray[Any]:
         return _unpacked(path, page)
     with Image.open(path, formats=("TIFF",)) as image:
         image.seek(index)
-        return np.array(image)
+        values = np.array(image)
+    # Pillow turns white-is-zero round; of one bit, which is all that CCITT has, that is taken back.
+    return ~values if int(page.photometric) == WHITE_IS_ZERO and values.dtype == np.bool_ else values
 
 
 def _unpacked(path: Path, page: Any) -> NDArray[Any]:
@@ -228,14 +242,23 @@ def _needs_pillow(page: Any) -> bool:
     return page.compression in BY_PILLOW or int(page.photometric) == SUBSAMPLED or odd
 
 
-def _read_by_pillow(path: Path, index: int) -> NDArray[Any]:
+def _read_by_pillow(path: Path, page: Any) -> NDArray[Any]:
+    if page.dtype.kind == "i":
+        raise InputError(f"{path.name} holds values below 0, packed in a way that is not read; save it uncompressed.")
     with Image.open(path, formats=("TIFF",)) as image:
-        image.seek(index)
+        image.seek(page.index)
         return np.array(image) if image.mode == "F" else to_pixels(image)
 
 
 def _ends(values: NDArray[Any], page: Any) -> tuple[float, float]:
     return ends_of(values)
+
+
+def _own(values: NDArray[Any], page: Any) -> NDArray[Any]:
+    """Values as they are: grey as (height, width), colour as (height, width, 3)."""
+    if page is not None and values.ndim == 3 and page.axes.startswith("S"):
+        values = np.moveaxis(values, 0, -1)
+    return values if values.ndim == 2 else values[..., :3] if values.shape[-1] >= 3 else values[..., 0]
 
 
 def _to_pixels(values: NDArray[Any], page: Any, ends: tuple[float, float] | None) -> Pixels:
@@ -251,7 +274,7 @@ def _to_pixels(values: NDArray[Any], page: Any, ends: tuple[float, float] | None
     bits = int(np.max(page.bitspersample))
     if bits in (2, 4):
         pixels = np.asarray(pixels * (255 // (2**bits - 1)), np.uint8)
-    if photometric == int(tifffile.PHOTOMETRIC.MINISWHITE):
+    if photometric == WHITE_IS_ZERO:
         pixels = np.iinfo(pixels.dtype).max - pixels
     if pixels.ndim == 3:
         pixels = pixels[..., :3] if pixels.shape[-1] >= 3 else pixels[..., 0]

@@ -28,6 +28,15 @@ def spacing_of(tiff: tifffile.TiffFile, page: Any) -> Spacing | None:
         return None
 
 
+def of_one_scale(tiff: tifffile.TiffFile) -> bool:
+    """Whether the scale of the first series is that of the others, too: only OME can give each its own."""
+    try:
+        every = _plain_ome(tiff.ome_metadata).iterfind(".//Pixels") if tiff.is_ome else ()
+        return len({_sizes_of(element) for element in every}) <= 1
+    except (ValueError, TypeError, KeyError, ElementTree.ParseError):
+        return False
+
+
 def times_of(tiff: tifffile.TiffFile, frames: int) -> tuple[float | None, ...]:
     """Seconds of each frame since the first, where all frames are moments of one series; else empty."""
     try:
@@ -98,13 +107,21 @@ def _imagej_step(tiff: tifffile.TiffFile, frames: int) -> float:
 
 
 def _ome_pixels(xml: str | None) -> ElementTree.Element | None:
-    return ElementTree.fromstring(re.sub(r"\sxmlns=\"[^\"]+\"", "", xml or "<OME/>")).find(".//Pixels")
+    return _plain_ome(xml).find(".//Pixels")
+
+
+def _plain_ome(xml: str | None) -> ElementTree.Element:
+    return ElementTree.fromstring(re.sub(r"\sxmlns=\"[^\"]+\"", "", xml or "<OME/>"))
 
 
 def _ome_sizes(xml: str | None) -> tuple[float, float] | None:
     """(height, width) of a pixel in mm from OME's PhysicalSize; its unit is µm where none is given."""
     element = _ome_pixels(xml)
-    if element is None or "PhysicalSizeX" not in element.attrib or "PhysicalSizeY" not in element.attrib:
+    return None if element is None else _sizes_of(element)
+
+
+def _sizes_of(element: ElementTree.Element) -> tuple[float, float] | None:
+    if "PhysicalSizeX" not in element.attrib or "PhysicalSizeY" not in element.attrib:
         return None
     y, x = (
         float(element.attrib[f"PhysicalSize{axis}"])

@@ -14,12 +14,15 @@ import os
 from pathlib import Path
 from typing import Any
 
+from napari_adasam.domain.calibration import NOT_SQUARE
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Along, Stack
 from napari_adasam.files.clips import Clip, Header, broken, check_count, check_size, make_clip
 from napari_adasam.files.video_frames import DEEP_GREY, Index, Opened, Video
 
 ENDINGS = (".avi", ".mp4", ".m4v")
+SQUARE = 0.01
+"""Pixels whose sides differ by no more than this share count as square."""
 MP4_STARTS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 
 
@@ -75,6 +78,7 @@ def _header(path: Path, opened: Opened, kind: str) -> tuple[Header, Index]:
         times=_seconds(stream, index),
         stack=Stack(index.frames, Along.TIME),
         bits=16 if form in DEEP_GREY else 8,
+        note="" if abs((stream.sample_aspect_ratio or 1) - 1) <= SQUARE else NOT_SQUARE,
     )
     return header, index
 

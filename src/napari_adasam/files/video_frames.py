@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from napari_adasam.domain.lazily import Lazily
-from napari_adasam.files.clips import MOST_PIXELS, Pixels
+from napari_adasam.files.clips import MOST_PIXELS
+from napari_adasam.files.scaling import Pixels
 
 if TYPE_CHECKING:
     import av

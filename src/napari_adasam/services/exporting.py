@@ -32,9 +32,8 @@ from napari_adasam.files.exports.naming import KEY_BYTES
 from napari_adasam.services.activity import Activity
 from napari_adasam.services.keeping import Keeping
 from napari_adasam.services.lane import Job, JobKind, Outcome
-from napari_adasam.services.ports import ModelInfo, Pixels
+from napari_adasam.services.ports import ModelInfo
 from napari_adasam.services.scan_sectors import ScanSectors
-from napari_adasam.services.sources import Sources
 from napari_adasam.services.workbench import Workbench
 
 UNDER_WAY = "An export is under way; wait for it, or stop it."
@@ -157,7 +156,8 @@ class Exporting:
             formats=order.formats,
             frames=order.frames,
             key=self._key() if order.deidentify else b"",
-            pixels=reader_of(sources),
+            pixels=lambda frame: sources.read(frame.id),
+            levels=lambda frame: sources.levels(frame.id),
             scan=ScanSectors(session.frames, setups, sources.grey).mask,
             extras=order.extras,
             propagated=self._propagated(order),
@@ -196,12 +196,3 @@ def propagated_labels(session: Session, frame_id: str) -> LabelImage | None:
     """Outlines that came from a key frame and that nobody has accepted, changed or left out; ``None`` for none."""
     open_ = session.status(frame_id) is FrameStatus.SUGGESTED and not session.touched(frame_id)
     return session.packed(frame_id) if open_ and session.propagated(frame_id) is not None else None
-
-
-def reader_of(sources: Sources) -> Callable[[Frame], Pixels]:
-    """Gives the picture of a frame from its file."""
-
-    def read(frame: Frame) -> Pixels:
-        return sources.read(frame.id)
-
-    return read

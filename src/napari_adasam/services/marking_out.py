@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from napari_adasam.domain.calibration import FrameSetup, Ruler, alike, objection
+from napari_adasam.domain.calibration import FrameSetup, Ruler, alike, check_square, objection
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.sector import Sector, Vertex, drawn_sector
 from napari_adasam.domain.ticks import Ticks, find_ticks
@@ -60,6 +60,7 @@ class MarkingOut:
         Raises InputError (nothing is changed) if the line is no good, or the file's own scale would be replaced and
         that is not confirmed; StorageError.
         """
+        check_square(self._session.own_frame(frame_id))
         own = self._session.own_frame(frame_id).spacing
         if own is not None and not confirmed:
             raise InputError(f"{objection(own)} The scale was not changed; confirm to replace it.")

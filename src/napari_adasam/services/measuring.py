@@ -26,7 +26,6 @@ from napari_adasam.files.exports.table import (
     measured_rows,
     table_csv,
 )
-from napari_adasam.files.pixels import grey_levels
 
 OnProgress = Callable[[int, int, str], None]
 
@@ -163,7 +162,7 @@ def _picture(
     found: list[str] = []
     if key in dataset.images:
         try:
-            grey = grey_levels(dataset.image(key))
+            grey = dataset.levels(key)
         except InputError as error:
             found.append(f"{error} {key} was measured without echo intensity.")
     try:

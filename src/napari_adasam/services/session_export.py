@@ -24,7 +24,6 @@ from napari_adasam.files.exports import (
     read_key,
 )
 from napari_adasam.files.store import SessionRecord, Store
-from napari_adasam.services.exporting import reader_of
 from napari_adasam.services.scan_sectors import ScanSectors
 from napari_adasam.services.sources import Sources
 
@@ -76,7 +75,8 @@ def export_session(
         formats=order.formats,
         frames=tuple(frame.id for frame in chosen),
         key=read_key(folder) if order.deidentify else b"",
-        pixels=reader_of(sources),
+        pixels=lambda frame: sources.read(frame.id),
+        levels=lambda frame: sources.levels(frame.id),
         scan=ScanSectors(record.frames, record.setups, sources.grey).mask,
         extras=order.extras,
         propagated=propagated,

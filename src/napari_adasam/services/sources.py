@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ from napari_adasam.services.ports import Pixels
 BUDGET = 64 * 1024 * 1024
 NOWHERE = (0, 0, 0, 0)
 """A region that nothing lies in."""
+GONE = (-1, -1)
+"""The stamp of a file that is not there."""
 QUICK_BYTES = 4 * 1024 * 1024
 """A file of up to so many bytes is opened at once, where it is shown; a larger one on the lane first."""
 NAMED = 3
@@ -109,6 +112,11 @@ class Sources:
         frame = self._frames[frame_id]
         return self._clip(frame).read(frame.index)
 
+    def levels(self, frame_id: str) -> NDArray[Any]:
+        """To be measured: grey levels (height, width) as the file has them (:meth:`Clip.levels`). Any thread."""
+        frame = self._frames[frame_id]
+        return self._clip(frame).levels(frame.index)
+
     def grey(self, frame_id: str) -> NDArray[np.uint8]:
         """The same for the model: (height, width) uint8 by the file's bits (:meth:`Clip.grey`). Any thread."""
         frame = self._frames[frame_id]
@@ -159,9 +167,13 @@ class Sources:
         return now[0] <= QUICK_BYTES or (path in self._clips and self._stamps.get(path, now) == now)
 
     def pixels(self, frame_id: str) -> Pixels:
-        """The same for the screen, read-only, from memory if it was shown lately. GUI thread."""
+        """The same for the screen, read-only, from memory if it was shown lately. GUI thread.
+
+        What is in memory stays good where its file is gone, such as with a stick that was pulled out.
+        """
         frame = self._frames[frame_id]
-        if frame_id in self._kept and _stamp(frame.path) != self._stamps.get(frame.path, _stamp(frame.path)):
+        now = _stamp(frame.path)
+        if frame_id in self._kept and now not in (GONE, self._stamps.get(frame.path, now)):
             del self._kept[frame_id]  # the file was changed meanwhile: reading it says how
         if frame_id not in self._kept:
             pixels = self.read(frame_id).view()
@@ -178,7 +190,7 @@ def _stamp(path: str) -> tuple[int, int]:
     try:
         found = os.stat(path)
     except OSError:
-        return (-1, -1)  # gone: reading it will say so
+        return GONE  # reading it will say so
     return (found.st_size, found.st_mtime_ns)
 
 

@@ -59,8 +59,10 @@ class ExportOptions:
     key
         Name frames by pseudonyms made with this key, and leave out all that comes from names; empty: by their names.
     pixels
-        Gives the picture of a frame, (height, width) or (height, width, 3), uint8 or uint16; for overlays and echo
-        intensity. Raises InputError if it cannot be read.
+        Gives the picture of a frame, (height, width) or (height, width, 3), uint8 or uint16; for overlays. Raises
+        InputError if it cannot be read.
+    levels
+        Gives a frame's grey levels (height, width) as its file has them, for echo intensity. Raises as ``pixels``.
     scan
         Gives the part of a frame's picture that is scanned, (height, width) bool, ``None`` for all of it: the rest
         does not enter echo intensity. Raises InputError if it cannot be told.
@@ -75,6 +77,7 @@ class ExportOptions:
     frames: Collection[str] | None = None
     key: bytes = field(default=b"", repr=False)
     pixels: ReadPixels | None = None
+    levels: ReadPixels | None = None
     scan: FindScan | None = None
     extras: Extras = NO_EXTRAS
     propagated: Mapping[str, LabelImage] = field(default_factory=dict, repr=False)

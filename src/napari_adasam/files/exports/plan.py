@@ -38,8 +38,8 @@ class Plan:
         Frame id to its name in the export.
     given
         Frame id to further columns of the table; every frame has all of them, or there are none.
-    key, pixels, scan, extras
-        See :class:`ExportOptions`; ``pixels`` takes frames as they go out.
+    key, pixels, levels, scan, extras
+        See :class:`ExportOptions`; ``pixels`` and ``levels`` take frames as they go out.
     propagated
         Frames of the same files that nobody has accepted, as they go out, for figures over clips and volumes.
     partly
@@ -52,6 +52,7 @@ class Plan:
     structures: tuple[Structure, ...]
     key: bytes = field(repr=False)
     pixels: ReadPixels | None = field(repr=False)
+    levels: ReadPixels | None = field(repr=False)
     scan: FindScan | None = field(repr=False)
     extras: Extras
     given: Mapping[str, Mapping[str, str]]
@@ -91,14 +92,14 @@ def make_plan(
     ]
     out = _going_out([*sources, *others], options.key)
     shown, further = out[: len(sources)], out[len(sources) :]
-    pixels = _reader(sources, options.pixels)
     return Plan(
         sources=tuple(sources),
         frames=tuple(shown),
         names=output_names([*shown, *further]),
         structures=tuple(structures),
         key=options.key,
-        pixels=pixels,
+        pixels=_reader(sources, options.pixels),
+        levels=_reader(sources, options.levels),
         scan=options.scan,
         extras=options.extras,
         given=_given(sources, options.extras.table),

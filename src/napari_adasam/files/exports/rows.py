@@ -12,7 +12,6 @@ from napari_adasam.domain.records import Frame
 from napari_adasam.files.exports.options import Item
 from napari_adasam.files.exports.plan import Plan
 from napari_adasam.files.exports.table import Further, measurements_csv
-from napari_adasam.files.pixels import grey_levels
 
 FILE = "measurements.csv"
 
@@ -40,14 +39,14 @@ class TableFile:
         """Nothing is left to do."""
 
     def grey(self, frame: Frame) -> NDArray[Any] | None:
-        """(height, width) grey values in the picture's own bit depth; ``None`` if the picture cannot be read.
+        """(height, width) grey values as the picture's file has them; ``None`` if it cannot be read.
 
         They are masked where the picture does not show the scan.
         """
-        if self._plan.pixels is None:
+        if self._plan.levels is None:
             return None
         try:
-            grey = grey_levels(self._plan.pixels(frame))
+            grey = self._plan.levels(frame)
             scan = None if self._plan.scan is None else self._plan.scan(frame)
         except InputError:
             return None

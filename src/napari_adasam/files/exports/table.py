@@ -134,7 +134,7 @@ def measured_rows(one: Measured, structures: Sequence[Structure], grey: NDArray[
     """All rows of one label image: its structures by value, then those that have no name but are there."""
     present = {int(value) for value in np.unique(one.labels)} - {0}
     nameless = [Structure(value, f"value {value}") for value in present - {structure.value for structure in structures}]
-    bits = "" if grey is None else str(one.bits or bit_depth(np.ma.getdata(grey)))
+    bits = "" if grey is None else _bits(one.bits, np.ma.getdata(grey))
     rows = []
     for structure in sorted((*structures, *nameless), key=lambda structure: structure.value):
         common = _common(one, structure, structure.value in present)
@@ -147,6 +147,12 @@ def measured_rows(one: Measured, structures: Sequence[Structure], grey: NDArray[
             notes = (NOT_COMPARABLE, *outside, *eroded, *beyond) if figure.unit == GREY else beyond
             rows.append(common | _figure(figure, bits, notes) | dict(one.given))
     return rows
+
+
+def _bits(stated: int | None, grey: NDArray[Any]) -> str:
+    """The bit depth of grey levels; empty where they have none, being numbers with fractions or below 0."""
+    whole = grey.dtype.kind in "iu" and int(grey.min(initial=0)) >= 0
+    return str(stated or bit_depth(grey)) if whole else ""
 
 
 def scaled_part(frame: Frame) -> tuple[int, int, int, int] | None:
