@@ -47,4 +47,5 @@ def slice_hidden(layer: Layer) -> None:
 def _place(layer: Layer) -> tuple[object, ...]:
     """Where a layer lies in the world, and in which units; points and shapes lie on the picture, wherever they are."""
     shape = () if isinstance(layer, Points | Shapes) else layer.data.shape
-    return shape, tuple(layer.scale), tuple(layer.translate), tuple(layer.units)
+    turned = (layer.rotate.tobytes(), layer.shear.tobytes(), layer.affine.affine_matrix.tobytes())
+    return shape, tuple(layer.scale), tuple(layer.translate), turned, tuple(layer.units)

@@ -51,7 +51,7 @@ class Bridge(QObject):
 
     def close(self) -> None:
         """Drop what is still on its way. GUI thread."""
-        self._deliver = None
+        self._deliver, self._drawing = None, _never
         self._waiting.clear()
         self._again.stop()
 

@@ -7,7 +7,9 @@ the same place, so that a pixel of one is the pixel of every other.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
+from typing import Any
 
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
@@ -21,11 +23,12 @@ from napari_adasam.services.annotator import Annotator
 from napari_adasam.services.volumes import Volume
 from napari_adasam.ui.at_once import at_once
 from napari_adasam.ui.beside import Beside
-from napari_adasam.ui.image_layer import fits, image_layer, show_contrast, show_pixels
+from napari_adasam.ui.drawn_prompts import drawn_prompts
+from napari_adasam.ui.image_layer import Contrast, fits, image_layer, show_pixels
 from napari_adasam.ui.laying import Laying, MakeLayer
 from napari_adasam.ui.map_layers import MapLayers
 from napari_adasam.ui.mask_layer import MaskLayer
-from napari_adasam.ui.placement import Placement
+from napari_adasam.ui.placement import Placement, straighten
 from napari_adasam.ui.prompt_layers import DrawnPrompt, PromptLayers
 from napari_adasam.ui.volume_view import VolumeView
 
@@ -39,7 +42,7 @@ class Canvas:
 
     message = Signal(str)
     frame_changing = Signal()
-    """Another frame, or another scale of it, is about to be shown: what else lies on it must go first."""
+    """Another frame, another scale of it, or none is about to be shown: what else lies on it must go first."""
     frame_shown = Signal(str)
     layer_made = Signal(object)
 
@@ -51,6 +54,9 @@ class Canvas:
         self.beside = Beside(viewer)
         self.volume = VolumeView(viewer)
         self.image: Image | None = None
+        self._contrast = Contrast()
+        self._closing = ExitStack()
+        self._windowless = False
         self._annotator = annotator
         self._session = annotator.session
         self._shown: Frame | None = None
@@ -83,19 +89,22 @@ class Canvas:
         return [layer for layer in own if layer is not None]
 
     def close(self) -> None:
-        """Let go of the viewer and the session; the layers stay, but for what is beside."""
-        self.volume.close()
-        self.beside.hide()
+        """Let go of the viewer and the session, and take our layers out, unless the viewer's window is gone."""
+        self._closing.close()
         for waiting in (self._restore, self._unanswered, self._laying):
             waiting.stop()
-        self.viewer.layers.events.removed.disconnect(self._on_removed)
-        session = self._session
-        session.current_changed.disconnect(self._on_current)
-        session.setup_changed.disconnect(self._on_setup)
-        session.labels_changed.disconnect(self._on_labels)
-        session.suggestions_changed.disconnect(self._on_suggestions)
-        session.structures_changed.disconnect(self._on_structures)
-        self._annotator.volume_read.disconnect(self._on_volume)
+        if self._windowless:
+            return
+        self.volume.close()
+        self.beside.hide()
+        self.frame_changing.emit()
+        for layer in self.layers():
+            if layer in self.viewer.layers:
+                self.viewer.layers.remove(layer)
+
+    def lose_window(self) -> None:
+        """The viewer's window goes, and napari can no longer draw what changes in its layers."""
+        self._windowless = True
 
     def activate(self) -> None:
         """Make the outlines the active layer, so that brush, eraser and keys work; not while a volume is shown."""
@@ -118,16 +127,20 @@ class Canvas:
         self._draw_prompts()
 
     def _connect(self) -> None:
-        self.viewer.layers.events.removed.connect(self._on_removed)
-        self._laying.put.connect(self._on_put)
-        self._laying.whole.connect(self._on_whole)
         session = self._session
-        session.current_changed.connect(self._on_current)
-        session.setup_changed.connect(self._on_setup)
-        session.labels_changed.connect(self._on_labels)
-        session.suggestions_changed.connect(self._on_suggestions)
-        session.structures_changed.connect(self._on_structures)
-        self._annotator.volume_read.connect(self._on_volume)
+        for signal, slot in (
+            (self.viewer.layers.events.removed, self._on_removed),
+            (self._laying.put, self._on_put),
+            (self._laying.whole, self._on_whole),
+            (session.current_changed, self._on_current),
+            (session.setup_changed, self._on_setup),
+            (session.labels_changed, self._on_labels),
+            (session.suggestions_changed, self._on_suggestions),
+            (session.structures_changed, self._on_structures),
+            (self._annotator.volume_read, self._on_volume),
+        ):
+            signal.connect(slot)
+            self._closing.callback(signal.disconnect, slot)
 
     def _on_volume(self, volume: Volume) -> None:
         if self._shown is not None and self._shown.file_id == volume.file_id:
@@ -151,7 +164,7 @@ class Canvas:
             self.masks.replace(self._session.labels(frame_id), placement)
             self._show_suggestions(frame)
         if self.image is not None:
-            show_contrast(self.image)
+            self._contrast.show(self.image, frame.file_id)
         self._make_missing(in_turns)
         self._rest_sliders()
         if self.layers() != known:
@@ -236,8 +249,13 @@ class Canvas:
             self.activate()
 
     def _on_put(self, layer: Layer) -> None:
+        layer.events.affine.connect(self._on_transformed)
         self.activate()
         self.layer_made.emit(layer)
+
+    def _on_transformed(self, event: Any) -> None:
+        if straighten(event.source):
+            self.message.emit("The image stays where it is: outlines and millimetres belong to its pixels.")
 
     def _on_whole(self) -> None:
         if self._shown is not None:
@@ -267,19 +285,9 @@ class Canvas:
         self._unanswered.stop()
         if frame is None:
             return
-        self.prompts.show(self._prompts_of(frame), (frame.height, frame.width), Placement.of(frame), self._drawing)
+        drawn = drawn_prompts(self._session, frame.id, self.maps.visible)
+        self.prompts.show(drawn, (frame.height, frame.width), Placement.of(frame), self._drawing)
         self.activate()
-
-    def _prompts_of(self, frame: Frame) -> Iterator[DrawnPrompt]:
-        """The clinician's prompts; and the model's, for structures she has not prompted, while the maps are shown."""
-        suggestions = self._session.suggestions(frame.id)
-        for structure in self._session.structures:
-            points, box = self._session.prompts(frame.id, structure.value)
-            if points or box is not None:
-                yield DrawnPrompt(tuple(points), box, structure.color, by_clinician=True)
-            elif self.maps.visible and structure.value in suggestions:
-                for prompt in suggestions[structure.value].prompts:
-                    yield DrawnPrompt(prompt.points, prompt.box, structure.color, by_clinician=False)
 
     def _show_scale_bar(self, placement: Placement) -> None:
         """A bar in mm where the scale is known; where it is not, the dock's badge says so and no bar misleads."""

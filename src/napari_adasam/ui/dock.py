@@ -1,18 +1,20 @@
 """The dock: Open · Structures · Annotate · Learn · Export from top to bottom, and the status line below them.
 
-One dock is one session. It is made with an annotator, or makes its own; when the dock goes, the annotator is closed.
+One dock is one session. It is made with an annotator, or makes its own; when the dock goes, the annotator is closed and
+our layers and keys leave the viewer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from inspect import unwrap
 from pathlib import Path
 from typing import Any
 
 from napari.viewer import Viewer
 from qtpy.QtCore import QSize, Qt, QTimer
-from qtpy.QtGui import QDragEnterEvent, QDropEvent, QShowEvent
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_adasam.files.exports import ExportReport
@@ -23,6 +25,7 @@ from napari_adasam.ui.assembly import make_kept_annotator, sample_paths
 from napari_adasam.ui.bridge import Bridge
 from napari_adasam.ui.canvas import ANSWER_MS, Canvas
 from napari_adasam.ui.commands import Commander
+from napari_adasam.ui.docked import Docked
 from napari_adasam.ui.guide import next_step, summaries
 from napari_adasam.ui.later import Later
 from napari_adasam.ui.marking import Marking
@@ -37,7 +40,7 @@ from napari_adasam.ui.section import Section
 from napari_adasam.ui.shortcuts import HelpSheet, Keys
 from napari_adasam.ui.status_line import StatusLine
 from napari_adasam.ui.steps import Steps
-from napari_adasam.ui.theme import colors_of, dock_style
+from napari_adasam.ui.theme import Look
 from napari_adasam.ui.tools import Tools
 
 WIDTH = 350
@@ -49,13 +52,13 @@ WATCH_MS = 5000
 MakeAnnotator = Callable[[Callable[[Outcome], None]], Annotator]
 
 
-class AdasamDock(QWidget):
+class AdasamDock(Docked):
     """The whole user interface of one session.
 
     Parameters
     ----------
-    viewer
-        The napari viewer to work in.
+    napari_viewer
+        The viewer to work in. napari's menu gives one by this name, in a wrapping that compares with nothing by ``is``.
     make
         Makes the annotator, given where its outcomes go; for tests and scripts. ``None`` makes the real one, kept on
         the disk from the first picture on.
@@ -65,18 +68,20 @@ class AdasamDock(QWidget):
 
     def __init__(
         self,
-        viewer: Viewer,
+        napari_viewer: Viewer,
         make: MakeAnnotator | None = None,
         samples: Callable[[], Sequence[Path]] = sample_paths,
     ) -> None:
         super().__init__()
+        viewer: Viewer = unwrap(napari_viewer)
         self.viewer = viewer
         self._sheet: HelpSheet | None = None
         self._closing = ExitStack()
         bridge = Bridge()
         self.annotator = (make or make_kept_annotator)(bridge.forward)
         self.canvas = Canvas(viewer, self.annotator, QTimer(self))
-        bridge.connect_to(self.annotator.deliver, lambda: self.canvas.masks.stroke_open)
+        masks = self.canvas.masks
+        bridge.connect_to(self.annotator.deliver, lambda: masks.stroke_open)
         self.tools = Tools(viewer, self.canvas, self.annotator)
         self.marking = Marking(viewer, self.canvas, self.tools, self.annotator)
         self.commander = Commander(self.annotator, self.canvas, self.tools)
@@ -89,7 +94,8 @@ class AdasamDock(QWidget):
         self._make_panels(samples)
         self._arrange()
         self._closing.callback(self._later.stop)
-        for part in (bridge, self.annotator, self.keys, self.tools, self.canvas, self.marking):
+        look = Look(viewer, self, WIDTH)
+        for part in (look, bridge, self.annotator, self.keys, self.tools, self.marking, self.canvas):
             self._closing.callback(part.close)
         self._connect()
         self._watch = QTimer(self)
@@ -99,14 +105,16 @@ class AdasamDock(QWidget):
         self._warm_up = QTimer(self, singleShot=True)
         self._warm_up.timeout.connect(self._get_ready)
         self._closing.callback(self._warm_up.stop)
+        self.destroyed.connect(self.canvas.lose_window)  # once it is undocked, it is closed before it is destroyed
         self.destroyed.connect(self._closing.close)
-        self._show_theme()
+        self.undocked.connect(self._end)
+        self.dropped.connect(self.open)
         self._on_layers()
         self._refresh()
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """Wide enough for three buttons side by side, narrow enough to leave the canvas large on 1366 × 768."""
-        return QSize(WIDTH, 640)
+        return QSize(self.minimumWidth(), 640)
 
     def shut_down(self) -> None:
         """Stop the lane and let go of the viewer; nothing accepted is lost. May be called twice."""
@@ -135,16 +143,6 @@ class AdasamDock(QWidget):
 
     def _get_ready(self) -> None:
         self.annotator.warm_up(first_layers.prepare)
-
-    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802 - Qt's name
-        """Accept files and folders."""
-        if event is not None and event.mimeData().hasUrls():
-            event.acceptProposedAction()
-
-    def dropEvent(self, event: QDropEvent | None) -> None:  # noqa: N802 - Qt's name
-        """Open what was dropped."""
-        if event is not None:
-            self.open([Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()])
 
     def _make_panels(self, samples: Callable[[], Sequence[Path]]) -> None:
         annotator, commander = self.annotator, self.commander
@@ -191,8 +189,6 @@ class AdasamDock(QWidget):
         layout.addWidget(self.steps, stretch=1)
         layout.addWidget(self.annotate_panel.onward)  # below what scrolls: the most used buttons are always there
         layout.addWidget(self.status_line)
-        self.setMinimumWidth(WIDTH - 20)
-        self.setAcceptDrops(True)
 
     def _connect(self) -> None:
         annotator, session, soon = self.annotator, self.annotator.session, self._later.ask
@@ -228,8 +224,8 @@ class AdasamDock(QWidget):
             self._closing.callback(signal.disconnect, slot)
         self._closing.callback(self.annotate_panel.structures.close_rows)
         events, layers = self.viewer.layers.events, self._on_layers
-        others = ((self.viewer.events.theme, self._show_theme), (self.viewer.dims.events.ndisplay, self._show_hint))
-        for emitter, slot in ((events.inserted, layers), (events.removed, layers), *others):
+        turned = self.viewer.dims.events.ndisplay
+        for emitter, slot in ((events.inserted, layers), (events.removed, layers), (turned, self._show_hint)):
             emitter.connect(slot)
             self._closing.callback(emitter.disconnect, slot)
         for layer in self.canvas.layers():
@@ -289,12 +285,14 @@ class AdasamDock(QWidget):
 
     def _on_layers(self, event: Any = None) -> None:
         """Images that were opened or dropped in napari are offered to the session."""
-        own = {id(layer) for layer in (*self.canvas.layers(), *self.canvas.beside.layers, *self.canvas.volume.layers)}
-        others = [layer for layer in self.viewer.layers if id(layer) not in own]
+        own = (*self.canvas.layers(), *self.canvas.beside.layers, *self.canvas.volume.layers)
+        others = [layer for layer in self.viewer.layers if layer not in own]
         self.open_panel.offer(not_taken_in(others, self.annotator.session.frames))
 
-    def _show_theme(self, event: Any = None) -> None:
-        self.setStyleSheet(dock_style(colors_of(self.viewer.theme)))
+    def _end(self) -> None:
+        """Nobody sees it any more, and napari makes another one when it is asked to."""
+        self.shut_down()
+        self.deleteLater()
 
     def _stop(self) -> None:
         self.commander.attempt(self.annotator.cancel)

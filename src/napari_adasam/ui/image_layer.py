@@ -34,17 +34,30 @@ def fits(layer: Image, pixels: NDArray[Any]) -> bool:
 
 
 def show_pixels(layer: Image, pixels: NDArray[Any], placement: Placement) -> None:
-    """Show another frame in the layer; its contrast comes after, by :func:`show_contrast`."""
+    """Show another frame in the layer; its contrast comes after, by :class:`Contrast`."""
     layer.data = pixels
     placement.apply(layer)
 
 
-def show_contrast(layer: Image) -> None:
-    """From black to white for grey values, as :func:`contrast_limits` has it. Not within ``at_once``: it is told."""
-    if layer.rgb:
-        return
-    limits = contrast_limits(layer.data)
-    if tuple(layer.contrast_limits_range) != limits:
-        layer.contrast_limits_range = limits
-    if tuple(layer.contrast_limits) != limits:
-        layer.contrast_limits = limits
+class Contrast:
+    """From black to white for grey values: as :func:`contrast_limits` has it, or as the clinician has set it by hand.
+
+    By hand holds for all pictures of 8 bits; of deeper ones, which differ in what is white, for those of the same file.
+    """
+
+    def __init__(self) -> None:
+        self._own: tuple[float, float] | None = None
+        self._kind: object = None
+
+    def show(self, layer: Image, file_id: str) -> None:
+        """Set it for the frame of that file that the layer shows now. Not within ``at_once``: it is told."""
+        if layer.rgb:
+            return
+        kind = (layer, layer.data.dtype, file_id if layer.data.dtype.itemsize > 1 else "")
+        if kind == self._kind and tuple(layer.contrast_limits) != self._own:
+            return
+        self._kind, self._own = kind, contrast_limits(layer.data)
+        if tuple(layer.contrast_limits_range) != self._own:
+            layer.contrast_limits_range = self._own
+        if tuple(layer.contrast_limits) != self._own:
+            layer.contrast_limits = self._own

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from napari.layers import Layer
 
 from napari_adasam.domain.prompts import Box, Point
@@ -54,6 +55,19 @@ class Placement:
             layer.units = (self.unit, self.unit)
         if any(layer.translate):
             layer.translate = (0.0, 0.0)
+        if not np.array_equal(layer.rotate, np.eye(2)):
+            layer.rotate = 0.0
+        if any(layer.shear):
+            layer.shear = (0.0,)
+        straighten(layer)
+
+
+def straighten(layer: Layer) -> bool:
+    """Undo what napari's transform tool does to a two-dimensional layer; whether there was something to undo."""
+    if np.array_equal(layer.affine.affine_matrix, np.eye(3)):
+        return False
+    layer.affine = np.eye(3)
+    return True
 
 
 def pixel_at(layer: Layer, world: Sequence[float]) -> tuple[float, float]:

@@ -1,10 +1,13 @@
-"""Colours and words of the dock, taken from napari's own theme so that the two fit."""
+"""Colours, font size and words of the dock, taken from napari's own so that the two fit."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from napari.settings import get_settings
 from napari.utils.theme import get_theme
+from napari.viewer import Viewer
+from qtpy.QtWidgets import QWidget
 
 from napari_adasam.domain.records import FrameStatus
 
@@ -17,11 +20,13 @@ STATUS_COLORS: dict[FrameStatus, tuple[str, str]] = {
     FrameStatus.SKIPPED: ("#cc79a7", "#000000"),
 }
 AMBER = ("#f0e442", "#000000")
+USUAL_PX, WIDER = 12.0, 20.0
+"""The height of napari's letters as it comes, and how many pixels each pixel more makes the dock wider: measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Colors:
-    """The theme's colours as CSS words, and its font size in points."""
+    """The theme's colours as CSS words, and the font size that is set in napari, in points."""
 
     background: str
     foreground: str
@@ -34,8 +39,7 @@ class Colors:
 
 def colors_of(theme_name: str) -> Colors:
     """The colours of napari's theme of that name."""
-    theme = get_theme(theme_name)
-    rgb = theme.to_rgb_dict()
+    rgb = get_theme(theme_name).to_rgb_dict()
     return Colors(
         background=rgb["background"],
         foreground=rgb["foreground"],
@@ -43,7 +47,7 @@ def colors_of(theme_name: str) -> Colors:
         text=rgb["text"],
         icon=rgb["icon"],
         current=rgb["current"],
-        font_pt=int(theme.font_size.removesuffix("pt")),
+        font_pt=int(get_settings().appearance.font_size),
     )
 
 
@@ -70,3 +74,31 @@ def dock_style(colors: Colors) -> str:
         min-height: 5px; max-height: 5px; }}
     QProgressBar::chunk {{ background-color: {colors.current}; }}
     """
+
+
+class Look:
+    """Gives a widget napari's colours and font size, and follows them until it is closed. GUI thread.
+
+    Parameters
+    ----------
+    width
+        How wide the widget must be with letters as small as napari's are at first, in pixels.
+    """
+
+    def __init__(self, viewer: Viewer, widget: QWidget, width: int) -> None:
+        self._viewer, self._widget, self._width = viewer, widget, width
+        self._told_by = (viewer.events.theme, get_settings().appearance.events.font_size)
+        for emitter in self._told_by:
+            emitter.connect(self._show)
+        self._show()
+
+    def close(self) -> None:
+        """Follow them no more."""
+        for emitter in self._told_by:
+            emitter.disconnect(self._show)
+
+    def _show(self, event: object = None) -> None:
+        colors = colors_of(self._viewer.theme)
+        self._widget.setStyleSheet(dock_style(colors))
+        letters = colors.font_pt * self._widget.logicalDpiY() / 72
+        self._widget.setMinimumWidth(self._width + round(WIDER * max(0.0, letters - USUAL_PX)))

@@ -1,0 +1,54 @@
+"""What Qt tells a widget in napari's window: what is dropped on it, and that it was taken out of its dock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qtpy.QtCore import QEvent, QTimer, Signal
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtWidgets import QWidget
+
+
+class Docked(QWidget):
+    """A widget that says when napari's "x" has closed it.
+
+    napari deletes nothing then: it takes the widget out of its dock and lets go. Hiding, floating and moving the dock
+    leave the widget in it.
+    """
+
+    undocked = Signal()
+    """It was in a dock and is in none; said once the event loop has had a turn, for it may be put elsewhere at once."""
+    dropped = Signal(list)
+    """Paths of files and folders."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._was_docked = False
+        self.setAcceptDrops(True)
+
+    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Look where it is now."""
+        if event is None:
+            return
+        super().changeEvent(event)
+        if event.type() != QEvent.Type.ParentChange:
+            return
+        if self.parent() is not None:
+            self._was_docked = True
+        elif self._was_docked:
+            QTimer.singleShot(0, self._look_again)
+
+    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Accept files and folders."""
+        if event is not None and event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Tell what was dropped."""
+        if event is not None:
+            self.dropped.emit([Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()])
+
+    def _look_again(self) -> None:
+        if self._was_docked and self.parent() is None:
+            self._was_docked = False
+            self.undocked.emit()
