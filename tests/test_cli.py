@@ -33,6 +33,7 @@ HEAVY = (
     "scipy",
     "pydicom",
 )
+NO_FIGURES = {"steps": 0, "rank": 0, "views": 0, "feedback_heads": 9, "slices": -1}
 COMMANDS = ("benchmark", "demo", "measure", "predict", "train", "evaluate", "models", "doctor")
 
 
@@ -348,3 +349,91 @@ def test_a_model_is_studied_with_the_whole_picture_where_that_is_asked_for(
     for further in ([], ["--no-sector"]):
         assert run("evaluate", str(tmp_path), "--study", "prompts", *further).code == 0
     assert used == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "named"),
+    [
+        ("--steps", "-3", "--steps"),
+        ("--steps", "0", "--steps"),
+        ("--seed", "-1", "--seed"),
+        *(("--set", f"{name}={value}", f"no value of {name}") for name, value in NO_FIGURES.items()),
+    ],
+)
+def test_figures_that_no_training_can_have_are_bad_input(
+    run: Callable[..., Ended], option: str, value: str, named: str
+) -> None:
+    ended = run("train", "data", "--out", "m.safetensors", option, value)
+    assert ended.code == 2
+    assert "Traceback" not in ended.err
+    assert named in ended.err
+
+
+@pytest.mark.parametrize("said", [("--steps", "40"), ("--set", "steps=40"), ("--set", "steps = 40")])
+def test_steps_that_were_said_are_kept(
+    said: tuple[str, str], run: Callable[..., Ended], put_in_place_of: Callable[..., None]
+) -> None:
+    asked: list[TrainOptions] = []
+
+    def train_dataset(folder: Path, out: Path, options: TrainOptions, on_progress: Any) -> dict[str, Any]:
+        asked.append(options)
+        return {}
+
+    put_in_place_of("napari_adasam.services.training", train_dataset=train_dataset, TrainOptions=TrainOptions)
+    assert run("train", "data", "--out", "m.safetensors", "--labels", "50", *said).code == 0
+    assert (asked[0].train.steps, asked[0].more_steps) == (40, False)
+
+
+@pytest.fixture
+def studied(put_in_place_of: Callable[..., None]) -> list[dict[str, Any]]:
+    """The options of each study that was begun, instead of running it."""
+    asked: list[dict[str, Any]] = []
+
+    def study(folder: Path, options: dict[str, Any], advance: object) -> dict[str, Any]:
+        asked.append(options)
+        return {}
+
+    put_in_place_of(
+        "napari_adasam.evaluation.run",
+        StudyOptions=dict,
+        STUDIES_BY_NAME=dict.fromkeys(cli.studies.STUDIES, study),
+        write_json=None,
+        default_start=lambda folder: ModelSettings(),
+    )
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("study", "given", "said"),
+    [
+        ("prompts", ("--held-back", "--validation"), "Give one of them"),
+        ("prompts", ("--table", "t.md"), "has nothing for --table"),
+        ("propagation", ("--table", "t.md"), "has nothing for --table"),
+        ("labels", ("--plot", "p.svg"), "has nothing for --plot"),
+        ("prompts", ("--set", "rank=4"), "does not use the setting rank"),
+        ("propagation", ("--set", "prompt.presence=0.7"), "does not use the setting prompt.presence"),
+        ("labels", ("--limit", "0"), "--limit"),
+        ("labels", ("--seeds", "0"), "--seeds"),
+    ],
+)
+def test_what_a_study_cannot_do_is_refused_before_it_begins(
+    study: str, given: tuple[str, ...], said: str, run: Callable[..., Ended], studied: list[dict[str, Any]]
+) -> None:
+    ended = run("evaluate", "data", "--study", study, *given)
+    assert ended.code == 2
+    assert said in " ".join(ended.err.split())
+    assert studied == []
+
+
+def test_models_of_one_study_see_the_same_part_of_the_picture(
+    run: Callable[..., Ended], studied: list[dict[str, Any]]
+) -> None:
+    assert run("evaluate", "data", "--study", "prompts", "--no-sector", "--against", "other@512").code == 0
+    assert studied[0]["against"] == (ModelSettings("other", 512, use_sector=False),)
+
+
+def test_the_study_of_prompts_gets_settings_of_the_prompt(
+    run: Callable[..., Ended], studied: list[dict[str, Any]]
+) -> None:
+    assert run("evaluate", "data", "--study", "prompts", "--set", "prompt.presence=1.1").code == 0
+    assert studied[0]["prompts"].presence == 1.1

@@ -40,11 +40,31 @@ def test_yes_in_many_words(text: str) -> None:
         ("feedback=yes", r"off, train, train\+infer"),
         ("lr=none", "a number"),
         ("weights=3", "no setting"),
+        ("steps=0", "1 or more"),
+        ("steps=-3", "1 or more"),
+        ("rank=0", "1 to 256"),
+        ("views=0", "1 or more"),
+        ("batch=0", "1 or more"),
+        ("slices=-1", "1 to 256"),
+        ("feedback_heads=9", "1 to 4"),
+        ("warm_up=1.5", "0 to 1"),
+        ("max_unlabelled=-1", "0 or more"),
+        ("seed=-1", "0 or more"),
+        ("alpha=0", "more than 0"),
+        ("lr=nan", "0 or more"),
+        ("loss.map=-1", "0 or more"),
+        ("prompt.threshold=1.2", "0 to 1"),
     ],
 )
 def test_what_is_none_is_told_with_what_there_is(text: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
         with_settings(DEFAULTS, [text])
+
+
+def test_numbers_at_the_ends_of_their_ranges_are_taken() -> None:
+    texts = ["steps=1", "rank=256", "max_unlabelled=0", "feedback_heads=4", "adapt_from=-9", "ema=1", "lr=0"]
+    made = with_settings(DEFAULTS, [*texts, "loss.map=0", "prompt.presence=1.1"]).train
+    assert (made.steps, made.rank, made.max_unlabelled, made.adapt_from) == (1, 256, 0, -9)
 
 
 def test_every_part_of_the_method_can_be_switched() -> None:

@@ -76,6 +76,21 @@ def test_the_interval_is_of_the_mean_and_narrows_with_groups() -> None:
     assert interval(np.full(5, 0.7)) == pytest.approx((0.7, 0.7))
 
 
+def test_whole_groups_are_drawn_and_count_by_their_size() -> None:
+    rng = np.random.default_rng(3)
+    groups = [f"g{group}" for group in range(8) for _ in range(group + 1)]
+    values = [0.1 * int(name[1:]) + rng.normal(0, 0.01) for name in groups]
+    by_group = {name: [v for v, g in zip(values, groups, strict=True) if g == name] for name in dict.fromkeys(groups)}
+    picks = np.random.default_rng(0).integers(8, size=(2000, 8))
+    means = [np.mean(np.concatenate([by_group[f"g{one}"] for one in draw])) for draw in picks]
+    low, high = interval(values, groups)  # type: ignore[misc]
+    assert (low, high) == pytest.approx(tuple(np.percentile(means, [2.5, 97.5])))
+    unweighted = interval(np.array([np.mean(own) for own in by_group.values()]))
+    assert (low + high) / 2 == pytest.approx(np.mean(values), abs=0.05)
+    assert sum(unweighted) / 2 < np.mean(values) - 0.1  # type: ignore[arg-type]
+
+
 def test_one_group_has_no_interval() -> None:
+    assert interval([0.7, 0.8], ["a", "a"]) is None
     assert interval(np.array([0.7])) is None
     assert interval(np.array([])) is None

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
+from PIL import Image
 from studied import discs
 from tiny import BELLY, BrightnessEncoder, see_brightness, tiny_net
 
@@ -115,6 +117,50 @@ def test_a_stopped_study_goes_on_where_it_was(data: Dataset, tmp_path: Path) -> 
     assert set(passes) == {"random, static, seed 0"}
     with pytest.raises(InputError, match="stopped run"):
         run_sessions(data.folder, replace(options, learn=LearnSettings(every=3)), hear)
+
+
+def test_other_settings_of_the_same_study_are_refused(data: Dataset, tmp_path: Path) -> None:
+    file = tmp_path / "f.json"
+    options = StudyOptions(CPU, train=TRAIN, orders=("file",), learning=(False,), limit=1, resume=file)
+    run_sessions(data.folder, options, lambda *_: None)
+    content = file.read_text()
+    whole = replace(CPU, use_sector=False)
+    for other in (replace(options, model=whole), replace(options, names=((1, "disc"),))):
+        with pytest.raises(InputError, match="Give --json another name"):
+            run_sessions(data.folder, other, lambda *_: None)
+        assert file.read_text() == content
+    older = json.loads(content)
+    del older["sector"]
+    file.write_text(json.dumps(older))
+    with pytest.raises(InputError, match="Give --json another name"):
+        run_sessions(data.folder, options, lambda *_: None)
+
+
+def test_volumes_and_clips_are_refused(tmp_path: Path) -> None:
+    values = np.zeros((20, 24, 5), np.uint8)
+    values[5:12, 5:12, 2] = 1
+    for part in ("images", "labels"):
+        (tmp_path / part).mkdir()
+        nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), tmp_path / part / "case.nii.gz")
+    options = StudyOptions(CPU, orders=("file",), learning=(False,))
+    with pytest.raises(InputError, match=r"case\.nii\.gz holds 5 frames"):
+        run_sessions(tmp_path, options, lambda *_: None)
+
+
+def test_labels_that_show_nothing_are_refused(data: Dataset) -> None:
+    for path in data.labelled.values():
+        Image.fromarray(np.zeros((64, 64), np.uint8)).save(path)
+    options = StudyOptions(CPU, orders=("file",), learning=(False,))
+    with pytest.raises(InputError, match="shows a structure"):
+        run_sessions(data.folder, options, lambda *_: None)
+
+
+def test_units_that_the_encoder_has_not_are_refused_before_the_work(data: Dataset) -> None:
+    options = StudyOptions(CPU, train=replace(TRAIN, adapt_from=9), orders=("file",), limit=1)
+    with pytest.raises(InputError, match="has 2 units, so adapt_from=9 is not possible"):
+        run_sessions(data.folder, options, lambda *_: None)
+    static = run_sessions(data.folder, replace(options, learning=(False,)), lambda *_: None)
+    assert len(static["rows"]) == 1, "where nothing is learned it does not matter"
 
 
 def test_orders_are_read_from_text() -> None:

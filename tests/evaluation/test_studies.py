@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import inspect
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
+from PIL import Image
 from studied import discs
-from tiny import BELLY, BrightnessEncoder, see_brightness, tiny_net
+from tiny import BELLY, BrightnessEncoder, see_brightness, tiny_net, tiny_vit
 
 from napari_adasam.domain.prompts import Box, Prompt
-from napari_adasam.domain.settings import ModelSettings
+from napari_adasam.domain.settings import ModelSettings, PromptSettings
 from napari_adasam.domain.simulated import next_click, parts, tight_box
 from napari_adasam.domain.structures import Structure
 from napari_adasam.evaluation import prompts
@@ -20,7 +23,8 @@ from napari_adasam.evaluation.prompts import boxed, clicks_needed, pointed, prom
 from napari_adasam.evaluation.run import StudyOptions, run_prompts
 from napari_adasam.evaluation.subjects import Subject
 from napari_adasam.files.dataset import Dataset
-from napari_adasam.model import registry
+from napari_adasam.model import adaptation, registry
+from napari_adasam.model.adapters.masam import MaSamSettings
 from napari_adasam.services.ports import SegmentAnswer
 
 CPU = ModelSettings("tiny", device="cpu")
@@ -60,7 +64,7 @@ def squares() -> Subject:
 
 def test_no_mask_can_reach_what_is_prompt_free() -> None:
     taken = inspect.signature(prompt_free).parameters
-    assert list(taken) == ["predictor", "frame_id", "pixels", "structures"]
+    assert list(taken) == ["predictor", "frame_id", "pixels", "structures", "settings"]
     assert "Subject" not in str([p.annotation for p in taken.values()])
 
 
@@ -160,9 +164,9 @@ def test_one_image_has_no_interval_and_is_still_json(dataset: Dataset) -> None:
     json.dumps(said, allow_nan=False)
 
 
-def test_a_structure_of_specks_has_a_prompt_free_row_only(dataset: Dataset) -> None:
-    from PIL import Image
-
+def test_a_structure_of_specks_has_a_prompt_free_row_only(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = see_brightness(tiny_net([replace(BELLY, several_parts=True)], BrightnessEncoder()))
+    monkeypatch.setattr(registry, "load", lambda settings: net)
     specks = np.zeros((64, 64), np.uint8)
     specks[::8, ::8] = 1
     for path in dataset.labelled.values():
@@ -186,11 +190,86 @@ def test_the_prompt_free_answer_is_asked_for_with_pixels_only(
     monkeypatch.setattr(prompts, "prompt_free", spy)
     options = StudyOptions(model=CPU, names=((1, BELLY.name),), limit=2, clicks=False)
     run_prompts(dataset.folder, options, lambda *_: None)
-    from PIL import Image
-
     for path in dataset.labelled.values():
         Image.fromarray(1 - np.array(Image.open(path))).save(path)
     run_prompts(dataset.folder, options, lambda *_: None)
     assert len(seen) == 4
     assert np.array_equal(seen[0], seen[2])
     assert np.array_equal(seen[1], seen[3])
+
+
+def two_squares(folder: Path, split: bool) -> None:
+    """Six pictures of two bright squares; the label is both or, ``split``, the first in two parts."""
+    for part in ("images", "labels"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    pixels, labels = np.full((64, 64), 40, np.uint8), np.zeros((64, 64), np.uint8)
+    pixels[4:24, 4:24] = pixels[36:60, 36:60] = 220
+    labels[4:24, 4:24] = 1
+    if split:
+        labels[10:18] = 0
+    for number in range(6):
+        pixels[0, 0] = number  # another picture
+        Image.fromarray(pixels).save(folder / "images" / f"{number}.png")
+        Image.fromarray(labels).save(folder / "labels" / f"{number}.png")
+
+
+@pytest.mark.parametrize("name", [BELLY.name, "a new one"])
+def test_other_masks_of_tested_images_give_the_same_prompt_free_answers(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """How many parts a structure is asked for in is not read from the masks that are tested on."""
+    seen: list[list[tuple[object, ...]]] = []
+    real = prompts.prompt_free
+
+    def spy(*given: object) -> object:
+        answers = real(*given)  # type: ignore[arg-type]
+        seen[-1] += [(a.mask.tobytes(), [(p.box, p.points) for p in a.prompts], given[3]) for a in answers]
+        return answers
+
+    monkeypatch.setattr(prompts, "prompt_free", spy)
+    for split in (False, True):
+        seen.append([])
+        two_squares(tmp_path / "squares", split)
+        options = StudyOptions(model=CPU, names=((1, name),), clicks=False)
+        run_prompts(tmp_path / "squares", options, lambda *_: None)
+    assert len(seen[0]) == 6
+    assert seen[0] == seen[1]
+
+
+def test_settings_of_the_prompt_are_used(dataset: Dataset) -> None:
+    options = StudyOptions(model=CPU, names=((1, BELLY.name),), limit=2, clicks=False)
+    usual = run_prompts(dataset.folder, options, lambda *_: None)["rows"]
+    never = replace(options, prompts=PromptSettings(presence=1.1))  # so sure is no model
+    changed = run_prompts(dataset.folder, never, lambda *_: None)["rows"]
+    assert usual[2]["dice"] > 0
+    assert [row["dice"] for row in changed] == [usual[0]["dice"], usual[1]["dice"], 0]
+
+
+def test_nothing_found_where_nothing_is_says_nothing_of_the_predicted_iou() -> None:
+    full, empty = np.ones((8, 8), bool), np.zeros((8, 8), bool)
+    tally = prompts.Tally(decode=[0.1])
+    for found, truth, score, group in ((full, full, 0.9, "a"), (empty, empty, 0.0, "b"), (full, full, 0.7, "c")):
+        tally.add(found, truth, score, group)
+    row = prompts._row("auto", BELLY, tally, [0.1])
+    assert (row["iou_error"], row["iou_bias"]) == (pytest.approx(0.2), pytest.approx(-0.2))
+    assert row["iou_bias_ci95"] == pytest.approx((-0.3, -0.1))
+    assert (row["n"], row["dice"]) == (3, 1)
+    alone = prompts.Tally(decode=[0.1])
+    alone.add(empty, empty, 0.0, "a")
+    row = prompts._row("auto", BELLY, alone, [0.1])
+    assert (row["iou_error"], row["iou_bias"], row["iou_bias_ci95"]) == (None, None, None)
+
+
+def test_the_strip_beside_a_structure_has_no_neighbours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model of stacks is asked about a part of a slice, which is no slice of the volume."""
+    net = tiny_net(encoder=tiny_vit(depth=2))
+    adaptation.prepare(net, MaSamSettings(slices=3))
+    monkeypatch.setattr(registry, "load", lambda settings: net.eval())
+    labels = np.zeros((160, 120, 4), np.uint8)
+    labels[4:40, 20:60] = 1
+    for part, values in (("images", labels * 150 + 40), ("labels", labels)):
+        (tmp_path / part).mkdir()
+        nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), tmp_path / part / "case.nii.gz")
+    options = StudyOptions(model=CPU, names=((1, BELLY.name),), limit=2, clicks=False)
+    said = run_prompts(tmp_path, options, lambda *_: None)
+    assert [row["n_absent"] for row in said["rows"]] == [0, 0, 2]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
+from PIL import Image
 from studied import discs
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.splits import split_groups
 from napari_adasam.domain.structures import Structure
 from napari_adasam.evaluation.labels import plan
-from napari_adasam.evaluation.subjects import structures_of, subjects, unseen_ids
+from napari_adasam.evaluation.subjects import seen_groups, structures_of, subjects, unseen_ids
 from napari_adasam.files.clips import content_id
 from napari_adasam.files.dataset import Dataset
 
@@ -36,6 +38,51 @@ def test_one_image_seen_excludes_its_whole_group(dataset: Dataset) -> None:
     left = unseen_ids(dataset, seen, "unseen")
     assert group_of(left) == set("012356789")
     assert len(left) == 27
+
+
+@pytest.fixture
+def volumes(tmp_path: Path) -> Dataset:
+    """Four volumes of 20 slices, taken apart into nine each."""
+    for part in ("images", "labels"):
+        (tmp_path / "volumes" / part).mkdir(parents=True)
+        for number in range(4):
+            values = np.full((20, 24, 20), number + 1 if part == "images" else 1, np.uint8)
+            nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), tmp_path / "volumes" / part / f"case_{number}.nii.gz")
+    return Dataset.open(tmp_path / "volumes", slices=9)
+
+
+@pytest.mark.parametrize("behind", ["-0", "-1", ""])
+def test_any_slice_seen_excludes_its_whole_volume(volumes: Dataset, behind: str) -> None:
+    """Also a slice that this study would not take, and a volume that was learned from as one file."""
+    content = content_id(volumes.images["case_2_0001"])
+    seen = frozenset({content + behind})
+    assert f"{content}-0" not in {volumes.frame_id(key) for key in volumes.ids}
+    assert seen_groups(volumes, seen) == {"case_2"}
+    left = unseen_ids(volumes, seen, "unseen")
+    assert {volumes.groups[key] for key in left} == {"case_0", "case_1", "case_3"}
+
+
+def test_whether_a_structure_has_parts_is_not_read_from_masks_under_study(dataset: Dataset) -> None:
+    two = np.zeros((64, 64), np.uint8)
+    two[4:14, 4:14] = two[40:50, 40:50] = 1
+    train = split_groups(dataset.groups.values()).train
+    tested = [key for key in dataset.ids if dataset.groups[key] not in train]
+    for key in tested:
+        Image.fromarray(two).save(dataset.labelled[key])
+    assert structures_of(dataset, tested, ((1, "disc"),)) == (Structure(1, "disc"),)
+    known = (Structure(1, "Disc", several_parts=True),)
+    assert structures_of(dataset, tested, ((1, "disc"),), known)[0].several_parts, "what the model knows, by name"
+    for key in dataset.ids:
+        Image.fromarray(two).save(dataset.labelled[key])
+    assert structures_of(dataset, tested, ((1, "disc"),))[0].several_parts, "from the groups for training"
+    assert not structures_of(dataset, dataset.ids, ((1, "disc"),))[0].several_parts, "which may be under study too"
+    assert not structures_of(dataset, tested, ((1, "disc"),), (Structure(1, "disc"),))[0].several_parts
+
+
+def test_where_nothing_is_labelled_there_is_nothing_to_study(dataset: Dataset) -> None:
+    Image.fromarray(np.zeros((64, 64), np.uint8)).save(dataset.labelled["0_0"])
+    with pytest.raises(InputError, match="shows a structure"):
+        structures_of(dataset, ("0_0",), ())
 
 
 def test_the_held_back_part_is_the_split_that_no_bundled_training_reads(dataset: Dataset) -> None:

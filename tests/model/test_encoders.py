@@ -10,6 +10,7 @@ from timm.models.tiny_vit import ConvNorm, TinyVitBlock
 from tiny import SIZE, BrightnessEncoder, tiny_vit
 from torch import nn
 
+from napari_adasam.domain.errors import InputError
 from napari_adasam.model import encoders
 from napari_adasam.model.encoders import Encoder, TinyVit, from_mobile, mobile_key
 from napari_adasam.model.windows import attend_in_windows
@@ -170,7 +171,7 @@ def test_adapt_from_counts_from_either_end() -> None:
     encoder = tiny_vit(depth=2)  # patches, 2 blocks, neck
     assert [encoder.adapt_index(i) for i in (None, 0, 3, -1, -4)] == [1, 0, 3, 3, 0]
     for wrong in (4, -5):
-        with pytest.raises(ValueError, match=r"expected adapt_from in 0\.\.3"):
+        with pytest.raises(InputError, match=r"has 4 units.*Give 0 to 3, or -4 to -1"):
             encoder.adapt_index(wrong)
     assert len(encoder.attentions(0)) == 2
     assert len(encoder.attentions(2)) == 1

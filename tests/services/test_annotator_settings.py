@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from annotator_fakes import Desk, FakePredictor, model_of, run_round
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.prompts import Point
+from napari_adasam.domain.records import FrameStatus
 from napari_adasam.domain.settings import LearnSettings, ModelSettings, PromptSettings
 from napari_adasam.domain.structures import Structure
 
@@ -87,4 +89,37 @@ def test_a_structure_ticked_as_present_is_prompted_for_whatever_the_classifier_t
     assert [one[1:] for one in desk.predictor.asked[3:5]] == [((1,), 0.5), ((2,), 0.0)]
     desk.annotator.tick(2, False)
     desk.settle()
+    assert not (desk.labels() == 2).any()
+
+
+REFUSED = "muscle belly is outlined on this image. Wipe it first (Del), then untick it."
+
+
+def test_what_is_accepted_is_wiped_before_it_is_said_not_to_be_there(desk: Desk) -> None:
+    first = desk.current
+    desk.accept()
+    desk.annotator.go_to(first)
+    assert not desk.annotator.tick(1, False)
+    assert desk.problems == [REFUSED]
+    assert desk.session.ticks(first) == {}
+    assert desk.session.status(first) is FrameStatus.ACCEPTED
+    desk.annotator.clear_structure(1)
+    assert desk.annotator.tick(1, False)
+    assert desk.session.ticks(first) == {1: False}
+    assert not (desk.labels() == 1).any()
+
+
+@pytest.mark.parametrize("by", ["stroke", "click"])
+def test_what_is_outlined_by_hand_is_wiped_before_it_is_said_not_to_be_there(desk: Desk, by: str) -> None:
+    if by == "stroke":
+        painted = desk.labels().copy()
+        painted[2:5, 2:5] = 1
+        desk.annotator.stroke(painted)
+    else:
+        desk.annotator.click(CLICK, 1)  # its outline is on its way
+    assert not desk.annotator.tick(1, False)
+    assert desk.problems == [REFUSED]
+    desk.settle()
+    assert desk.session.ticks(desk.current) == {}
+    assert desk.annotator.tick(2, False), "a mere suggestion goes with the tick"
     assert not (desk.labels() == 2).any()

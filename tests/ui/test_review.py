@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from qtpy.QtWidgets import QComboBox
 
+from napari_adasam.domain.calibration import Ruler
+from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import FrameStatus
 from napari_adasam.domain.structures import PRESETS
 from napari_adasam.ui.dock import AdasamDock
@@ -118,3 +121,48 @@ def test_the_second_window_says_that_it_only_looks(
     brush(other.canvas.masks.layer, (52, 60))
     qtbot.wait(50)
     np.testing.assert_array_equal(other.canvas.masks.layer.data, before)
+
+
+def test_what_is_beside_has_the_scale_that_is_set_by_hand(opened: AdasamDock, qtbot: Any) -> None:
+    choose(opened.annotate_panel.review.beside, "the suggestion")
+    opened.annotator.set_scale(Ruler((10.0, 10.0), (10.0, 50.0), 10.0))
+    wait_idle(opened, qtbot)
+    image = opened.canvas.image
+    for layer in opened.canvas.beside.layers:
+        assert tuple(layer.scale) == tuple(image.scale)
+        assert layer.units == image.units
+    (top, left), (bottom, right) = opened.viewer.layers.extent.world
+    assert (bottom - top, right - left) == pytest.approx((60 * 0.25, 80 * 0.25 * 2.03), abs=0.5)
+    assert opened.viewer.scene.camera.center[-1] == pytest.approx((left + right) / 2, abs=0.5), "both are in view"
+
+
+def test_what_is_beside_is_the_suggestion_of_the_model_in_use(
+    opened: AdasamDock, monkeypatch: pytest.MonkeyPatch, qtbot: Any
+) -> None:
+    choose(opened.annotate_panel.review.beside, "the suggestion")
+    session = opened.annotator.session
+    before = opened.canvas.beside.layers
+    monkeypatch.setattr("window_fakes.BRIGHT", 250)
+    opened.annotator.suggest()
+    wait_idle(opened, qtbot)
+    _, outlines = opened.canvas.beside.layers
+    assert opened.canvas.beside.layers != before
+    assert not (outlines.data == 1).any()
+    np.testing.assert_array_equal(outlines.data, session.suggested_labels(session.current))
+
+
+def test_what_is_beside_has_the_colours_of_the_structures_there_are_now(opened: AdasamDock) -> None:
+    choose(opened.annotate_panel.review.beside, "the suggestion")
+    opened.structures_panel.add.click()
+    _, outlines = opened.canvas.beside.layers
+    assert 3 in outlines.colormap.color_dict
+
+
+def test_a_picture_that_is_gone_is_a_sentence_and_nothing_is_beside(opened: AdasamDock) -> None:
+    def gone(_frame_id: str) -> None:
+        raise InputError("The picture is gone. Put it back.")
+
+    opened.annotator.pixels = gone  # type: ignore[method-assign, assignment]
+    choose(opened.annotate_panel.review.beside, "the suggestion")
+    assert opened.status_line.notice.text() == "The picture is gone. Put it back."
+    assert opened.canvas.beside.layers == ()

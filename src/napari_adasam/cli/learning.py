@@ -24,7 +24,7 @@ from napari_adasam.cli.program import (
 )
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import ClassifierForm, LossWeights, Method, ModelSettings, Settings, TrainSettings
-from napari_adasam.domain.switches import with_settings
+from napari_adasam.domain.switches import names_in, with_settings
 
 if TYPE_CHECKING:
     from napari_adasam.domain.rounds import RoundProgress
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 DecoderOnly = Annotated[bool, typer.Option("--decoder-only", help="Train the decoder and the prompt encoder alone.")]
 Enclosures = Annotated[bool, typer.Option("--enclosures", help="Among the shapes, draw large closed ones with a rim.")]
+Steps = Annotated[int | None, typer.Option(min=1, help="Optimiser steps; by the number of labels, if not given.")]
 Rate = Annotated[float, typer.Option(min=0, help="Learning rate of the encoder; the decoder's is twice that.")]
 
 
@@ -66,7 +67,7 @@ def train(
         str | None, typer.Option(help=f"One of: {', '.join(get_args(ClassifierForm))}; the base's own, if not given.")
     ] = None,
     seed: Seed = 0,
-    steps: Annotated[int | None, typer.Option(help="Optimiser steps; by the number of labels, if not given.")] = None,
+    steps: Steps = None,
     structures: StructureNames = "",
     changes: Changes = None,
     image_labels: Annotated[
@@ -77,7 +78,7 @@ def train(
     train = TrainSettings(method=method_of(method), seed=seed, steps=steps or TrainSettings().steps)
     given = Settings(model=ModelSettings(name=base, classifier=form_of(classifier)), train=train)
     settings = with_settings(given, changes or ())
-    more_steps = settings.train.steps == TrainSettings().steps and steps is None
+    more_steps = steps is None and "steps" not in names_in(changes or ())
     from napari_adasam.services.torch_start import keep_triton_out
 
     keep_triton_out()
@@ -97,7 +98,7 @@ def train_bundled(
         Path, typer.Option(help="A MobileSAM checkpoint, or an earlier file of this command to go on from.")
     ],
     out: Annotated[Path, typer.Option(metavar="MODEL", help="The model's file, *.safetensors.")],
-    steps: Annotated[int, typer.Option(help="Optimiser steps; each sees four views.")] = 460,
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps; each sees four views.")] = 460,
     seed: Seed = 0,
     without: Annotated[
         list[str] | None, typer.Option(metavar="KIND", help="Leave this data set out, to test on it; repeatable.")
@@ -108,7 +109,7 @@ def train_bundled(
     blend: Annotated[
         float, typer.Option(min=0, max=1, help="Share of what was learned in the weights; the rest is the base's.")
     ] = 1.0,
-    settle: Annotated[int, typer.Option(help="Steps of the classifier alone, after blending.")] = 0,
+    settle: Annotated[int, typer.Option(min=0, help="Steps of the classifier alone, after blending.")] = 0,
     learned: Annotated[
         Path | None, typer.Option(metavar="MODEL", help="Blend these, learned from BASE before, instead of training.")
     ] = None,

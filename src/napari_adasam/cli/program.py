@@ -40,7 +40,7 @@ ModelName = Annotated[str, typer.Option("--model", help="A model's name, or the 
 AdapterBase = Annotated[
     str | None, typer.Option("--base", help="The model under an adapter, where it is not found by itself.")
 ]
-Seed = Annotated[int, typer.Option(help="Of everything that is drawn at random.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of everything that is drawn at random.")]
 StructureNames = Annotated[
     str, typer.Option("--structures", help='Names of the label values: "1=muscle belly,2=aponeurosis".')
 ]

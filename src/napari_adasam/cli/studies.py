@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_adasam.cli.program import BUNDLED, AdapterBase, Changes, StructureNames, app, names_of, progress, show
+from napari_adasam.cli.study_texts import check_changes, check_outputs, counts_of, model_at, orders_of, part_of
 from napari_adasam.domain.errors import InputError
-from napari_adasam.domain.queue import ORDERS, Order
 from napari_adasam.domain.settings import LearnSettings, ModelSettings, Settings
 from napari_adasam.domain.switches import with_settings
 
@@ -27,6 +27,7 @@ HeldBack = Annotated[
 Validation = Annotated[
     bool, typer.Option("--validation", help="Only groups that models are chosen on, not trained on or reported.")
 ]
+Seeds = Annotated[int, typer.Option(min=1, help="Seeds from 0 on, for the studies labels and session; drawn clips.")]
 Gated = Annotated[bool, typer.Option("--gated", help="For the study labels: hold some images out, as the window does.")]
 Sector = Annotated[
     bool, typer.Option("--sector/--no-sector", help="Whether the model sees nothing outside the scan sector.")
@@ -94,12 +95,12 @@ def evaluate(
     against: Against = None,
     structures: StructureNames = "",
     clicks: Annotated[bool, typer.Option(help="Count clicks to IoU 0.90 (slow).")] = True,
-    limit: Annotated[int | None, typer.Option(help="At most this many images.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most this many images.")] = None,
     methods: Methods = "start,adasam",
     labels: Labels = "10",
     volumes: Volumes = False,
     boxes: Annotated[bool, typer.Option("--boxes", help="With --volumes: Dice of a box in each slice, too.")] = False,
-    seeds: Annotated[int, typer.Option(help="Seeds from 0 on, for the studies labels and session; drawn clips.")] = 3,
+    seeds: Seeds = 3,
     frames: Annotated[int, typer.Option(min=8, help="For the study propagation: frames of a drawn clip.")] = 200,
     gated: Gated = False,
     ablation: Ablation = False,
@@ -124,7 +125,7 @@ def evaluate(
         options = _of_images(settings, part, names_of(structures), (against, limit, clicks, frames), seeds)
     if study == "session":
         options = _of_session(replace(options, resume=json_file), settings, seeds, orders, learning, every)
-    _report(_measured(study, folder, options), json_file, table, plot)
+    _measure(study, folder, options, json_file, table, plot)
 
 
 @app.command()
@@ -160,11 +161,6 @@ def _check(study: str) -> None:
     keep_triton_out()
 
 
-def part_of(held_back: bool, validation: bool) -> Part:
-    """Which groups are measured on."""
-    return "held-back" if held_back else "validation" if validation else "unseen"
-
-
 def _start(
     study: str, folder: Path, asked: ModelSettings, input_size: int | None, changes: list[str] | None
 ) -> Settings:
@@ -177,7 +173,9 @@ def _start(
 
         start = default_start(folder)
     start = replace(start, input_size=input_size or start.input_size, use_sector=asked.use_sector, base=asked.base)
-    return with_settings(Settings(model=start), changes or ())
+    settings = with_settings(Settings(model=start), changes or ())
+    check_changes(study, changes or ())
+    return settings
 
 
 def _of_images(
@@ -194,7 +192,8 @@ def _of_images(
         model=settings.model,
         part=part,
         names=names,
-        against=tuple(model_at(one) for one in against or ()),
+        prompts=settings.prompts,
+        against=tuple(replace(model_at(one), use_sector=settings.model.use_sector) for one in against or ()),
         limit=limit,
         clicks=clicks,
         seeds=tuple(range(seeds)),
@@ -207,7 +206,6 @@ def _of_session(
 ) -> StudyOptions:
     return replace(
         options,
-        prompts=settings.prompts,
         train=settings.train,
         learn=replace(settings.learn, every=every),
         seeds=tuple(range(seeds)),
@@ -247,6 +245,13 @@ def _of_labels(
     )
 
 
+def _measure(
+    study: str, folder: Path, options: StudyOptions, json_file: Path | None, table: Path | None, plot: Path | None
+) -> None:
+    check_outputs(study, table is not None, plot is not None)
+    _report(_measured(study, folder, options), json_file, table, plot)
+
+
 def _measured(study: str, folder: Path, options: StudyOptions) -> dict[str, Any]:
     from napari_adasam.evaluation.run import STUDIES_BY_NAME
 
@@ -268,30 +273,3 @@ def _report(result: dict[str, Any], json_file: Path | None, table_file: Path | N
         what = "volumes" if result["study"] == "volumes" else "labels"
         write_whole(table_file, table(result.get("summary", []), what).encode())
     show(result)
-
-
-def orders_of(text: str) -> tuple[Order, ...]:
-    """Orders from "active,random"; InputError for one that is none."""
-    names = [name.strip() for name in text.split(",")]
-    for name in names:
-        if name not in ORDERS:
-            raise InputError(f'There is no order "{name}". Nothing was measured. Choose of: {", ".join(ORDERS)}.')
-    return tuple(one for name in names for one in ORDERS if one == name)
-
-
-def counts_of(text: str) -> tuple[int, ...]:
-    """Numbers of labels from "5,10,20"; InputError where that cannot be read."""
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise InputError(f'"{text}" are no numbers of labels. Nothing was measured. Write --labels 5,10,20.')
-    return tuple(int(part) for part in parts)
-
-
-def model_at(text: str) -> ModelSettings:
-    """A model's name or path, with ``@`` and its input size behind it or not; InputError for a size that is none."""
-    name, at, size = text.rpartition("@")
-    if not at:
-        return ModelSettings(name=text)
-    if not size.isdecimal():
-        raise InputError(f'"{size}" in "{text}" is no size in pixels. Nothing was measured. Write MODEL@512.')
-    return ModelSettings(name=name, input_size=int(size))

@@ -5,6 +5,7 @@ An ablation is a list of such texts, each changed against the settings it starts
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from types import NoneType, UnionType
@@ -29,6 +30,17 @@ ABLATION = (
     "cutmix=yes",
 )
 """Each part of the method switched against the whole; what is the default already is left out by the study."""
+
+RANGES: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(("steps", "batch", "views", "most_prompts", "unlabelled_every"), (1, math.inf)),
+    **dict.fromkeys(("width", "size", "tokens"), (1, math.inf)),
+    **dict.fromkeys(("rank", "slices"), (1, 256)),
+    **dict.fromkeys(("warm_up", "ema", "ema_end", "confidence", "prompt.threshold", "prompt.peak_share"), (0, 1)),
+    "feedback_heads": (1, 4),
+    "adapt_from": (-math.inf, math.inf),
+}
+"""The least and the most of settings that are numbers, those of baselines too; of all others 0 or more."""
+ABOVE_ZERO = ("alpha",)
 
 
 def _paths() -> dict[str, tuple[str, ...]]:
@@ -57,6 +69,11 @@ def with_settings(settings: Settings, texts: Iterable[str]) -> Settings:
     return settings
 
 
+def names_in(texts: Iterable[str]) -> set[str]:
+    """The names that NAME=VALUE texts change."""
+    return {text.partition("=")[0].strip() for text in texts}
+
+
 def with_fields(owner: Value, texts: Iterable[str]) -> Value:
     """A flat dataclass of settings with each NAME=VALUE changed; raises InputError like :func:`with_settings`."""
     names = [field.name for field in fields(owner)]  # type: ignore[arg-type]
@@ -74,6 +91,7 @@ def _changed(owner: Value, path: tuple[str, ...], name: str, text: str) -> Value
         new = _changed(getattr(owner, step), tuple(rest), name, text)
     else:
         new = _parsed(get_type_hints(type(owner))[step], name, text)
+        _check_range(name, new)
     return replace(owner, **{step: new})  # type: ignore[type-var]
 
 
@@ -94,3 +112,19 @@ def _parsed(kind: Any, name: str, text: str) -> Any:
         pass
     expected = {bool: "yes or no", int: "a whole number", float: "a number"}.get(wanted) or ", ".join(get_args(wanted))
     raise InputError(f'"{text}" is no value of {name}. Nothing was done. Give {expected}.')
+
+
+def _check_range(name: str, value: Any) -> None:
+    """Raise InputError for a number that the setting cannot be."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return
+    low, high = RANGES.get(name, (0, math.inf))
+    if low <= value <= high and math.isfinite(value) and not (value == 0 and name in ABOVE_ZERO):
+        return
+    if high < math.inf:
+        expected = f"{low} to {high}"
+    elif low == -math.inf:
+        expected = "a number"
+    else:
+        expected = "more than 0" if name in ABOVE_ZERO else f"{low} or more"
+    raise InputError(f'"{value}" is no value of {name}. Nothing was done. Give {expected}.')

@@ -26,7 +26,7 @@ from napari_adasam.evaluation.cam_figures import CamFigures, Mask, summary
 from napari_adasam.evaluation.fronts import Fronts
 from napari_adasam.evaluation.methods import START, Choice, Learned, OnStep, learn
 from napari_adasam.evaluation.metrics import hd95, interval
-from napari_adasam.evaluation.subjects import Names, Subject, structures_of, subjects, unseen_ids
+from napari_adasam.evaluation.subjects import SHOWN, Names, Subject, structures_of, subjects, unseen_ids
 from napari_adasam.files.dataset import Dataset
 from napari_adasam.services import neighbours
 from napari_adasam.services.predictor import ModelPredictor
@@ -35,8 +35,6 @@ from napari_adasam.services.training import labelled_frames, unlabelled_frames
 TestPart = Literal["held-back", "validation"]
 Row = dict[str, Any]
 Key = tuple[str, int, int, str]
-SHOWN = 60
-"""So many label images of the groups for training tell which structures a data set is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +146,13 @@ class LabelsBench:
         self.dataset, self.study = dataset, study
         start = ModelPredictor(study.base.model)
         self.card = start.net.card
+        for settings in (one.settings for one in study.methods):
+            if isinstance(settings, Settings):
+                start.net.sam.encoder.adapt_index(settings.train.adapt_from)  # now, not after other trainings
         self.unseen = unseen_ids(dataset, self.card.trained_on, "unseen")
         trained = set(split_groups(dataset.groups.values()).train)
-        shown = [key for key in self.unseen if dataset.groups[key] in trained][:SHOWN] or self.unseen[:SHOWN]
-        self.structures = structures_of(dataset, shown, names, self.card.structures)
+        shown = [key for key in self.unseen if dataset.groups[key] in trained][:SHOWN]
+        self.structures = structures_of(dataset, shown or self.unseen[:SHOWN], names, self.card.structures, shown)
         self._fronts = Fronts()
         self._neighbours = neighbours.of_dataset(dataset)
         self._subjects: dict[str, tuple[Subject, Mask | None]] = {}
@@ -246,11 +247,9 @@ class Tally:
 
     def row(self) -> Row:
         """Means, the Dice's interval over groups, and the figures of the maps where the method has some."""
-        by_group = [np.mean([d for d, g in zip(self.dice, self.groups, strict=True) if g == one]) for one in
-                    sorted(set(self.groups))]  # fmt: skip
         figures: Row = {
             "dice": float(np.mean(self.dice)),
-            "dice_ci95": interval(np.array(by_group)),
+            "dice_ci95": interval(self.dice, self.groups),
             "hd95": float(np.mean(self.hd95)),
             "n": len(self.dice),
         }

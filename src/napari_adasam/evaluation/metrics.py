@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -34,14 +36,27 @@ def hd95_of_volume(found: Mask, truth: Mask, voxel: tuple[float, float, float]) 
     )
 
 
-def interval(values: NDArray[np.float64], seed: int = 0, draws: int = 2000) -> tuple[float, float] | None:
-    """95 % bootstrap interval of the mean over the first axis, percentile method; ``None`` for fewer than two groups.
+def interval(
+    values: Sequence[float] | NDArray[np.float64], groups: Sequence[str] | None = None, seed: int = 0, draws: int = 2000
+) -> tuple[float, float] | None:
+    """95 % bootstrap interval of the mean of all values, percentile method; ``None`` for fewer than two groups.
 
-    ``values`` are one a group.
+    Whole groups are drawn, and each draw's mean is over all of its values: so the interval is of the mean itself, in
+    which a group counts by its size.
+
+    Parameters
+    ----------
+    groups
+        The group of each value; ``None``: each value is one.
     """
-    if len(values) < 2:
+    places: dict[str, int] = {}
+    names = map(str, range(len(values))) if groups is None else groups
+    own = np.array([places.setdefault(name, len(places)) for name in names], dtype=np.intp)
+    counts = np.bincount(own)
+    if len(counts) < 2:
         return None
-    rng = np.random.default_rng(seed)
-    means = values[rng.integers(len(values), size=(draws, len(values)))].mean(1)
+    sums = np.bincount(own, np.asarray(values, dtype=np.float64))
+    picks = np.random.default_rng(seed).integers(len(sums), size=(draws, len(sums)))
+    means = sums[picks].sum(1) / counts[picks].sum(1)
     low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)

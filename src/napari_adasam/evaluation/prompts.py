@@ -7,7 +7,6 @@ Box and points are simulated from the true mask, as the study means them to be. 
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,6 +38,7 @@ class Tally:
     dice: list[float] = field(default_factory=list)
     hd95: list[float] = field(default_factory=list)
     off: list[float] = field(default_factory=list)
+    off_groups: list[str] = field(default_factory=list)
     clicks: list[int] = field(default_factory=list)
     decode: list[float] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
@@ -47,25 +47,27 @@ class Tally:
     limits: list[tuple[float, float]] = field(default_factory=list)
 
     def add(self, found: Mask, truth: Mask, score: float, group: str) -> None:
-        """Take in one image."""
+        """Take in one image.
+
+        Where nothing is there and nothing was found, there is no IoU that the score could tell of.
+        """
         self.dice.append(dice(found, truth))
         self.hd95.append(hd95(found, truth))
-        self.off.append(score - iou(found, truth))
         self.groups.append(group)
-
-    def by_group(self, values: Sequence[float]) -> NDArray[np.float64]:
-        """Mean in each group of one of the figures above."""
-        grouped: dict[str, list[float]] = defaultdict(list)
-        for group, value in zip(self.groups, values, strict=True):
-            grouped[group].append(value)
-        return np.array([np.mean(own) for own in grouped.values()])
+        if found.any() or truth.any():
+            self.off.append(score - iou(found, truth))
+            self.off_groups.append(group)
 
 
 def prompt_free(
-    predictor: ModelPredictor, frame_id: str, pixels: NDArray[np.uint8], structures: Sequence[Structure]
+    predictor: ModelPredictor,
+    frame_id: str,
+    pixels: NDArray[np.uint8],
+    structures: Sequence[Structure],
+    settings: PromptSettings = PromptSettings(),
 ) -> list[Suggestion]:
     """What the model says of an image by itself; no mask can reach this function."""
-    return predictor.suggest(frame_id, pixels, structures, PromptSettings())
+    return predictor.suggest(frame_id, pixels, structures, settings)
 
 
 def boxed(predictor: ModelPredictor, subject: Subject, truth: Mask, structure: Structure) -> tuple[Mask, float]:
@@ -118,12 +120,14 @@ def study(
     structures: Sequence[Structure],
     clicks: bool,
     on_progress: Callable[[int, int, str], None],
+    settings: PromptSettings = PromptSettings(),
 ) -> list[dict[str, Any]]:
     """Rows of the study, as ``evaluate`` writes them; ``dice_ci95`` is a bootstrap over groups.
 
-    ``iou_error`` is the mean absolute difference of predicted and real IoU, ``iou_bias`` the mean difference and
-    ``iou_bias_ci95`` its bootstrap; ``grid_iou`` and ``one_px_iou`` are what the true mask itself comes to
-    (:mod:`napari_adasam.evaluation.limits`); ``presence_auc`` is of the rows without a prompt
+    ``settings`` say how a CAM becomes prompts, in the rows without one. ``iou_error`` is the mean absolute difference
+    of predicted and real IoU, ``iou_bias`` the mean difference and ``iou_bias_ci95`` its bootstrap, all three over the
+    images where the structure is there or something was found; ``grid_iou`` and ``one_px_iou`` are what the true mask
+    itself comes to (:mod:`napari_adasam.evaluation.limits`); ``presence_auc`` is of the rows without a prompt
     (:mod:`napari_adasam.evaluation.presence`). ``encode_ms`` is the median time of an image without finding its scan
     sector, ``decode_ms`` of one prompt.
     """
@@ -137,14 +141,15 @@ def study(
         predictor.embedding(subject.frame_id, subject.pixels)
         encode.append(time.perf_counter() - began)
         began = time.perf_counter()
-        own = prompt_free(predictor, subject.frame_id, subject.pixels, structures)
+        own = prompt_free(predictor, subject.frame_id, subject.pixels, structures, settings)
         seconds = (time.perf_counter() - began) / len(structures)
         for structure, suggestion in zip(structures, own, strict=True):
             truth = subject.labels == structure.value
             auto = tallies["auto", structure]
             auto.add(suggestion.mask, truth, suggestion.score, subject.group)
             auto.decode.append(seconds)
-            _scores(predictor, subject, structure, suggestion.presence, auto)
+            (auto.present if truth.any() else auto.absent).append(suggestion.presence)
+            auto.absent += _beside(predictor, subject, structure, settings)
             if parts(truth, structure) and truth.any():
                 _prompted(predictor, subject, structure, tallies, clicks)
         predictor.forget(subject.frame_id)
@@ -152,17 +157,16 @@ def study(
     return [_row(prompt, s, tally, encode) for (prompt, s), tally in tallies.items() if tally.dice]
 
 
-def _scores(predictor: ModelPredictor, subject: Subject, structure: Structure, presence: float, tally: Tally) -> None:
-    """Note the presence score of the image, and of the part of it that lies beside the structure."""
-    truth = subject.labels == structure.value
-    (tally.present if truth.any() else tally.absent).append(presence)
-    strip = beside(truth)
-    if strip is not None:
-        rows, columns = strip  # in the name, since identical pictures may have other labels
-        part = f"{subject.frame_id}[{rows.start}:{rows.stop}, {columns.start}:{columns.stop}]"
-        apart = prompt_free(predictor, part, np.ascontiguousarray(subject.pixels[strip]), (structure,))[0]
-        tally.absent.append(apart.presence)
-        predictor.forget(part)
+def _beside(predictor: ModelPredictor, subject: Subject, structure: Structure, settings: PromptSettings) -> list[float]:
+    """The presence score of the part of the image that lies beside the structure, if there is one."""
+    strip = beside(subject.labels == structure.value)
+    if strip is None:
+        return []
+    rows, columns = strip  # in the name, since identical pictures may have other labels
+    part = f"{subject.frame_id}[{rows.start}:{rows.stop}, {columns.start}:{columns.stop}]"
+    apart = prompt_free(predictor, part, np.ascontiguousarray(subject.pixels[strip]), (structure,), settings)[0]
+    predictor.forget(part)
+    return [apart.presence]
 
 
 def _prompted(
@@ -190,12 +194,12 @@ def _row(prompt: str, structure: Structure, tally: Tally, encode: list[float]) -
         "structure": str(structure.value),
         "name": structure.name,
         "dice": float(np.mean(tally.dice)),
-        "dice_ci95": interval(tally.by_group(tally.dice)),
+        "dice_ci95": interval(tally.dice, tally.groups),
         "hd95": float(np.mean(tally.hd95)),
         "noc90": float(np.mean(tally.clicks)) if tally.clicks else None,
-        "iou_error": float(np.mean(np.abs(tally.off))),
-        "iou_bias": float(np.mean(tally.off)),
-        "iou_bias_ci95": interval(tally.by_group(tally.off)),
+        "iou_error": float(np.mean(np.abs(tally.off))) if tally.off else None,
+        "iou_bias": float(np.mean(tally.off)) if tally.off else None,
+        "iou_bias_ci95": interval(tally.off, tally.off_groups),
         "grid_iou": grid,
         "one_px_iou": pixel,
         "presence_auc": auc(tally.present, tally.absent),

@@ -68,11 +68,16 @@ def drawn(seeds: Sequence[int], frames: int) -> Iterator[Film]:
 
 
 def volumes(
-    folder: Path, trained_on: frozenset[str], part: Part, names: Names, limit: int | None
+    folder: Path,
+    trained_on: frozenset[str],
+    part: Part,
+    names: Names,
+    limit: int | None,
+    known: Sequence[Structure] = (),
 ) -> tuple[tuple[Structure, ...], Iterator[Film]]:
     """The structures of a data set's volumes, and those volumes that no training saw; InputError if there are none.
 
-    The key frame is the slice that shows most.
+    The key frame is the slice that shows most; ``known`` is what the model has learned of structures.
     """
     dataset = Dataset.open(folder, slices=SLICES)
     ids = unseen_ids(dataset, trained_on, part)
@@ -80,7 +85,8 @@ def volumes(
     chosen = list(files)[:limit]
     if not chosen:
         raise InputError(f"{folder} holds no volumes to go through. Nothing was measured. Give a folder of some.")
-    structures = structures_of(dataset, [key for key in ids if dataset.images[key] in dict(chosen)], names)
+    tested = [key for key in ids if dataset.images[key] in dict(chosen)]
+    structures = structures_of(dataset, tested, names, known)
 
     def read() -> Iterator[Film]:
         for image, labels in chosen:

@@ -12,13 +12,19 @@ Row = dict[str, Any]
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """One row a method, number of labels and structure: means over seeds, and the Dice's 95 % t-interval over them."""
-    found: dict[tuple[str, int, str], list[Mapping[str, Any]]] = {}
+    """One row a method, its settings, number of labels and structure.
+
+    Means over seeds, and the Dice's 95 % t-interval over them. A file that was gone on with under other settings has
+    rows of both, which are never averaged.
+    """
+    found: dict[tuple[str, str, int, str], list[Mapping[str, Any]]] = {}
     for row in rows:
-        found.setdefault((row["method"], row["labels"], row["structure"]), []).append(row)
+        key = row["method"], row.get("settings", ""), row["labels"], row["structure"]
+        found.setdefault(key, []).append(row)
     return [
         {
             "method": method,
+            "settings": settings,
             "labels": labels,
             "structure": structure,
             "name": same[0]["name"],
@@ -31,7 +37,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
             "parameters": same[0].get("parameters"),
             "unit": same[0].get("unit", "px"),
         }
-        for (method, labels, structure), same in found.items()
+        for (method, settings, labels, structure), same in found.items()
     ]
 
 
@@ -44,18 +50,28 @@ def over_seeds(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def table(found: Sequence[Mapping[str, Any]], what: str = "labels") -> str:
-    """A summary as a Markdown table: a line a method and structure, a column a number of labels or volumes."""
+    """A summary as a Markdown table: a line a method and structure, a column a number of labels or volumes.
+
+    A method that ran with several settings has a line for each, with their mark behind its name.
+    """
     counts = sorted({row["labels"] for row in found})
     unit = found[0]["unit"] if found else ""
     heads = " | ".join(f"{n} {what}: Dice (95 %), HD95 {unit}, s, MB" for n in counts)
     lines = [f"| method | trained | structure | {heads} |", "| --- | --- | --- |" + " --- |" * len(counts)]
-    for method, structure in dict.fromkeys((row["method"], row["structure"]) for row in found):
-        own = {r["labels"]: r for r in found if (r["method"], r["structure"]) == (method, structure)}
+    settings = {(row["method"], row["settings"]) for row in found}
+    mixed = {method for method, _ in settings if sum(method == other for other, _ in settings) > 1}
+    for line in dict.fromkeys(map(_line_of, found)):
+        own = {row["labels"]: row for row in found if _line_of(row) == line}
         first = next(iter(own.values()))
+        method = f"{first['method']} [{first['settings']}]" if first["method"] in mixed else first["method"]
         name, trained = first["name"], "" if first["parameters"] is None else f"{first['parameters']:,}"
         cells = [_cell(own[n]) if n in own else "" for n in counts]
         lines.append(f"| {method} | {trained} | {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _line_of(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    return row["method"], row["settings"], row["structure"]
 
 
 def _cell(row: Mapping[str, Any]) -> str:

@@ -14,15 +14,26 @@ from napari_adasam.domain.queue import Order
 from napari_adasam.domain.settings import LearnSettings, ModelSettings, PromptSettings, Settings, TrainSettings
 from napari_adasam.evaluation import labels, methods, prompts, propagation, report, saved_work, volumes
 from napari_adasam.evaluation.session import SessionStudy, pass_of
-from napari_adasam.evaluation.subjects import Names, Part, structures_of, subjects, unseen_ids
+from napari_adasam.evaluation.subjects import Names, Part, seen_groups, structures_of, subjects, unseen_ids
 from napari_adasam.files.atomic import write_whole
 from napari_adasam.files.dataset import SLICES, Dataset
 from napari_adasam.model import registry
 from napari_adasam.services import neighbours
 from napari_adasam.services.predictor import ModelPredictor
 
-SAME_STUDY = ("study", "fingerprint", "input_size", "dataset", "tested_on", "limit", "gated", "settings")
-"""What a file must have in common with a study that goes on from it."""
+SAME_STUDY = (
+    "study",
+    "fingerprint",
+    "input_size",
+    "sector",
+    "structures",
+    "dataset",
+    "tested_on",
+    "limit",
+    "gated",
+    "settings",
+)
+"""What a file must have in common with a study that goes on from it. One that lacks some of it is of another study."""
 OnProgress = Callable[[int, int, str], None]
 
 
@@ -45,7 +56,7 @@ class StudyOptions:
         Whether to count clicks to IoU 0.90, the slow part.
     methods, labels, seeds, train, prompts
         Of the study ``labels``: each method (:mod:`methods`) at each number of labelled images with each seed; rounds
-        start from these settings, and a method's own changes come on top.
+        start from these settings, and a method's own changes come on top. ``prompts`` are of the study ``prompts`` too.
     ablation
         Also the method ``adasam`` with each of its parts switched.
     resume
@@ -99,7 +110,7 @@ def run_prompts(folder: Path, options: StudyOptions, on_progress: OnProgress) ->
     rows: list[dict[str, Any]] = []
     for predictor in predictors:
         own = {"model": predictor.settings.name, "input_size": predictor.net.sam.size}
-        found = prompts.study(predictor, chosen, structures, options.clicks, on_progress)
+        found = prompts.study(predictor, chosen, structures, options.clicks, on_progress, options.prompts)
         rows += [own | row for row in found] if options.against else found
     return _answer("prompts", predictors[0], options, rows)
 
@@ -123,7 +134,7 @@ def run_labels(folder: Path, options: StudyOptions, on_progress: OnProgress) -> 
     )
     dataset = Dataset.open(folder, slices=volumes.ALL_SLICES if options.volumes else SLICES)
     bench = (volumes.VolumesBench if options.volumes else labels.LabelsBench)(dataset, options.names, study)
-    about = {"dataset": folder.name, "tested_on": study.part, "limit": options.limit, "gated": options.gated}
+    about = _about(folder, options) | {"tested_on": study.part, "gated": options.gated}
     what = "volumes" if options.volumes else "labels"
     result = _answer(what, ModelPredictor(options.model), options, []) | about
     rows = _measured_before(options.resume, result, labels.key_of)
@@ -141,7 +152,7 @@ def default_start(folder: Path) -> ModelSettings:
     """
     bundled = ModelSettings()
     dataset, net = Dataset.open(folder, slices=SLICES), registry.load(bundled)
-    if any(dataset.frame_id(key) in net.card.trained_on for key in dataset.ids):
+    if seen_groups(dataset, net.card.trained_on):
         return ModelSettings("mobile_sam", net.sam.size)
     return bundled
 
@@ -173,7 +184,7 @@ def run_sessions(folder: Path, options: StudyOptions, on_progress: OnProgress) -
     passes = [(one, learn, seed) for seed in options.seeds for learn in options.learning for one in options.orders]
     study = SessionStudy(folder, settings, options.part, options.names, options.limit, passes)
     exact = hashlib.sha256(f"{options.prompts} {options.train} {options.learn}".encode()).hexdigest()[:12]
-    about = {"dataset": folder.name, "tested_on": options.part, "limit": options.limit, "settings": exact}
+    about = _about(folder, options) | {"tested_on": options.part, "settings": exact}
     result = _answer("session", ModelPredictor(options.model), options, []) | about
     rows = _measured_before(options.resume, result, pass_of)
     for row in study.rows(rows, on_progress):
@@ -182,6 +193,16 @@ def run_sessions(folder: Path, options: StudyOptions, on_progress: OnProgress) -
             write_json(options.resume, result | {"rows": rows})
     result |= {"rows": rows}
     return result | {"summary": saved_work.summary([result])}
+
+
+def _about(folder: Path, options: StudyOptions) -> dict[str, Any]:
+    """What a study that can be gone on with is about, beside its model; of :data:`SAME_STUDY`."""
+    return {
+        "dataset": folder.name,
+        "limit": options.limit,
+        "sector": options.model.use_sector,
+        "structures": {str(value): name for value, name in options.names},
+    }
 
 
 def _answer(study: str, predictor: ModelPredictor, options: StudyOptions, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -202,8 +223,9 @@ def run_propagation(folder: Path, options: StudyOptions, on_progress: OnProgress
     if folder.name == propagation.PHANTOM and not folder.exists():
         structures, films = propagation.structures_of_drawn(), propagation.drawn(options.seeds, options.frames)
     else:
-        which = (predictor.net.card.trained_on, options.part, options.names, options.limit)
-        structures, films = propagation.volumes(folder, *which)
+        card = predictor.net.card
+        which = (card.trained_on, options.part, options.names, options.limit)
+        structures, films = propagation.volumes(folder, *which, card.structures)
     rows = propagation.study(predictor, films, structures, on_progress)
     return _answer("propagation", predictor, options, rows) | {"dataset": folder.name}
 

@@ -19,6 +19,7 @@ from napari_adasam.domain.session import Session
 from napari_adasam.domain.settings import Settings
 from napari_adasam.domain.splits import seeded_order
 from napari_adasam.domain.structures import Structure
+from napari_adasam.evaluation.checks import check_pictures
 from napari_adasam.evaluation.oracle import PATIENCE_S, Effort, Oracle, Rules
 from napari_adasam.evaluation.subjects import Names, Part, structures_of, unseen_ids
 from napari_adasam.files.dataset import Dataset
@@ -132,9 +133,18 @@ class SessionStudy:
     def rows(
         self, done: Sequence[Mapping[str, Any]], on_progress: Callable[[int, int, str], None]
     ) -> Iterator[dict[str, Any]]:
-        """A row for each pass that is not among those done."""
+        """A row for each pass that is not among those done.
+
+        Raises
+        ------
+        InputError
+            If a file is a clip or a volume, no label image shows anything, or the model cannot learn as asked.
+        """
         dataset = Dataset.open(self.folder)
-        card = ModelPredictor(self.settings.model).net.card
+        net = ModelPredictor(self.settings.model).net
+        card = net.card
+        if any(learning for _, learning, _ in self.passes):
+            net.sam.encoder.adapt_index(self.settings.train.adapt_from)  # now, not in the first round
         unseen = unseen_ids(dataset, card.trained_on, self.part)
         have = {pass_of(row) for row in done}
         for order, learning, seed in (one for one in self.passes if one not in have):
@@ -142,6 +152,7 @@ class SessionStudy:
             learn = self.settings.learn if learning else replace(self.settings.learn, every=0)
             now = replace(self.settings, learn=learn, train=replace(self.settings.train, seed=seed))
             what = f"{order}, {'learning' if learning else 'static'}, seed {seed}"
+            check_pictures(dataset, ids)
             structures = structures_of(dataset, ids, self.names, card.structures)
             advance = lambda done, total, what=what: on_progress(done, total, what)  # noqa: E731
             yield run_session(dataset, ids, structures, SessionPlan(order, seed, now), advance)

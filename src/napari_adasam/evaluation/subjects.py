@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -19,6 +19,8 @@ from napari_adasam.services.training import structures_in
 
 Part = Literal["unseen", "held-back", "validation"]
 Names = tuple[tuple[int, str], ...]
+SHOWN = 60
+"""So many label images of the groups for training tell what a data set is about."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,8 +42,7 @@ def unseen_ids(dataset: Dataset, trained_on: frozenset[str], part: Part) -> tupl
     InputError
         If nothing is left: the model was trained on all of it.
     """
-    seen = {dataset.groups[key] for key in dataset.ids if dataset.frame_id(key) in trained_on}
-    allowed = set(dataset.groups.values()) - seen
+    allowed = set(dataset.groups.values()) - seen_groups(dataset, trained_on)
     if part != "unseen":
         split = split_groups(dataset.groups.values())
         allowed &= set(split.held_back if part == "held-back" else split.validation)
@@ -54,16 +55,54 @@ def unseen_ids(dataset: Dataset, trained_on: frozenset[str], part: Part) -> tupl
     return ids
 
 
+def seen_groups(dataset: Dataset, trained_on: frozenset[str]) -> set[str]:
+    """Groups of which a training saw something: an image, or any frame of one of their files.
+
+    A frame's id is that of its file's content, with its place behind it where there are several. Which slices of a
+    volume were learned from makes no difference, and neither does whether the volume was taken apart for it.
+    """
+    files = {one.partition("-")[0] for one in trained_on}
+    return {dataset.groups[key] for key in dataset.ids if dataset.frame_id(key).partition("-")[0] in files}
+
+
 def structures_of(
-    dataset: Dataset, ids: Sequence[str], given: Names, known: Sequence[Structure] = ()
+    dataset: Dataset,
+    ids: Sequence[str],
+    given: Names,
+    known: Sequence[Structure] = (),
+    shown: Sequence[str] | None = None,
 ) -> tuple[Structure, ...]:
     """The structures of the images under study.
 
     Their names are those given, else those under which the bundled model learned a data set of this name, else those
-    that the model (``known``) has for the same label values.
+    that the model (``known``) has for the same label values. Whether one has several parts decides how often a model
+    is asked, so no mask that is tested on may say it: the model does, by the name, else the label images that are
+    ``shown``; those of groups for training which are not under study, where ``shown`` is ``None``.
+
+    Raises
+    ------
+    InputError
+        If there is no structure, or a label image cannot be read.
     """
     own = tuple((structure.value, structure.name) for structure in known)
-    return structures_in(dataset, ids, given or names_by_folder(dataset.folder.name) or own)
+    names = given or names_by_folder(dataset.folder.name) or own
+    found = structures_in(dataset, ids, names)
+    if not found:
+        raise InputError(
+            f"None of the {len(ids)} label images of {dataset.folder} that were looked at shows a structure. Nothing "
+            "was measured. Give another data set, or a higher --limit."
+        )
+    several = {structure.name.casefold(): structure.several_parts for structure in known}
+    if any(one.name.casefold() not in several for one in found):
+        shown = _not_under_study(dataset, ids) if shown is None else shown
+        several = {one.name.casefold(): one.several_parts for one in structures_in(dataset, shown, names)} | several
+    return tuple(replace(one, several_parts=several.get(one.name.casefold(), False)) for one in found)
+
+
+def _not_under_study(dataset: Dataset, ids: Sequence[str]) -> tuple[str, ...]:
+    """The first labelled images of the groups for training that none of these images is of."""
+    groups = set(split_groups(dataset.groups.values()).train) - {dataset.groups[key] for key in ids}
+    return tuple(key for key in dataset.ids if key in dataset.labelled and dataset.groups[key] in groups)[:SHOWN]
 
 
 def subjects(dataset: Dataset, ids: Sequence[str]) -> Iterator[Subject]:

@@ -71,11 +71,15 @@ class Encoder(nn.Module):
         return [m for unit in self.units[since:] for m in unit.modules() if hasattr(m, "qkv")]
 
     def adapt_index(self, adapt_from: int | None) -> int:
-        """The unit index for a setting: ``None`` is the encoder's default, negatives count from the end."""
+        """The unit index for a setting: ``None`` is the encoder's default, negatives count from the end. InputError."""
         index = self.default_adapt_from if adapt_from is None else adapt_from
         index = index + len(self.units) if index < 0 else index
         if not 0 <= index < len(self.units):
-            raise ValueError(f"expected adapt_from in 0..{len(self.units) - 1}, got {adapt_from}")
+            count = len(self.units)
+            raise InputError(
+                f"This model's encoder has {count} units, so adapt_from={adapt_from} is not possible. Nothing was "
+                f"changed. Give 0 to {count - 1}, or -{count} to -1 to count from the end."
+            )
         return index
 
     def last_units(self, count: int | None) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from napari_adasam.domain.errors import AdasamError
 from napari_adasam.domain.prompts import Box, Point
 from napari_adasam.domain.queue import ORDERS
 from napari_adasam.domain.records import FrameStatus, Labels
+from napari_adasam.domain.steps import CLOSED
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.store import is_session
 from napari_adasam.services.activity import Activity
@@ -174,15 +175,23 @@ class Annotator(Reviewing):
         elif self._session.current is not None:
             self._session.labels_changed.emit(self._session.current)  # the screen shows what was refused
 
-    def tick(self, structure: int, present: bool | None) -> None:
-        """Overrule the classifier: the structure is there, is not there, or (``None``) let it decide."""
-        current = self._current("tick")
-        if current is not None:
-            self._session.tick(current, structure, present)
-            self._changed(current)
-            asked = present is not False and structure not in self._session.touched(current)
-            if asked and self._session.propagated(current) is None:
-                self._suggesting.ask(current)
+    def tick(self, structure: int, present: bool | None) -> bool:
+        """Overrule the classifier: the structure is there, is not there, or (``None``) let it decide.
+
+        ``False``, with a sentence, if it is outlined by hand or accepted: the outline would stay, and be exported.
+        """
+        current, known = self._current("tick"), self._structure(structure)
+        if current is None:
+            return False
+        if present is False and known is not None and self._vouched_for(current, structure):
+            self.problem.emit(f"{known.name} is outlined on this image. Wipe it first (Del), then untick it.")
+            return False
+        self._session.tick(current, structure, present)
+        self._changed(current)
+        asked = present is not False and structure not in self._session.touched(current)
+        if asked and self._session.propagated(current) is None:
+            self._suggesting.ask(current)
+        return True
 
     def propagate(self) -> bool:
         """Take the outlines of the accepted frames to the others of the current clip; ``False`` if that is refused."""
@@ -231,16 +240,20 @@ class Annotator(Reviewing):
         """Let a paused round go on."""
         self._learning.pause(False)
 
+    def cancel_round(self) -> None:
+        """Stop the round, whatever else is under way; the model stays as it was."""
+        self._learning.cancel()
+
     def cancel(self) -> None:
-        """Stop what is under way: opening files, an export, a clip or volume, a round (the model stays)."""
-        if self.opening:
-            self._bench.dispatch.cancel(JobKind.READ)
-        elif self._exporting.running:
+        """Stop what the line of ``activity`` is about, in the order in which it tells of what is under way."""
+        if self._exporting.running:
             self._exporting.cancel()
         elif self._clips.under_way is not None:
             self._clips.under_way.cancel()
-        elif self.training:
-            self._learning.cancel()
+        elif self.training and self._filing.opening is None:
+            self.cancel_round()
+        elif any(errand.job.kind is JobKind.READ for errand in self._bench.dispatch.errands):
+            self._bench.dispatch.cancel(JobKind.READ)
         else:
             self._suggesting.cancel()
             self._looking.cancel()
@@ -258,6 +271,13 @@ class Annotator(Reviewing):
         if outcome.state == "done":
             self._suggesting.renew(cast(ModelInfo, outcome.value))
             self._recording.learned()
+
+    def _vouched_for(self, frame_id: str, structure: int) -> bool:
+        """Whether a structure is outlined on a frame, or about to be, and that is not a mere suggestion."""
+        if structure in self._session.unanswered(frame_id):
+            return True
+        decided = self._session.status(frame_id) in CLOSED or structure in self._session.touched(frame_id)
+        return decided and bool((self._session.labels(frame_id) == structure).any())
 
     def _structure(self, value: int) -> Structure | None:
         return next((one for one in self._session.structures if one.value == value), None)

@@ -25,10 +25,10 @@ class Neighbours:
     Parameters
     ----------
     clip_of
-        The file of a frame, by the frame's id. Without it no frame has neighbours.
+        The file of a frame, by the frame's id, ``None`` where it is of none. Without it no frame has neighbours.
     """
 
-    def __init__(self, clip_of: Callable[[str], Clip] | None = None) -> None:
+    def __init__(self, clip_of: Callable[[str], Clip | None] | None = None) -> None:
         self._clip_of = clip_of
         self._kept: OrderedDict[str, Picture] = OrderedDict()
         self._size = 0
@@ -59,9 +59,11 @@ class Neighbours:
         return tuple(self._read(clip, one) for one in frames)
 
     def _moment(self, frame_id: str) -> tuple[Clip, tuple[Frame, ...]] | None:
-        """The file of a frame, and its frames at the same moment; ``None`` where that is one."""
+        """The file of a frame, and its frames at the same moment; ``None`` where that is one, or there is no file."""
         assert self._clip_of is not None
         clip = self._clip_of(frame_id)
+        if clip is None:
+            return None
         frames = clip.frames
         geometry = frames[0].geometry
         if geometry is not None and len(geometry.shape) > 3:
@@ -98,6 +100,13 @@ class GivenNeighbours(Neighbours):
 
 
 def of_dataset(dataset: Dataset) -> Neighbours:
-    """The neighbours of a data set's slices: those of the volume on the disk, whichever of them are in the data set."""
+    """The neighbours of a data set's slices: those of the volume on the disk, whichever of them are in the data set.
+
+    What is no slice of it, such as a single picture or a part of a slice, has none.
+    """
     keys = {dataset.frame_id(key): key for key in dataset.places}
-    return Neighbours(lambda frame_id: dataset.clip(keys[frame_id])) if keys else Neighbours()
+
+    def clip_of(frame_id: str) -> Clip | None:
+        return dataset.clip(keys[frame_id]) if frame_id in keys else None
+
+    return Neighbours(clip_of) if keys else Neighbours()

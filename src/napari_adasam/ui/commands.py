@@ -73,6 +73,11 @@ def key_words(key: str) -> str:
     return key.replace("Control", "Ctrl").replace("Delete", "Del").replace("-", "+")
 
 
+def button_words(name: str) -> str:
+    """A name as buttons show it: Qt takes a single "&" for the mark of a key."""
+    return name.replace("&", "&&")
+
+
 IN_3D = ("volume", "measure_stack", "propagate", "frame_before", "next_frame", "item_before", "next_item", "back",
          "next")  # fmt: skip
 """Commands that change nothing on the screen that could not be seen in 3D; those that go elsewhere end it."""
@@ -91,7 +96,7 @@ class Commander:
         self._canvas = canvas
         self._tools = tools
         self.maps_shown = True
-        self.masks_shown = True
+        tools.outlines_toggled.connect(self.views_changed.emit)
         self._needs_frame: dict[str, Callable[[], object]] = {
             "accept": annotator.accept,
             "back": annotator.back,
@@ -122,6 +127,12 @@ class Commander:
             "eraser": Tool.ERASER,
             "move": Tool.MOVE,
         }
+
+    @property
+    def masks_shown(self) -> bool:
+        """Whether the outlines are shown; napari's eye hides them, too."""
+        layer = self._canvas.masks.layer
+        return layer is None or layer.visible
 
     def tool_of(self, name: str) -> Tool | None:
         """The tool that a command takes in hand, if it is such a command."""
@@ -182,9 +193,7 @@ class Commander:
         self.views_changed.emit()
 
     def _toggle_masks(self) -> None:
-        self.masks_shown = not self.masks_shown
-        self._canvas.set_masks_visible(self.masks_shown)
-        self.views_changed.emit()
+        self._canvas.set_masks_visible(not self.masks_shown)
 
     def _clear_prompts(self) -> None:
         self._annotator.clear_prompts(self._tools.structure)

@@ -1,7 +1,6 @@
 """The dock: Open · Structures · Annotate · Learn · Export from top to bottom, and the status line below them.
 
-One dock is one session. It is made with an annotator, or makes its own; when the dock goes, the annotator is closed and
-our layers and keys leave the viewer.
+One dock is one session. When it goes, the annotator is closed, and our layers and keys leave the viewer.
 """
 
 from __future__ import annotations
@@ -98,17 +97,12 @@ class AdasamDock(Docked):
         for part in (look, bridge, self.annotator, self.keys, self.tools, self.marking, self.canvas):
             self._closing.callback(part.close)
         self._connect()
-        self._watch = QTimer(self)
-        self._watch.timeout.connect(self.annotator.look_again)
+        self._follow_dock()
+        self._watch, self._warm_up = QTimer(self), QTimer(self, singleShot=True)
+        for timer, slot in ((self._watch, self.annotator.look_again), (self._warm_up, self._get_ready)):
+            timer.timeout.connect(slot)
+            self._closing.callback(timer.stop)
         self._watch.start(WATCH_MS)
-        self._closing.callback(self._watch.stop)
-        self._warm_up = QTimer(self, singleShot=True)
-        self._warm_up.timeout.connect(self._get_ready)
-        self._closing.callback(self._warm_up.stop)
-        self.destroyed.connect(self.canvas.lose_window)  # once it is undocked, it is closed before it is destroyed
-        self.destroyed.connect(self._closing.close)
-        self.undocked.connect(self._end)
-        self.dropped.connect(self.open)
         self._on_layers()
         self._refresh()
 
@@ -190,6 +184,13 @@ class AdasamDock(Docked):
         layout.addWidget(self.annotate_panel.onward)  # below what scrolls: the most used buttons are always there
         layout.addWidget(self.status_line)
 
+    def _follow_dock(self) -> None:
+        """Where it stands in napari's window, and what is dropped on it."""
+        self.destroyed.connect(self.canvas.lose_window)  # once it is undocked, it is closed before it is destroyed
+        self.destroyed.connect(self._closing.close)
+        self.undocked.connect(self._end)
+        self.dropped.connect(self.open)
+
     def _connect(self) -> None:
         annotator, session, soon = self.annotator, self.annotator.session, self._later.ask
         for signal, slot in (
@@ -242,10 +243,7 @@ class AdasamDock(Docked):
         self._show_hint()
 
     def _until_answered(self) -> int:
-        """The dock is drawn together with the outline that a click asked for: alone it would hold the outline up.
-
-        While a clip is gone through, what comes of several frames is drawn at once.
-        """
+        """The dock is drawn with the outline that a click asked for, or once for several frames of a clip: in ms."""
         return ANSWER_MS if self.annotator.answering or self.annotator.in_steps else 0
 
     def _show_hint(self, event: Any = None) -> None:

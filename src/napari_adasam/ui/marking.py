@@ -116,6 +116,7 @@ class Marking:
         take_all_out(layer)
         if lines and layer not in self._viewer.layers:
             self._viewer.layers.append(layer)
+            self._canvas.activate()  # napari takes a new layer in hand, and tools would not work on the outlines
         if not lines and layer in self._viewer.layers:
             self._viewer.layers.remove(layer)
         width = max(frame.height, frame.width) / 400
@@ -160,6 +161,9 @@ class Marking:
     def _on_press(self, _viewer: Viewer, event: Any) -> Iterator[None]:
         frame, image = self._canvas.frame, self._canvas.image
         if self.mark is None or frame is None or image is None or event.button != 1:
+            return
+        active = self._viewer.layers.selection.active
+        if active is not None and active not in (*self._canvas.layers(), self.layer):  # her own layer: not for us
             return
         start, pressed, moved = event.pos, pixel_at(image, event.position), 0.0
         yield

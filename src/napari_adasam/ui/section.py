@@ -5,6 +5,8 @@ from __future__ import annotations
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
+from napari_adasam.ui.commands import button_words
+
 
 class Section(QWidget):
     """A titled panel that folds away. ``summary`` stays readable while it is folded."""
@@ -43,7 +45,7 @@ class Section(QWidget):
 
     def set_summary(self, summary: str) -> None:
         """Put a few words behind the title."""
-        self.header.setText(f"{self._title} · {summary}" if summary else self._title)
+        self.header.setText(f"{self._title} · {button_words(summary)}" if summary else self._title)
 
 
 def reason_label() -> QLabel:

@@ -204,7 +204,7 @@ class SpeedScript:
             yield from self._click(CLICKS_A_TURN, "click_training_ms", still_on)
             with self._moving():
                 yield from self._watch("gap_moving_training_ms", turn_s, still_on)
-        self._annotator.cancel()
+        self._annotator.cancel_round()
         yield from self._idle()
 
     def _cancel(self) -> Script:
@@ -219,7 +219,7 @@ class SpeedScript:
                 ended.append(time.perf_counter())
 
         began = time.perf_counter()
-        self._annotator.cancel()
+        self._annotator.cancel_round()
         self._annotator.activity_changed.connect(note)
         yield Wait(lambda: not self._annotator.training, "the end of the round")
         self._annotator.activity_changed.disconnect(note)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Any
 
+from napari.layers import Layer
 from napari.viewer import Viewer
 from psygnal import Signal
 
@@ -16,6 +17,8 @@ from napari_adasam.ui.placement import box_between, inside, pixel_at, point_at
 
 CLICK_REACH = 5.0
 """A press that moves less than this many screen pixels is a click; more is a drag, which moves the image."""
+HOLD = "Space"
+"""While this key is held, the mouse moves the image."""
 KEYS = "Keys: in brackets on the buttons to the right; all of them on one sheet with ?"
 
 
@@ -39,6 +42,8 @@ class Tools:
 
     tool_changed = Signal(object)
     structure_changed = Signal(int)
+    outlines_toggled = Signal()
+    """The outlines were shown or hidden, with our key or with napari's eye."""
 
     def __init__(self, viewer: Viewer, canvas: Canvas, annotator: Annotator) -> None:
         self.tool = Tool.MOVE
@@ -47,6 +52,7 @@ class Tools:
         self._canvas = canvas
         self._annotator = annotator
         viewer.mouse_drag_callbacks.append(self._on_press)
+        viewer.mouse_move_callbacks.append(self._on_move)
         canvas.layer_made.connect(self._on_layer_made)
         canvas.volume.opening.connect(self._on_volume_opening)
         canvas.volume.changed.connect(self._on_volume)
@@ -57,9 +63,16 @@ class Tools:
         self._on_structures()
 
     def close(self) -> None:
-        """Let go of the viewer."""
+        """Let go of the viewer and of the outlines' layer."""
         if self._on_press in self._viewer.mouse_drag_callbacks:
             self._viewer.mouse_drag_callbacks.remove(self._on_press)
+        if self._on_move in self._viewer.mouse_move_callbacks:
+            self._viewer.mouse_move_callbacks.remove(self._on_move)
+        layer = self._canvas.masks.layer
+        if layer is not None:
+            for emitter, slot in self._followed(layer):
+                emitter.disconnect(slot)
+            layer.bind_key(HOLD, None)
         self._annotator.session.structures_changed.disconnect(self._on_structures)
 
     def choose(self, tool: Tool) -> None:
@@ -100,10 +113,16 @@ class Tools:
     def _on_layer_made(self, layer: Any) -> None:
         masks = self._canvas.masks.layer
         if masks is not None and layer is masks:
-            masks.events.mode.connect(self._on_mode)
-            masks.events.help.connect(self._on_help)
+            for emitter, slot in self._followed(masks):
+                emitter.connect(slot)
+            masks.bind_key(HOLD, self._while_held, overwrite=True)
             self._on_help()
             self.choose(self.tool)
+
+    def _followed(self, layer: Any) -> tuple[tuple[Any, Callable[..., None]], ...]:
+        """What the outlines' layer tells of, and what follows it."""
+        events = layer.events
+        return (events.mode, self._on_mode), (events.help, self._on_help), (events.visible, self._on_visible)
 
     def _on_volume_opening(self) -> None:
         self._in_2d = self.tool
@@ -119,8 +138,11 @@ class Tools:
         if layer is not None and layer.help != KEYS:
             layer.help = self._viewer.help = KEYS
 
+    def _on_visible(self, event: object = None) -> None:
+        self.outlines_toggled.emit()
+
     def _on_mode(self, event: object = None) -> None:
-        """Follow napari's own tool buttons, and the held Space bar."""
+        """Follow napari's own tool buttons."""
         layer = self._canvas.masks.layer
         if layer is None:
             return
@@ -134,10 +156,36 @@ class Tools:
     def _on_stroke(self, labels: Any) -> None:
         self._annotator.stroke(labels)
 
+    def _while_held(self, _layer: object) -> Iterator[None]:
+        """Space moves the image while it is held, whatever the tool (napari calls this as a generator)."""
+        tool = self.tool
+        if tool is Tool.MOVE or self._canvas.masks.stroke_open:
+            yield
+            return
+        self.choose(Tool.MOVE)
+        yield
+        if self.tool is Tool.MOVE:  # no other one was taken in hand meanwhile
+            self.choose(tool)
+
+    def _ours(self) -> list[Layer]:
+        canvas = self._canvas
+        return [*canvas.layers(), *canvas.beside.layers, *canvas.volume.layers]
+
+    def _on_move(self, _viewer: Viewer, _event: object) -> None:
+        """Back over the image with a tool: it works on the outlines, though another layer of ours was looked at."""
+        if self.tool is Tool.MOVE or self._viewer.dims.ndisplay != 2:
+            return
+        active, masks = self._viewer.layers.selection.active, self._canvas.masks.layer
+        if active is not None and active != masks and active in self._ours():
+            self._canvas.activate()
+
     def _on_press(self, viewer: Viewer, event: Any) -> Iterator[None]:
         """A press of the left button, up to its release (napari calls this as a generator)."""
         frame, image, structure = self._canvas.frame, self._canvas.image, self.current_structure()
         if frame is None or image is None or structure is None or event.button != 1 or viewer.dims.ndisplay != 2:
+            return
+        active = self._viewer.layers.selection.active
+        if active is not None and active not in self._ours():  # her own layer: what she draws there is not for us
             return
         if self.tool in (Tool.POINT, Tool.NOT_POINT):
             yield from self._click(event, structure)

@@ -28,7 +28,9 @@ class FrameReview(QWidget):
         self._canvas = canvas
         self._versions: tuple[Version, ...] = ()
         self._wanted = ""  # what stays chosen from frame to frame
-        self._shown: object = None
+        self._shown: tuple[object, ...] = ()
+        self._extent: tuple[object, ...] = ()
+        self._suggested: object = None  # held, so that its identity stands for nothing else
         self._noted = ""
         self.note = QLineEdit()
         self.note.setPlaceholderText("Note on this image")
@@ -65,14 +67,25 @@ class FrameReview(QWidget):
         self._noted = current
         self.note.setEnabled(not self._annotator.why_not("note"))
         allow(self.unusable, self._annotator.why_not("skip"))
-        state = (current, session.status(current), bool(session.scores(current)))
-        if state != self._shown:
-            self._shown = state
+        if self._is_other(current):
             self._fill(current)
 
     def close_view(self) -> None:
         """Take what is beside away."""
         self._canvas.beside.hide()
+
+    def _is_other(self, current: str) -> bool:
+        """Take note of what there is to compare; whether it is something else than at the last look."""
+        session, frame = self._annotator.session, self._annotator.session.frame(current)
+        scores = session.scores(current)
+        suggested = id(scores) if scores else 0
+        state = (current, session.status(current), session.setup(current), session.structures, suggested)
+        extent = (frame.height, frame.width, Placement.of(frame))
+        if extent != self._extent:
+            self._canvas.beside.close()  # it is of another size on the screen: the view is to fit the two anew
+        other = state != self._shown
+        self._shown, self._extent, self._suggested = state, extent, scores
+        return other
 
     def _fill(self, current: str) -> None:
         self._versions = self._annotator.versions(current)
@@ -97,14 +110,14 @@ class FrameReview(QWidget):
             return
         version = self._versions[at - 1]
         try:
-            labels = version.labels.open()
+            labels, pixels = version.labels.open(), self._annotator.pixels(current)
         except AdasamError as error:
             canvas.message.emit(str(error))
             canvas.beside.close()
             return
         placement = Placement.of(self._annotator.session.frame(current))
         structures = self._annotator.session.structures
-        canvas.beside.show(self._annotator.pixels(current), labels, placement, structures, version.words)
+        canvas.beside.show(pixels, labels, placement, structures, version.words)
         canvas.activate()
 
     def _bring(self) -> None:

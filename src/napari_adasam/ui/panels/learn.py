@@ -63,11 +63,12 @@ class LearnPanel(QWidget):
         self.pause = QPushButton("Pause")
         self.pause.setToolTip("Hold the round where it is, for instance to have the whole computer to yourself")
         self.cancel = QPushButton("Stop")
+        self.cancel.setToolTip("End this round; the model stays as it was")
         self.earlier = QPushButton("Go back to the earlier model")
         for button, command in (
             (self.start, annotator.start_round),
             (self.pause, self._pause_or_go_on),
-            (self.cancel, annotator.cancel),
+            (self.cancel, annotator.cancel_round),
             (self.earlier, annotator.go_back_to_earlier_model),
         ):
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)

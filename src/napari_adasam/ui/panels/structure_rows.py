@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QButtonGroup, QCheckBox, QGridLayout, QLabel, QRadioB
 
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.annotator import Annotator
-from napari_adasam.ui.commands import Commander
+from napari_adasam.ui.commands import Commander, button_words
 from napari_adasam.ui.section import allow
 from napari_adasam.ui.tools import Tools
 
@@ -63,7 +63,7 @@ class StructureRows(QWidget):
         swatch = QLabel()
         swatch.setFixedSize(14, 14)
         swatch.setStyleSheet(f"background-color: {structure.color}; border-radius: 3px;")
-        choice = QRadioButton(structure.name)
+        choice = QRadioButton(button_words(structure.name))
         choice.setToolTip("Clicks, boxes and strokes mean this structure (T: the next one)")
         choice.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         choice.clicked.connect(partial(self._choose, structure.value))
@@ -99,8 +99,13 @@ class StructureRows(QWidget):
         self._tools.choose_structure(value)
 
     def _tick(self, value: int, *_: object) -> None:
-        self._commander.attempt(partial(self._annotator.tick, value, self.ticks[value].isChecked()))
+        self._commander.attempt(partial(self._say, value, self.ticks[value].isChecked()))
         self.refresh()
+
+    def _say(self, value: int, present: bool) -> None:
+        """Where that is refused, wiping it comes first, and that must mean this structure."""
+        if not self._annotator.tick(value, present) and not self._annotator.why_not("tick"):
+            self._tools.choose_structure(value)
 
     def _on_structure(self, value: int) -> None:
         if value in self.choices:

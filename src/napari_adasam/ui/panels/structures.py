@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -56,51 +56,73 @@ class StructuresPanel(QWidget):
         layout.addLayout(buttons)
         self.names: dict[int, QLineEdit] = {}
         self.several: dict[int, QCheckBox] = {}
+        self._remove_buttons: dict[int, QToolButton] = {}
         self.refresh()
 
     def refresh(self) -> None:
-        """Show the session's structures."""
-        while item := self._grid.takeAt(0):
-            if (widget := item.widget()) is not None:
-                widget.hide()
-                widget.deleteLater()
-        self.names, self.several = {}, {}
+        """Show the session's structures.
+
+        Rows of the same structures stay: a click on one may be what ended the typing of a name, and is not over yet.
+        """
         structures = self._annotator.session.structures
-        for row, structure in enumerate(structures):
-            self._add_row(row, structure)
+        if [one.value for one in structures] == list(self.names):
+            for structure in structures:
+                self._renew_row(structure)
+        else:
+            self._make_rows(structures)
         full = self._annotator.session.free_value() is None
         reason = f"{MAX_STRUCTURES} structures are the most a session holds, removed ones included." if full else ""
         locked = self._annotator.why_not("set_structures")
         allow(self.add, locked or reason)
         allow(self.preset, locked or reason)
 
+    def _make_rows(self, structures: Sequence[Structure]) -> None:
+        while item := self._grid.takeAt(0):
+            if (widget := item.widget()) is not None:
+                widget.hide()
+                widget.deleteLater()
+        self.names, self.several, self._remove_buttons = {}, {}, {}
+        for row, structure in enumerate(structures):
+            self._add_row(row, structure)
+            self._renew_row(structure)
+
     def _add_row(self, row: int, structure: Structure) -> None:
         swatch = QLabel()
         swatch.setFixedSize(14, 14)
         swatch.setStyleSheet(f"background-color: {structure.color}; border-radius: 3px;")
-        name = QLineEdit(structure.name)
+        name = QLineEdit()
         name.setToolTip("Name, as it will stand in the table")
         name.editingFinished.connect(partial(self._rename, structure.value))
         several = QCheckBox("several parts")
-        several.setChecked(structure.several_parts)
         several.setToolTip("Tick if one image may show more than one separate piece of it")
         several.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         several.toggled.connect(partial(self._set_several, structure.value))
         remove = QToolButton()
         remove.setText("✕")
-        remove.setToolTip(f"Remove {structure.name} from the list")
         remove.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         remove.clicked.connect(partial(self._remove, structure.value))
-        locked = self._annotator.why_not("set_structures")
         for column, widget in enumerate((swatch, name, several, remove)):
-            allow(widget, locked)
             self._grid.addWidget(widget, row, column)
         self.names[structure.value] = name
         self.several[structure.value] = several
+        self._remove_buttons[structure.value] = remove
+
+    def _renew_row(self, structure: Structure) -> None:
+        name, several = self.names[structure.value], self.several[structure.value]
+        remove = self._remove_buttons[structure.value]
+        typing = name.hasFocus() and name.isModified()
+        if name.text() != structure.name and not typing:
+            name.setText(structure.name)
+        with QSignalBlocker(several):
+            several.setChecked(structure.several_parts)
+        remove.setProperty("tip", f"Remove {structure.name} from the list")
+        locked = self._annotator.why_not("set_structures")
+        for widget in (name, several, remove):
+            allow(widget, locked)
 
     def _set(self, structures: Sequence[Structure], *_: object) -> None:
-        if not self._commander.attempt(partial(self._annotator.set_structures, tuple(structures))):
-            self.refresh()
+        self._commander.attempt(partial(self._annotator.set_structures, tuple(structures)))
+        self.refresh()  # it may have been refused
 
     def _use_preset(self, at: int) -> None:
         self.preset.setCurrentIndex(-1)
@@ -123,6 +145,7 @@ class StructuresPanel(QWidget):
 
     def _rename(self, value: int) -> None:
         text = self.names[value].text().strip()
+        self.names[value].setModified(False)
         known = self._annotator.session.structures
         before = next((one for one in known if one.value == value), None)
         if before is None or before.name == text:
