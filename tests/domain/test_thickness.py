@@ -124,7 +124,8 @@ def test_it_is_the_same_mirrored_and_moved_and_grows_with_the_pixel(
         other = values(thickness(np.ascontiguousarray(mirrored), 1, None))
         assert without_length(other) == pytest.approx(without_length(one), abs=0.3)
     assert without_length(moved) == pytest.approx(without_length(one), abs=0.3)
-    assert without_length(scaled) == pytest.approx({k: v * size for k, v in without_length(one).items()}, abs=0.3 * size)
+    in_mm = {name: value * size for name, value in without_length(one).items()}
+    assert without_length(scaled) == pytest.approx(in_mm, abs=0.3 * size)
     assert abs(moved["length"] - one["length"]) <= 2
     assert abs(scaled["length"] / size - one["length"]) <= 2
 
