@@ -93,6 +93,7 @@ def make_dock(
 
     yield make
     for dock in docks:
+        dock.canvas.lose_window()  # the viewer is closed with it; to take layers out of it one by one takes seconds
         dock.shut_down()
 
 
