@@ -1,13 +1,15 @@
-"""A data set of bright discs for the tests of the studies."""
+"""A data set of bright discs for the tests of the studies, and a model that sees them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from PIL import Image
-from tiny import blob
+from tiny import BrightnessEncoder, blob, see_brightness, tiny_net
 
 from napari_adasam.files.dataset import Dataset
+from napari_adasam.model import registry
 
 
 def discs(folder: Path, groups: int, each: int = 1) -> Dataset:
@@ -20,3 +22,11 @@ def discs(folder: Path, groups: int, each: int = 1) -> Dataset:
             Image.fromarray(pixels).save(folder / "images" / f"{group}_{number}.png")
             Image.fromarray(labels).save(folder / "labels" / f"{group}_{number}.png")
     return Dataset.open(folder)
+
+
+@pytest.fixture
+def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
+    """Ten groups of one; every model that is loaded sees brightness."""
+    net = see_brightness(tiny_net(encoder=BrightnessEncoder()))
+    monkeypatch.setattr(registry, "load", lambda settings: net)
+    return discs(tmp_path / "discs", 10)

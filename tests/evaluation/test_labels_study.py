@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from studied import discs
-from tiny import BELLY, BrightnessEncoder, see_brightness, tiny_net, tiny_vit
+from studied import dataset
+from tiny import BELLY, tiny_net, tiny_vit
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import ModelSettings, Settings, TrainSettings
@@ -27,6 +27,8 @@ from napari_adasam.files.dataset import Dataset
 from napari_adasam.model import registry
 from napari_adasam.services.predictor import ModelPredictor
 
+__all__ = ["dataset"]  # a fixture
+
 CPU = ModelSettings("tiny", device="cpu")
 WHOLE = Settings()
 QUICK = TrainSettings(steps=1, batch=1, views=1, warm_up=0.0)
@@ -36,14 +38,6 @@ SMALL = {
     "head": "head:width=8:steps=2:batch=1:views=1",
     "learned-prompts": "learned-prompts:steps=1:batch=1:views=1",
 }
-
-
-@pytest.fixture
-def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
-    """Ten groups of one; the model sees brightness."""
-    net = see_brightness(tiny_net(encoder=BrightnessEncoder()))
-    monkeypatch.setattr(registry, "load", lambda settings: net)
-    return discs(tmp_path / "discs", 10)
 
 
 def options(**given: Any) -> StudyOptions:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from studied import discs
-from tiny import BELLY, BrightnessEncoder, see_brightness, tiny_net
+from studied import dataset
+from tiny import BELLY, tiny_net
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import ModelSettings, TrainSettings
@@ -20,16 +20,11 @@ from napari_adasam.evaluation.run import StudyOptions, default_start, run_labels
 from napari_adasam.files.dataset import Dataset
 from napari_adasam.model import registry
 
+__all__ = ["dataset"]  # a fixture
+
 CPU = ModelSettings("tiny", device="cpu")
 QUICK = TrainSettings(steps=1, batch=1, views=1, warm_up=0.0)
 HEAD = "head:width=8:steps=2:batch=1:views=1"
-
-
-@pytest.fixture
-def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
-    net = see_brightness(tiny_net(encoder=BrightnessEncoder()))
-    monkeypatch.setattr(registry, "load", lambda settings: net)
-    return discs(tmp_path / "discs", 10)
 
 
 def options(**given: Any) -> StudyOptions:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from annotator_fakes import Desk, run_round
 from dicom_pictures import picture, region
 from dicom_pictures import saved as dicom
@@ -235,6 +236,24 @@ def test_beyond_the_region_of_its_scale_a_saved_session_has_no_millimetres(partl
     (tmp_path / "exam.dcm").unlink()
     export_session(partly_scaled, tmp_path / "gone", SessionExport(("csv",)))
     assert areas(tmp_path / "gone" / "measurements.csv") == {"above": ("px²", "none"), "below": ("px²", "none")}
+
+
+def test_echo_intensity_is_of_the_values_in_the_file_not_of_those_on_the_screen(tmp_path: Path) -> None:
+    values = np.full((30, 20), 100, np.float32)
+    values[0, 0] = 255  # the screen shows all from the smallest to the greatest
+    tifffile.imwrite(tmp_path / "scan.tif", values)
+    (frame,) = open_file(tmp_path / "scan.tif").frames
+    labels = np.zeros((30, 20), np.uint8)
+    labels[10:20, 5:15] = 1
+    store = Store.create(tmp_path / "session")
+    store.save_frames([frame])
+    store.save_structures((Structure(1, "tissue"),))
+    store.save_annotation(Annotation(frame.id, labels, {1: MaskOrigin.DRAWN}, {}, 2.0, ""))
+    store.close()
+    export_session(tmp_path / "session", tmp_path / "out", SessionExport(("csv", "overlay")))
+    with (tmp_path / "out" / "measurements.csv").open(newline="", encoding="utf-8") as file:
+        (row,) = [row for row in csv.DictReader(file) if row["measure"] == "echo intensity mean"]
+    assert (row["value"], row["bit_depth"]) == ("100.0000", "")
 
 
 def test_readers_are_compared_in_millimetres_only_where_the_scale_holds(partly_scaled: Path, tmp_path: Path) -> None:

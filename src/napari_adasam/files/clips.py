@@ -63,26 +63,38 @@ class Clip:
         InputError
             If the file is gone, was changed, or is broken.
         """
-        frame = self.frames[index]
         pixels = self._from_file(self.reader, index)
         if pixels.dtype not in (np.uint8, np.uint16) or pixels.shape[2:] not in ((), (3,)):
             raise InputError(broken(self.path, TypeError(f"{pixels.dtype} {pixels.shape}")))
+        self._check_size(index, pixels)
+        return pixels
+
+    def own_values(self, index: int) -> NDArray[Any] | None:
+        """Values of one frame as its file means them, (height, width) or (height, width, 3), where pixels are scaled.
+
+        ``None`` where pixels are these values. What is not a number counts as 0. Raises as :meth:`read` does.
+        """
+        if self.values is None:
+            return None
+        values: NDArray[Any] = np.nan_to_num(self._from_file(self.values, index), nan=0.0, posinf=0.0, neginf=0.0)
+        self._check_size(index, values)
+        return values
+
+    def levels(self, index: int) -> NDArray[Any]:
+        """Grey levels (height, width) of one frame as its file has them, to be measured. Raises as :meth:`read` does.
+
+        Colour is made grey.
+        """
+        own = self.own_values(index)
+        return grey_levels(self.read(index) if own is None else own)
+
+    def _check_size(self, index: int, pixels: NDArray[Any]) -> None:
+        frame = self.frames[index]
         if pixels.shape[:2] != (frame.height, frame.width):
             raise InputError(
                 f"{self.path.name} has changed since it was opened (now {pixels.shape[0]} × {pixels.shape[1]} px, "
                 f"{frame.height} × {frame.width} px before); open it again."
             )
-        return pixels
-
-    def levels(self, index: int) -> NDArray[Any]:
-        """Grey levels (height, width) of one frame as its file has them, to be measured. Raises as :meth:`read` does.
-
-        Colour is made grey; what is not a number counts as 0.
-        """
-        pixels = self.read(index)
-        if self.values is not None:
-            pixels = np.nan_to_num(self._from_file(self.values, index), nan=0.0, posinf=0.0, neginf=0.0)
-        return grey_levels(pixels)
 
     def _from_file(self, reader: Callable[[int], NDArray[Any]], index: int) -> NDArray[Any]:
         try:

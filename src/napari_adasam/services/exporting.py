@@ -157,7 +157,7 @@ class Exporting:
             frames=order.frames,
             key=self._key() if order.deidentify else b"",
             pixels=lambda frame: sources.read(frame.id),
-            levels=lambda frame: sources.levels(frame.id),
+            own_values=lambda frame: sources.own_values(frame.id),
             scan=ScanSectors(session.frames, setups, sources.grey).mask,
             extras=order.extras,
             propagated=self._propagated(order),

@@ -76,7 +76,7 @@ def export_session(
         frames=tuple(frame.id for frame in chosen),
         key=read_key(folder) if order.deidentify else b"",
         pixels=lambda frame: sources.read(frame.id),
-        levels=lambda frame: sources.levels(frame.id),
+        own_values=lambda frame: sources.own_values(frame.id),
         scan=ScanSectors(record.frames, record.setups, sources.grey).mask,
         extras=order.extras,
         propagated=propagated,

@@ -112,10 +112,10 @@ class Sources:
         frame = self._frames[frame_id]
         return self._clip(frame).read(frame.index)
 
-    def levels(self, frame_id: str) -> NDArray[Any]:
-        """To be measured: grey levels (height, width) as the file has them (:meth:`Clip.levels`). Any thread."""
+    def own_values(self, frame_id: str) -> NDArray[Any] | None:
+        """Values as the file means them where :meth:`read` gives scaled ones (:meth:`Clip.own_values`). Any thread."""
         frame = self._frames[frame_id]
-        return self._clip(frame).levels(frame.index)
+        return self._clip(frame).own_values(frame.index)
 
     def grey(self, frame_id: str) -> NDArray[np.uint8]:
         """The same for the model: (height, width) uint8 by the file's bits (:meth:`Clip.grey`). Any thread."""

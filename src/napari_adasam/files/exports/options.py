@@ -18,6 +18,7 @@ from napari_adasam.files.exports.table import check_erosion
 
 OnProgress = Callable[[int, int, str], None]
 ReadPixels = Callable[[Frame], NDArray[Any]]
+ReadOwnValues = Callable[[Frame], NDArray[Any] | None]
 FindScan = Callable[[Frame], Mask | None]
 
 
@@ -59,10 +60,10 @@ class ExportOptions:
     key
         Name frames by pseudonyms made with this key, and leave out all that comes from names; empty: by their names.
     pixels
-        Gives the picture of a frame, (height, width) or (height, width, 3), uint8 or uint16; for overlays. Raises
-        InputError if it cannot be read.
-    levels
-        Gives a frame's grey levels (height, width) as its file has them, for echo intensity. Raises as ``pixels``.
+        Gives the picture of a frame, (height, width) or (height, width, 3), uint8 or uint16; for overlays and echo
+        intensity. Raises InputError if it cannot be read.
+    own_values
+        Gives a picture's values as its file means them, where ``pixels`` are scaled, else ``None``; for echo intensity.
     scan
         Gives the part of a frame's picture that is scanned, (height, width) bool, ``None`` for all of it: the rest
         does not enter echo intensity. Raises InputError if it cannot be told.
@@ -77,7 +78,7 @@ class ExportOptions:
     frames: Collection[str] | None = None
     key: bytes = field(default=b"", repr=False)
     pixels: ReadPixels | None = None
-    levels: ReadPixels | None = None
+    own_values: ReadOwnValues = lambda _frame: None
     scan: FindScan | None = None
     extras: Extras = NO_EXTRAS
     propagated: Mapping[str, LabelImage] = field(default_factory=dict, repr=False)

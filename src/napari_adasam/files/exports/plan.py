@@ -18,7 +18,7 @@ from napari_adasam.domain.structures import Structure
 from napari_adasam.files.clips import stem_of
 from napari_adasam.files.exports.dicom_source import comes_from_dicom
 from napari_adasam.files.exports.naming import output_names, without_names
-from napari_adasam.files.exports.options import ExportOptions, Extras, FindScan, ReadPixels
+from napari_adasam.files.exports.options import ExportOptions, Extras, FindScan, ReadOwnValues, ReadPixels
 from napari_adasam.files.exports.table import given_columns, read_file_table
 from napari_adasam.files.exports.table_rows import rows_of
 
@@ -38,8 +38,8 @@ class Plan:
         Frame id to its name in the export.
     given
         Frame id to further columns of the table; every frame has all of them, or there are none.
-    key, pixels, levels, scan, extras
-        See :class:`ExportOptions`; ``pixels`` and ``levels`` take frames as they go out.
+    key, pixels, own_values, scan, extras
+        See :class:`ExportOptions`; ``pixels`` takes frames as they go out.
     propagated
         Frames of the same files that nobody has accepted, as they go out, for figures over clips and volumes.
     partly
@@ -52,7 +52,7 @@ class Plan:
     structures: tuple[Structure, ...]
     key: bytes = field(repr=False)
     pixels: ReadPixels | None = field(repr=False)
-    levels: ReadPixels | None = field(repr=False)
+    own_values: ReadOwnValues = field(repr=False)
     scan: FindScan | None = field(repr=False)
     extras: Extras
     given: Mapping[str, Mapping[str, str]]
@@ -99,7 +99,7 @@ def make_plan(
         structures=tuple(structures),
         key=options.key,
         pixels=_reader(sources, options.pixels),
-        levels=_reader(sources, options.levels),
+        own_values=options.own_values,
         scan=options.scan,
         extras=options.extras,
         given=_given(sources, options.extras.table),

@@ -12,6 +12,7 @@ from napari_adasam.domain.records import Frame
 from napari_adasam.files.exports.options import Item
 from napari_adasam.files.exports.plan import Plan
 from napari_adasam.files.exports.table import Further, measurements_csv
+from napari_adasam.files.pixels import grey_levels
 
 FILE = "measurements.csv"
 
@@ -43,10 +44,11 @@ class TableFile:
 
         They are masked where the picture does not show the scan.
         """
-        if self._plan.levels is None:
+        if self._plan.pixels is None:
             return None
         try:
-            grey = self._plan.levels(frame)
+            own = self._plan.own_values(frame)
+            grey = grey_levels(self._plan.pixels(frame) if own is None else own)
             scan = None if self._plan.scan is None else self._plan.scan(frame)
         except InputError:
             return None
