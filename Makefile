@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # A virtual screen, as wide as a small laptop's. napari needs OpenGL, which Qt's "offscreen" platform has not.
 SCREEN := xvfb-run --auto-servernum --server-args="-screen 0 1366x768x24"
 # Two at a time, each with a virtual screen of its own (pytest-xvfb).
-PYTEST_ARGS ?= --numprocesses 2 --dist loadfile --durations=15
+PYTEST_ARGS ?= --numprocesses 2 --dist worksteal --durations=15
 
 export PYTHONUTF8 := 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -108,3 +109,10 @@ def opened(dock: AdasamDock, images: Path, qtbot: Any) -> AdasamDock:
     dock.open([images])
     wait_idle(dock, qtbot)
     return dock
+
+
+@pytest.fixture(autouse=True, scope="module")
+def only_what_is_new_is_looked_through() -> None:
+    """napari collects garbage at each layer that goes: without this among all that earlier modules have left, too."""
+    gc.collect()
+    gc.freeze()
