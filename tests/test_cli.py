@@ -299,6 +299,9 @@ def test_the_study_of_labels_gets_methods_labels_seeds_and_changes(
     assert (given["model"], given["methods"]) == (ModelSettings("sam.pt", 256), ("adasam:ramp=no", "unet"))
     assert (given["labels"], given["seeds"], given["part"]) == ((5, 10), (0, 1), "validation")
     assert (given["train"].rank, given["ablation"], given["resume"]) == (4, True, Path("f.json"))
+    assert [one["steps_said"] for one in asked] == [False, False]
+    assert run(*study_of_labels, "--set", "steps=40").code == 0
+    assert asked[2]["steps_said"]
     assert run(*study_of_labels, "--labels", "few").code == 2
 
 

@@ -241,6 +241,28 @@ def test_ticking_a_structure_as_absent_removes_its_suggestion_as_one_step() -> N
     assert (made.labels("a") == 1).any()
 
 
+@pytest.mark.parametrize("how", ["stroke", "click", "version"])
+def test_what_is_outlined_after_it_was_said_not_to_be_there_is_there(how: str) -> None:
+    made = suggested()
+    made.tick("a", 1, False)
+    drawn = made.labels("a").copy()
+    drawn[4] = 1
+    told = heard(made)
+    if how == "stroke":
+        made.set_labels("a", drawn)
+    elif how == "click":
+        assert made.answer("a", 1, rows(4), made.ask("a", 1, (CLICK,), None))
+    else:
+        made.bring_back("a", drawn)
+    assert (made.labels("a") == 1).any()
+    assert made.ticks("a") == {1: True}
+    assert told.count("ticks a") == 1
+    made.undo("a")
+    assert made.ticks("a") == {1: False}
+    made.set_mask("a", 2, rows(5))
+    assert made.ticks("a") == {1: False}, "another structure says nothing of it"
+
+
 def test_a_tick_does_not_remove_what_was_drawn() -> None:
     made = session()
     made.set_mask("a", 1, rows(1))

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from studied import dataset
 from tiny import BELLY, tiny_net, tiny_vit
 
 from napari_adasam.domain.errors import InputError
-from napari_adasam.domain.settings import ModelSettings, Settings, TrainSettings
+from napari_adasam.domain.settings import NEVER, ModelSettings, Settings, TrainSettings
 from napari_adasam.domain.splits import split_groups
 from napari_adasam.evaluation import labels, methods, report
 from napari_adasam.evaluation.baselines.lessons import Lessons
@@ -285,3 +286,26 @@ def test_summary_and_table() -> None:
     assert "| a |  | disc | 0.600" in report.table(found)
     assert "| b |  | disc | 0.100, 4, 9, 300 |  |" in report.table(found)
     assert "5 labels: Dice (95 %), HD95 px, s, MB" in report.table(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "steps"),
+    [("lora", False, 80), ("lora", True, 40), ("lora:steps=40", False, 40), ("lora:steps=41", False, 41)],
+)
+def test_steps_go_by_the_labels_where_nobody_said_how_many(
+    text: str, said: bool, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[TrainSettings] = []
+
+    def trainer(predictor: object, train: TrainSettings, *_: object, **__: object) -> None:
+        made.append(train)
+        raise InterruptedError
+
+    monkeypatch.setattr(methods, "RoundTrainer", trainer)
+    monkeypatch.setattr(methods.adaptation, "check_kept", lambda *_: None)
+    predictor = cast("ModelPredictor", SimpleNamespace(net=None))
+    lessons = Lessons([cast("Any", None)] * 20, [], [], 0)
+    with pytest.raises(InterruptedError):
+        methods.learn(choice_of(text, WHOLE, said), lessons, predictor, False, lambda *_: None)
+    assert made[0].steps == steps
+    assert (made[0].mild_from == NEVER) == (steps != 80)

@@ -14,10 +14,13 @@ from PIL import Image
 from tiny import BrightnessEncoder, blob, tiny_net, tiny_vit
 
 from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.settings import ModelSettings
 from napari_adasam.domain.splits import split_groups
 from napari_adasam.files.clips import content_id
-from napari_adasam.model import checkpoints
+from napari_adasam.model import adaptation, checkpoints, registry
+from napari_adasam.model.adapters import skips
 from napari_adasam.model.augment import View
+from napari_adasam.model.encoders import TinyVit
 from napari_adasam.model.sam import SamNet
 from napari_adasam.services import bundled, bundled_data
 from napari_adasam.services.bundled import (
@@ -136,6 +139,28 @@ def test_the_decoder_alone_learns_and_what_the_model_sees_stays(data: Path, base
     assert checkpoints.read(second)[1]["lineage"][-1] == "adasam-us, 3 of 3 steps, seed 0, decoder alone"
 
 
+def test_a_skip_is_learned_beside_the_decoder_and_serves(data: Path, tmp_path: Path) -> None:
+    first, second, third = (tmp_path / f"{name}.safetensors" for name in ("first", "second", "third"))
+    start = tiny_net(STRUCTURES, encoder=TinyVit())
+    card = replace(start.card, architecture="tiny_vit", lineage=("made",))
+    checkpoints.write(first, start.state_dict(), checkpoints.card_to_json(card, kind="full"))
+    settings = replace(SETTINGS, decoder_only=True, skip=True)
+    train_bundled(data, first, second, settings, lambda *_: None)
+    before, (after, fields) = checkpoints.read(first)[0], checkpoints.read(second)
+    changed = {name for name, tensor in after.items() if name not in before or not torch.equal(tensor, before[name])}
+    assert {name for name in changed if name.startswith("sam.encoder.")} == {
+        f"{skips.NAME}project.{part}" for part in ("weight", "bias")
+    }
+    assert not any(name.startswith("head.") for name in changed)
+    assert fields["lineage"][-1] == "adasam-us, 3 of 3 steps, seed 0, decoder and finer features alone"
+    net = registry.load(ModelSettings(str(second)))
+    assert net.sam.encoder.skip is not None
+    assert net.sam.encoder.skip.project.weight.abs().max() > 0  # type: ignore[union-attr]
+    assert adaptation.first_adapted(net) == TinyVit.finer[0]
+    train_bundled(data, second, third, SETTINGS, lambda *_: None)  # and it can be gone on from, as a whole
+    assert checkpoints.read(third)[1]["lineage"][-1] == "adasam-us, 3 of 3 steps, seed 0"
+
+
 def test_it_can_go_on_from_its_own_file(data: Path, base: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
     train_bundled(data, base, first, SETTINGS, lambda *_: None)
@@ -221,10 +246,14 @@ def test_the_schedule_warms_up_and_falls_to_two_per_cent() -> None:
     assert all(later <= earlier for earlier, later in pairwise(rates[10:]))
 
 
-def test_three_speeds_cover_every_parameter_once() -> None:
-    net = tiny_net(encoder=BrightnessEncoder())
+@pytest.mark.parametrize("with_skip", [False, True])
+def test_four_speeds_cover_every_parameter_once(with_skip: bool) -> None:
+    net = tiny_net(encoder=TinyVit() if with_skip else BrightnessEncoder())
+    if with_skip:
+        skips.insert(net.sam.encoder)
     groups = parameter_groups(net, 1.0)
-    assert [group["lr"] for group in groups] == [1, 2, 40]
+    assert [group["lr"] for group in groups] == [1, 2, 4, 40]
+    assert bool(groups[2]["params"]) is with_skip
     covered = [id(p) for group in groups for p in group["params"]]
     assert len(covered) == len(set(covered)) == len(list(net.parameters()))
 

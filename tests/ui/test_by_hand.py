@@ -71,6 +71,14 @@ def test_letters_are_as_large_as_naparis_until_the_dock_is_closed(dock: AdasamDo
     assert "font-size: 15pt" in dock.styleSheet()
 
 
+def test_the_list_of_what_is_listed_has_room_for_large_letters(opened: AdasamDock, appearance: Any) -> None:
+    chosen = opened.annotate_panel.frame_card.filter
+    for size in (9, 16, 9):
+        appearance.font_size = size
+        longest = max(chosen.fontMetrics().horizontalAdvance(chosen.itemText(i)) for i in range(chosen.count()))
+        assert longest < chosen.maximumWidth() < longest + 80, size
+
+
 def test_contrast_set_by_hand_holds_for_other_pictures_of_8_bits(opened: AdasamDock, qtbot: Any) -> None:
     image = opened.canvas.image
     assert image is not None

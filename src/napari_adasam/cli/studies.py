@@ -12,7 +12,7 @@ from napari_adasam.cli.program import BUNDLED, AdapterBase, Changes, StructureNa
 from napari_adasam.cli.study_texts import check_changes, check_outputs, counts_of, model_at, orders_of, part_of
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import LearnSettings, ModelSettings, Settings
-from napari_adasam.domain.switches import with_settings
+from napari_adasam.domain.switches import names_in, with_settings
 
 if TYPE_CHECKING:
     from napari_adasam.evaluation.run import StudyOptions
@@ -119,7 +119,7 @@ def evaluate(
     folder, part = test or dataset, part_of(held_back, validation)
     settings = _start(study, folder, ModelSettings(model or "", use_sector=sector, base=base), input_size, changes)
     if study == "labels":
-        which = (methods, counts_of(labels), seeds, volumes, boxes)
+        which = (methods, counts_of(labels), seeds, volumes, boxes, "steps" in names_in(changes or ()))
         options = _of_labels(settings, part, which, names_of(structures), limit, gated, ablation, json_file)
     else:
         options = _of_images(settings, part, names_of(structures), (against, limit, clicks, frames), seeds)
@@ -217,7 +217,7 @@ def _of_session(
 def _of_labels(
     settings: Settings,
     part: Part,
-    which: tuple[str, tuple[int, ...], int, bool, bool],
+    which: tuple[str, tuple[int, ...], int, bool, bool, bool],
     names: Names,
     limit: int | None,
     gated: bool,
@@ -226,7 +226,7 @@ def _of_labels(
 ) -> StudyOptions:
     from napari_adasam.evaluation.run import StudyOptions
 
-    methods, labels, seeds, volumes, boxes = which
+    methods, labels, seeds, volumes, boxes, steps_said = which
     return StudyOptions(
         model=settings.model,
         names=names,
@@ -237,6 +237,7 @@ def _of_labels(
         labels=labels,
         seeds=tuple(range(seeds)),
         gated=gated,
+        steps_said=steps_said,
         ablation=ablation,
         volumes=volumes,
         boxes=boxes,

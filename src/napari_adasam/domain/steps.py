@@ -37,10 +37,16 @@ def proposed(
 
 
 def corrected(content: FrameContent, touched: frozenset[int], labels: Labels | None = None) -> FrameContent:
-    """A change by hand: an accepted or skipped frame is open again, and no suggestion replaces what was touched."""
+    """A change by hand: an accepted or skipped frame is open again, and no suggestion replaces what was touched.
+
+    What is outlined by hand is there, whatever was said of it before.
+    """
+    denied = [] if labels is None else [value for value in touched if content.ticks.get(value) is False]
+    there = {value: True for value in denied if labels is not None and bool((labels == value).any())}
     return replace(
         content,
         status=FrameStatus.CORRECTED,
+        ticks=MappingProxyType({**content.ticks, **there}) if there else content.ticks,
         labels=content.labels if labels is None else PackedLabels.of(labels),
         touched=content.touched | touched | all_if_accepted(content),
         acceptance=None,

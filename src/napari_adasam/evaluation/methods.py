@@ -17,7 +17,7 @@ from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.prompts import Prompt
 from napari_adasam.domain.records import Mask
 from napari_adasam.domain.settings import Method, PromptSettings, Settings, TrainSettings
-from napari_adasam.domain.switches import ABLATION, with_fields, with_settings
+from napari_adasam.domain.switches import ABLATION, names_in, with_fields, with_settings
 from napari_adasam.evaluation.baselines import head, learned_prompts, unet, unet3d
 from napari_adasam.evaluation.baselines.lessons import Fitted, Lessons
 from napari_adasam.model import adaptation
@@ -50,12 +50,15 @@ class Choice:
         A :class:`Settings` for a round, the baseline's own otherwise.
     image_labels
         Whether unlabelled frames come with what they show, as ticks; nothing else of their labels is used.
+    steps_said
+        Whether somebody said how many steps a round has; if not, they are counted by its labels.
     """
 
     text: str
     name: str
     settings: Any
     image_labels: bool = False
+    steps_said: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,8 +84,11 @@ class Learned:
     prompted: ModelPredictor | None = None
 
 
-def choice_of(text: str, base: Settings) -> Choice:
-    """A method with settings from ``NAME:SETTING=VALUE:…``; raises InputError for what there is not."""
+def choice_of(text: str, base: Settings, steps_said: bool = False) -> Choice:
+    """A method with settings from ``NAME:SETTING=VALUE:…``; raises InputError for what there is not.
+
+    ``steps_said``: those of ``base`` are somebody's wish, though they be the usual ones.
+    """
     name, *changes = text.split(":")
     ticks = "image_labels=yes" in changes
     if name in BASELINES:
@@ -90,7 +96,8 @@ def choice_of(text: str, base: Settings) -> Choice:
     if name not in METHODS:
         raise InputError(f'There is no method "{name}". Nothing was measured. Choose from: {", ".join(METHODS)}.')
     train = next((replace(base.train, method=method) for method in ROUNDS if method == name), base.train)
-    return Choice(text, name, with_settings(replace(base, train=train), changes), ticks)
+    said = steps_said or "steps" in names_in(changes) or train.steps != TrainSettings().steps
+    return Choice(text, name, with_settings(replace(base, train=train), changes), ticks, said)
 
 
 def ablation(base: Settings) -> list[str]:
@@ -134,8 +141,7 @@ def _baseline(choice: Choice, lessons: Lessons, predictor: ModelPredictor, on_st
 def _round(choice: Choice, lessons: Lessons, predictor: ModelPredictor, gated: bool, on_step: OnStep) -> Learned:
     settings: Settings = choice.settings
     train = replace(settings.train, seed=lessons.seed)
-    told = train.steps != TrainSettings().steps or ":steps=" in choice.text
-    train = as_told(train) if told else for_labels(train, len(lessons.labelled))
+    train = as_told(train) if choice.steps_said else for_labels(train, len(lessons.labelled))
     adaptation.check_kept(predictor.net, train)
     trainer = RoundTrainer(predictor, train, settings.learn, settings.prompts, gated=gated)
     report = run_round(

@@ -57,6 +57,8 @@ class StudyOptions:
     methods, labels, seeds, train, prompts
         Of the study ``labels``: each method (:mod:`methods`) at each number of labelled images with each seed; rounds
         start from these settings, and a method's own changes come on top. ``prompts`` are of the study ``prompts`` too.
+    steps_said
+        Whether the steps in ``train`` are somebody's wish; if not, the usual ones go by the number of labels.
     ablation
         Also the method ``adasam`` with each of its parts switched.
     resume
@@ -84,6 +86,7 @@ class StudyOptions:
     methods: tuple[str, ...] = ("start", "adasam")
     labels: tuple[int, ...] = (10,)
     seeds: tuple[int, ...] = (0,)
+    steps_said: bool = False
     ablation: bool = False
     resume: Path | None = None
     train: TrainSettings = field(default_factory=TrainSettings)
@@ -123,7 +126,7 @@ def run_labels(folder: Path, options: StudyOptions, on_progress: OnProgress) -> 
     base = Settings(model=options.model, prompts=options.prompts, train=options.train)
     texts = [*options.methods, *(methods.ablation(base) if options.ablation else [])]
     study = labels.LabelsStudy(
-        tuple(methods.choice_of(text, base) for text in dict.fromkeys(texts)),
+        tuple(methods.choice_of(text, base, options.steps_said) for text in dict.fromkeys(texts)),
         options.labels,
         options.seeds,
         base,

@@ -26,6 +26,7 @@ from torch import Tensor
 from napari_adasam.domain.errors import InputError, StorageError
 from napari_adasam.domain.structures import Structure
 from napari_adasam.model import feedback
+from napari_adasam.model.adapters import skips
 from napari_adasam.model.adasam import AdaSam, ModelCard
 from napari_adasam.model.classifier import build
 from napari_adasam.model.encoders import TinyVit, Vit, from_mobile
@@ -192,9 +193,11 @@ def card_from_json(fields: Mapping[str, Any]) -> ModelCard:
 
 
 def load_full(weights: Weights, fields: Mapping[str, Any], size: int | None = None) -> AdaSam:
-    """A whole model of ours."""
+    """A whole model of ours, with a skip where it has learned one."""
     card = card_from_json(fields)
     sam = empty_sam(card.architecture, size or card.input_size)
+    if any(name.startswith(skips.NAME) for name in weights) and sam.encoder.finer is not None:
+        skips.insert(sam.encoder)
     head = build(card.classifier, len(card.structures))  # type: ignore[arg-type]
     net = AdaSam(sam, head, replace(card, input_size=sam.size), feedback.of_weights(weights))
     load_exactly(net, {k: v.float() for k, v in weights.items()})

@@ -3,7 +3,8 @@
 Everything is trained: encoder, prompt encoder, decoder, classifier. Each step takes ``accumulate`` single views, one
 data set drawn by weight for each. Weights are averaged (EMA) and pulled softly to where they began, so that kinds of
 ultrasound that are not in the data do not get worse. Groups held back by :func:`domain.splits.split_groups` are
-not read. With ``decoder_only`` the encoder and the classifier stay as they are, and whatever they see stays the same.
+not read. With ``decoder_only`` the encoder and the classifier stay as they are, and whatever they see stays the same;
+with ``skip`` the decoder learns to use the encoder's finer features, too.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import torch
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import LossWeights
 from napari_adasam.model import checkpoints
+from napari_adasam.model.adapters import skips
 from napari_adasam.model.adasam import AdaSam, ModelCard
 from napari_adasam.model.augment import View
 from napari_adasam.model.canvas import normalise
@@ -48,7 +50,8 @@ class BundledSettings:
     ``drawn`` is the share of views with random shapes in them, which alone are asked for (:mod:`model.drawn`); with
     ``enclosures`` large closed ones, which a rim alone may set off, are among them.
     ``decoder_only`` trains the decoder and the prompt encoder alone;
-    then clicks on one of several parts go on to all of them in half of the views.
+    then clicks on one of several parts go on to all of them in half of the views. With ``skip`` the decoder gets the
+    encoder's finer features (:mod:`model.adapters.skips`), which is trained with it.
     ``without`` names data sets that are left out whole, to measure what the recipe gives on a kind it never saw.
     """
 
@@ -68,6 +71,7 @@ class BundledSettings:
     without: tuple[str, ...] = ()
     learned: Path | None = None
     decoder_only: bool = False
+    skip: bool = False
     weights: LossWeights = field(default_factory=LossWeights)
 
     def __post_init__(self) -> None:
@@ -80,15 +84,17 @@ class BundledSettings:
 
 
 def parameter_groups(net: AdaSam, lr: float) -> list[dict[str, Any]]:
-    """Three speeds: encoder 1, decoder and prompt encoder 2, classifier 40; of what is trained at all."""
+    """Four speeds: encoder 1, decoder and prompt encoder 2, skip 4, classifier 40; of what is trained at all."""
     decoder = [*net.sam.prompt_encoder.parameters(), *net.sam.mask_decoder.parameters()]
-    speeds = ((net.sam.encoder.parameters(), lr), (decoder, 2 * lr), (net.head.parameters(), 40 * lr))
+    encoder, skip = net.sam.encoder.units.parameters(), () if net.sam.encoder.skip is None else (net.sam.encoder.skip,)
+    new = [p for module in skip for p in module.parameters()]
+    speeds = ((encoder, lr), (decoder, 2 * lr), (new, 4 * lr), (net.head.parameters(), 40 * lr))
     return [{"params": [p for p in own if p.requires_grad], "lr": speed} for own, speed in speeds]
 
 
-def embedded(net: AdaSam, view: View, settings: BundledSettings) -> torch.Tensor:
-    """The embedding (1, 256, h, w) of a view; with a gradient where the encoder learns."""
-    with torch.set_grad_enabled(not settings.decoder_only):
+def embedded(net: AdaSam, view: View) -> torch.Tensor:
+    """The embedding (1, 256, h, w) of a view; with a gradient where the encoder, or a skip in it, learns."""
+    with torch.set_grad_enabled(any(p.requires_grad for p in net.sam.encoder.parameters())):
         embedding: torch.Tensor = net.sam.encoder(normalise(view.grey[None], view.valid[None]))
     return embedding
 
@@ -138,6 +144,8 @@ def learned(net: AdaSam, mean: AdaSam, loaded: Loaded, settings: BundledSettings
     if settings.decoder_only:
         net.sam.encoder.requires_grad_(False).eval()
         net.head.requires_grad_(False)
+    if net.sam.encoder.skip is not None:
+        net.sam.encoder.skip.requires_grad_(True)
     optimiser = torch.optim.AdamW(parameter_groups(net, settings.lr), weight_decay=0.0)
     speeds = [group["lr"] for group in optimiser.param_groups]
     taught_parts = [p for p in net.sam.parameters() if p.requires_grad]
@@ -151,7 +159,7 @@ def learned(net: AdaSam, mean: AdaSam, loaded: Loaded, settings: BundledSettings
             shapes = bool(settings.drawn and rng.random() < settings.drawn)
             view = draw_view(loaded, rng, shapes, settings.enclosures)
             assert view.labels is not None
-            embedding, lesson = embedded(net, view, settings), lesson_of(settings, rng)
+            embedding, lesson = embedded(net, view), lesson_of(settings, rng)
             taught = prompted_loss if shapes else labelled_loss
             loss = taught(net, embedding, view.labels, rng, lesson) / settings.accumulate
             if loss.requires_grad:  # nothing was asked of a view without a shape
@@ -199,6 +207,8 @@ def train_bundled(
     began = time.monotonic()
     loaded, seen = load_sources(data, settings.size, settings.without)
     net = start_model(base, settings.size).train()
+    if settings.skip:
+        skips.insert(net.sam.encoder)
     start = [p.detach().clone() for p in _blended(net, net)]
     mean = copy.deepcopy(net) if settings.learned is None else start_model(settings.learned, settings.size)
     seen |= net.card.trained_on | mean.card.trained_on
@@ -207,7 +217,7 @@ def train_bundled(
     card = replace(mean.card, name="adasam-us", licence=LICENCE, lineage=mean.card.lineage or parent, trained_on=seen)
     apart = f", without {' and '.join(settings.without)}" if settings.without else ""
     if settings.decoder_only:
-        apart += ", decoder alone"
+        apart += ", decoder and finer features alone" if net.sam.encoder.skip is not None else ", decoder alone"
     steps = 0 if settings.learned else settings.steps
 
     def write(line: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtCore import QEvent, QSignalBlocker, Qt
 from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QListView, QWidget
 
 from napari_adasam.domain.queue import DONE
@@ -47,8 +47,6 @@ class FrameCard(QWidget):
         self.filter = _short_list("Which images the list shows", 7)
         self.filter.addItems([words for words, _ in FILTERS])
         self.filter.activated.connect(self._filter)
-        longest = max(self.filter.fontMetrics().horizontalAdvance(words) for words, _ in FILTERS)
-        self.filter.setMaximumWidth(longest + ARROW_PX)
         self.status = QLabel()
         self.place = QLabel()
         self.scale = QLabel()
@@ -76,6 +74,15 @@ class FrameCard(QWidget):
         layout.addWidget(self.order, 4, 1, 1, 2)
         layout.addWidget(self.source, 5, 0, 1, 3)
         layout.setColumnStretch(1, 1)
+
+    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Letters of another size: the list of what is listed is as wide as its longest words, and no wider."""
+        if event is None:
+            return
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            longest = max(self.filter.fontMetrics().horizontalAdvance(words) for words, _ in FILTERS)
+            self.filter.setMaximumWidth(longest + ARROW_PX)
+        super().changeEvent(event)
 
     def fill(self) -> None:
         """List the files of which the filter lets a frame through."""
