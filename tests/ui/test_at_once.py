@@ -10,7 +10,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels
 
 from napari_adasam.services.activity import Activity
-from napari_adasam.ui.at_once import at_once
+from napari_adasam.ui.at_once import at_once, take_out
 from napari_adasam.ui.busy_bar import BusyBar
 from napari_adasam.ui.later import Later
 from napari_adasam.ui.status_line import StatusLine
@@ -70,6 +70,19 @@ def test_a_layer_that_is_hidden_is_where_it_should_be_when_it_is_shown_again(
     image.visible = True
     assert len(sent) == 1
     assert tuple(image.extent.world[1]) == (10.0, 14.0)
+
+
+def test_layers_are_taken_out_as_one_change_and_others_stay(layers: Shown) -> None:
+    image, labels, viewer = layers
+    own = viewer.add_image(np.zeros((4, 4)))
+    batches: list[object] = []
+    viewer.layers.events.begin_batch.connect(batches.append)
+    take_out(viewer, (layer for layer in (labels, image, Image(np.zeros((2, 2))))))
+    assert list(viewer.layers) == [own]
+    assert len(batches) == 1, "napari clears up behind them once"
+    take_out(viewer, [image, labels])
+    assert len(batches) == 1
+    assert list(viewer.layers) == [own]
 
 
 def test_work_for_the_screen_waits_while_more_is_about_to_come_and_is_done_once(qtbot: Any) -> None:

@@ -6,9 +6,10 @@ each that moves or resizes it makes napari compute the extent of all layers and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 
+from napari.components import ViewerModel
 from napari.layers import Layer, Points, Shapes
 
 
@@ -36,6 +37,19 @@ def at_once(*layers: Layer) -> Iterator[None]:
             layer.events.units()
     if moved:
         moved[0].events.scale()
+
+
+def take_out(viewer: ViewerModel, layers: Iterable[Layer]) -> None:
+    """Take those of the layers that are in the viewer out of it.
+
+    napari clears up behind them all at once, which takes about 0.3 s with torch loaded, and not behind each.
+    """
+    there = [layer for layer in layers if layer in viewer.layers]
+    if not there:
+        return
+    with getattr(viewer.layers, "batched_update", nullcontext)():  # where napari has no such word, one by one
+        for layer in there:
+            viewer.layers.remove(layer)
 
 
 def slice_hidden(layer: Layer) -> None:

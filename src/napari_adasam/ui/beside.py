@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_adasam.domain.records import Labels
 from napari_adasam.domain.structures import Structure
+from napari_adasam.ui.at_once import take_out
 from napari_adasam.ui.image_layer import image_layer
 from napari_adasam.ui.mask_layer import OPACITY, label_colors
 from napari_adasam.ui.placement import Placement
@@ -49,9 +50,7 @@ class Beside:
     def hide(self) -> bool:
         """Take the second picture away; whether there was one."""
         shown, self.layers = self.layers, ()
-        for layer in shown:
-            if layer in self._viewer.layers:
-                self._viewer.layers.remove(layer)
+        take_out(self._viewer, shown)
         return bool(shown)
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ from napari_adasam.domain.records import Frame
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.services.volumes import Volume
-from napari_adasam.ui.at_once import at_once
+from napari_adasam.ui.at_once import at_once, take_out
 from napari_adasam.ui.beside import Beside
 from napari_adasam.ui.drawn_prompts import drawn_prompts
 from napari_adasam.ui.image_layer import Contrast, fits, image_layer, show_pixels
@@ -98,9 +98,7 @@ class Canvas:
         self.volume.close()
         self.beside.hide()
         self.frame_changing.emit()
-        for layer in self.layers():
-            if layer in self.viewer.layers:
-                self.viewer.layers.remove(layer)
+        take_out(self.viewer, self.layers())
 
     def lose_window(self) -> None:
         """The viewer's window goes, and napari can no longer draw what changes in its layers."""
@@ -203,10 +201,9 @@ class Canvas:
         structures = self._session.structures
         self.masks.set_structures(structures)
         with self._laying.ours_to_change():
-            for value in set(self.maps.layers):
-                layer = self.maps.layers.pop(value)
-                if layer in self.viewer.layers:
-                    self.viewer.layers.remove(layer)
+            maps = list(self.maps.layers.values())
+            self.maps.layers.clear()
+            take_out(self.viewer, maps)
         self._make_missing()
         if self._shown is not None:
             self._show_suggestions(self._shown)
@@ -222,8 +219,7 @@ class Canvas:
         pixels = self._annotator.pixels(frame.id)
         if self.image is not None and not fits(self.image, pixels):
             with self._laying.ours_to_change():
-                if self.image in self.viewer.layers:
-                    self.viewer.layers.remove(self.image)
+                take_out(self.viewer, [self.image])
             self.image = None
         if self.image is None:
             self.image = image_layer(pixels, Placement.of(frame))

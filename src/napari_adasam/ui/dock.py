@@ -21,6 +21,7 @@ from napari_adasam.services.annotator import Annotator
 from napari_adasam.services.lane import Outcome
 from napari_adasam.ui import first_layers
 from napari_adasam.ui.assembly import make_kept_annotator, sample_paths
+from napari_adasam.ui.at_once import take_out
 from napari_adasam.ui.bridge import Bridge
 from napari_adasam.ui.canvas import ANSWER_MS, Canvas
 from napari_adasam.ui.commands import Commander
@@ -258,8 +259,7 @@ class AdasamDock(Docked):
         if self.annotator.session.frames and not self.sections["annotate"].is_open:
             for name, wanted in (("open", False), ("structures", False), ("annotate", True)):
                 self.sections[name].set_open(wanted)
-        for layer in taken_in(list(self.viewer.layers), self.annotator.session.frames):
-            self.viewer.layers.remove(layer)
+        take_out(self.viewer, taken_in(list(self.viewer.layers), self.annotator.session.frames))
         self._on_layers()
         self._refresh()
 

@@ -16,6 +16,7 @@ from napari_adasam.domain.errors import AdasamError
 from napari_adasam.domain.sector import Sector
 from napari_adasam.domain.ticks import Ticks
 from napari_adasam.services.annotator import Annotator
+from napari_adasam.ui.at_once import take_out
 from napari_adasam.ui.canvas import Canvas
 from napari_adasam.ui.placement import Placement, inside, pixel_at
 from napari_adasam.ui.prompt_layers import take_all_out
@@ -117,8 +118,8 @@ class Marking:
         if lines and layer not in self._viewer.layers:
             self._viewer.layers.append(layer)
             self._canvas.activate()  # napari takes a new layer in hand, and tools would not work on the outlines
-        if not lines and layer in self._viewer.layers:
-            self._viewer.layers.remove(layer)
+        if not lines:
+            take_out(self._viewer, [layer])
         width = max(frame.height, frame.width) / 400
         for line, color in lines:
             layer.add_paths([line], edge_width=width, edge_color=color)
@@ -184,8 +185,8 @@ class Marking:
 
     def _lift(self) -> None:
         """Out of the viewer: with the scale of before, the layer would spoil the view and the scale bar's unit."""
-        if self.layer is not None and self.layer in self._viewer.layers:
-            self._viewer.layers.remove(self.layer)
+        if self.layer is not None:
+            take_out(self._viewer, [self.layer])
 
     def _on_frame(self, _frame_id: str) -> None:
         self.stop()

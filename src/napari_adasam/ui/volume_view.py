@@ -17,6 +17,7 @@ from qtpy.QtCore import QTimer
 
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.volumes import Volume
+from napari_adasam.ui.at_once import take_out
 from napari_adasam.ui.guide import Looking
 from napari_adasam.ui.image_layer import contrast_limits
 from napari_adasam.ui.mask_layer import label_colors
@@ -100,9 +101,7 @@ class VolumeView:
         viewer, layers, self.layers = self._viewer, self.layers, ()
         viewer.dims.events.ndisplay.disconnect(self._on_ndisplay)
         viewer.dims.ndisplay = 2
-        for layer in layers:
-            if layer in viewer.layers:
-                viewer.layers.remove(layer)
+        take_out(viewer, layers)
         for layer, visible in before.visible:
             if layer in viewer.layers:
                 layer.visible = visible
