@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import types
@@ -98,6 +99,24 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "Usage" in ended.stdout
     assert ended.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("asked", "written"), [(None, '"name": "Łódź µ"'.encode()), ("cp1252", b'"name": "\\u0141\xf3d\\u017a \xb5"')]
+)
+def test_letters_that_the_systems_encoding_lacks_end_nothing(asked: str | None, written: bytes) -> None:
+    code = (
+        "import sys; sys.stdout.reconfigure(encoding='cp1252')\n"  # as on Windows, where it is not a console's
+        "from napari_adasam import cli\n"
+        "from napari_adasam.cli.program import show\n"
+        "cli.app = lambda: show({'name': 'Łódź µ'})\n"
+        "cli.main()"
+    )
+    surroundings = {name: value for name, value in os.environ.items() if name != "PYTHONIOENCODING"}
+    surroundings |= {"PYTHONIOENCODING": asked} if asked else {}
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, env=surroundings)
+    assert ended.returncode == 0, ended.stderr
+    assert written in ended.stdout
 
 
 def test_no_arguments_open_an_empty_window(run: Callable[..., Ended], opened: list[list[Path]]) -> None:

@@ -71,7 +71,8 @@ def test_the_wheel_holds_code_manifest_and_types(wheel: zipfile.ZipFile) -> None
     assert code <= held
     assert {"napari_adasam/napari.yaml", "napari_adasam/py.typed"} <= held
     assert not [name for name in held if name.startswith("tests")]
-    assert [name for name in held if name.endswith("licenses/LICENSE")]
+    for name in ("LICENSE", "THIRD-PARTY.md"):
+        assert [one for one in held if one.endswith(f"licenses/{name}")]
 
 
 def test_the_wheel_holds_the_bundled_model_with_its_card(wheel: zipfile.ZipFile) -> None:

@@ -239,3 +239,5 @@ def test_nothing_else_in_the_program_reaches_the_network() -> None:
         if name.split(".")[0] in networking or name == "urllib.request"
     }
     assert found == {"model/fetching.py"}
+    by_pip = {path.name for path in package.rglob("*.py") if '"pip"' in path.read_text(encoding="utf-8")}
+    assert by_pip == {"peers.py"}, "which the documents name beside it"

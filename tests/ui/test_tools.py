@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from napari.utils.key_bindings import KeymapHandler
 from qtpy.QtCore import Qt
 
 from napari_adasam.domain.prompts import Point
-from napari_adasam.ui.commands import COMMANDS
+from napari_adasam.ui.commands import BY_NAME, COMMANDS, key_words
 from napari_adasam.ui.dock import AdasamDock
 from napari_adasam.ui.tools import Tool
 
@@ -136,6 +137,22 @@ def test_every_key_runs_its_command_whichever_of_our_layers_is_active(opened: Ad
         for key in command.keys:
             handler.press_key(key)
             assert ran.pop() == command.name, key
+
+
+@pytest.mark.parametrize(
+    ("system", "words"),
+    [
+        ("linux", ["A", "Ctrl+Z", "Ctrl+Shift+Z", "Del", "Backspace"]),
+        ("win32", ["A", "Ctrl+Z", "Ctrl+Shift+Z", "Del", "Backspace"]),
+        ("darwin", ["A", "⌘Z", "⌘⇧Z", "fn⌫", "⌫"]),
+    ],
+)
+def test_keys_are_written_as_they_stand_on_the_keyboard(
+    system: str, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", system)
+    assert [key_words(key) for key in ("A", "Control-Z", "Control-Shift-Z", "Delete", "Backspace")] == words
+    assert "Backspace" in BY_NAME["clear_structure"].keys, "what a Mac's delete key sends"
 
 
 def test_undo_by_key_is_the_sessions_alone(opened: AdasamDock) -> None:

@@ -5,7 +5,9 @@ Everything heavy (torch, Qt, napari) is imported inside the commands, so that ``
 
 from __future__ import annotations
 
+import os
 import sys
+from io import TextIOWrapper
 
 import typer
 
@@ -19,11 +21,24 @@ __all__ = ["agreement", "app", "export", "learning", "main", "measure", "models"
 BAD_INPUT, FAILURE = 2, 1
 
 
+def take_every_letter(*streams: object) -> None:
+    """Let what is written into files and pipes be UTF-8, unless ``PYTHONIOENCODING`` says otherwise.
+
+    Windows has an encoding of its own for them, which lacks most letters: a name with one would end a command whose
+    work is done. Where an encoding was asked for, a letter that it lacks is written as its number.
+    """
+    for stream in streams:
+        if isinstance(stream, TextIOWrapper) and not stream.isatty():
+            encoding = None if "PYTHONIOENCODING" in os.environ else "utf-8"
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")
+
+
 def main() -> None:
     """Run the command line; errors that people can do something about are one sentence on stderr.
 
     Others are bugs, and keep their traceback.
     """
+    take_every_letter(sys.stdout, sys.stderr)
     try:
         app()
     except InputError as error:

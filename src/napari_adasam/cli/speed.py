@@ -21,7 +21,7 @@ def benchmark(
         Path | None, typer.Option("--json", metavar="FILE", help="Write the figures here too.")
     ] = None,
     peers: Annotated[
-        bool, typer.Option("--peers", help="Other SAM plugins of napari on the same images too, each in its own venv.")
+        bool, typer.Option("--peers", help="Other SAM plugins of napari, too; pip downloads each into its own venv.")
     ] = False,
     lanes: Annotated[
         bool, typer.Option("--lanes", help="Training inline, on a thread and in a process too, side by side.")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import sys
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -107,9 +106,10 @@ def main() -> None:
     """Do it. What anything here prints goes to stderr: stdout is for messages."""
     stand_back()
     keep_triton_out()
-    outbox = os.fdopen(os.dup(1), "wb")
+    inbox, outbox = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    Desk(sys.stdin.buffer, outbox).run()
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # on Windows a library that is loaded while stdin is read waits for it
+    Desk(inbox, outbox).run()
     os._exit(0)  # at once, in the middle of whatever the lane does
 
 

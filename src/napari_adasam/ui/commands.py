@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,7 @@ COMMANDS = (
     Command("masks", ("V",), "Outline", "Show or hide the outlines"),
     Command("suggest", ("W",), "Suggest", "Ask the program for its outlines again; your own stay as they are"),
     Command("clear", ("G",), "No clicks", "Forget the clicks and the box of this structure; its outline stays"),
-    Command("clear_structure", ("Delete",), "Wipe", "Remove the whole outline of this structure from this image"),
+    Command("clear_structure", ("Delete", "Backspace"), "Wipe", "Remove the whole outline of this structure here"),
     Command("undo", ("Control-Z",), "Undo", "Take the last step back: suggestion, click, stroke, accept or skip"),
     Command("redo", ("Control-Y", "Control-Shift-Z"), "Redo", "Do again what was taken back"),
     Command("frame_before", ("1", "Left"), "◀ Frame", "Go to the frame before in this clip or volume"),
@@ -68,9 +69,16 @@ COMMANDS = (
 BY_NAME = {command.name: command for command in COMMANDS}
 
 
+ON_A_MAC = (("Control-", "⌘"), ("Shift-", "⇧"), ("Delete", "fn⌫"), ("Backspace", "⌫"))
+"""napari's names of keys, and what stands on a Mac's keyboard."""
+ELSEWHERE = (("Control-", "Ctrl+"), ("Shift-", "Shift+"), ("Delete", "Del"))
+
+
 def key_words(key: str) -> str:
-    """A key as people write it."""
-    return key.replace("Control", "Ctrl").replace("Delete", "Del").replace("-", "+")
+    """A key as people write it on this kind of computer."""
+    for name, words in ON_A_MAC if sys.platform == "darwin" else ELSEWHERE:
+        key = key.replace(name, words)
+    return key
 
 
 def button_words(name: str) -> str:
