@@ -67,6 +67,16 @@ def test_names_can_be_left_out(session: Path, tmp_path: Path) -> None:
     assert "not a certified de-identification" in ended.stderr
 
 
+def test_names_are_not_left_out_beside_names(session: Path, tmp_path: Path) -> None:
+    assert run(session, "--format", "png", "--out", tmp_path / "out").returncode == 0
+    before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
+    ended = run(session, "--format", "png", "--out", tmp_path / "out", "--deidentify")
+    assert ended.returncode == 2
+    assert "Nothing was written. Choose an empty folder." in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +15,8 @@ from dicom_pictures import picture, saved
 from export_samples import KEY, plain_frame, write
 from PIL import Image
 
-from napari_adasam.domain.records import Frame
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.records import Along, Frame, Stack
 from napari_adasam.domain.structures import MUSCLE_PRESET
 from napari_adasam.files.clips import ending_of, stem_of
 from napari_adasam.files.exports import Extras, losses
@@ -196,3 +199,64 @@ def test_folders_begin_at_the_deepest_common_one() -> None:
         "/d/left.png": "d/left.png",
         "/e/other.png": "other.png",
     }
+
+
+MARY = [of(f"C:\\Users\\Mary Miller\\{day}\\x.png", stem, 0) for day, stem in (("mon", "x"), ("tue", "x_2"))]
+
+
+def test_a_session_from_windows_tells_no_more_folders_than_one_of_this_system(tmp_path: Path) -> None:
+    assert file_names([MARY[0].path]) == {MARY[0].path: "x.png"}
+    assert list(file_names([one.path for one in MARY]).values()) == ["mon/x.png", "tue/x.png"]
+    share = "\\\\nas\\Mary Miller\\x.png"
+    assert file_names([share]) == {share: "x.png"}
+    assert list(file_names(["C:\\x.png", "D:\\x.png"]).values()) == ["C/x.png", "D/x.png"]
+    write(tmp_path, [replace(MARY[0], id="f")], ("csv", "coco"))
+    assert told(tmp_path) == [["x.png"]] * 3
+    assert not any(b"Mary" in path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_the_files_of_a_clip_from_windows_are_called_like_it(tmp_path: Path) -> None:
+    pages = Stack(2, Along.UNKNOWN)
+    frames = [replace(of("C:\\Mary\\cine.tif", f"cine_{at:04d}", at), id=f"f-{at}", stack=pages) for at in range(2)]
+    report, _ = write(tmp_path, frames, ("tiff",))
+    assert [path.name for path in report.files] == ["cine.tif", "provenance.json"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there a backslash stands between folders")
+def test_a_backslash_in_a_name_is_no_folder_here(tmp_path: Path) -> None:
+    frame = of("/exams/a\\b.png", "a\\b")
+    assert file_names([frame.path]) == {frame.path: "a\\b.png"}
+    assert file_names(["R:L.png"]) == {"R:L.png": "R:L.png"}
+    report, _ = write(tmp_path, [frame], ("png", "csv"))
+    assert report.files[0].name == "a_b.png"
+
+
+@pytest.mark.parametrize("kept", ["NFC", "NFD"])
+@pytest.mark.parametrize("typed", ["NFC", "NFD"])
+def test_letters_with_accents_are_the_same_however_they_are_kept(tmp_path: Path, kept: str, typed: str) -> None:
+    """macOS may give a name with the accent as a sign of its own."""
+    name = unicodedata.normalize(kept, "Müller")  # type: ignore[arg-type]
+    frames = [of(f"/exams/{name}.png", name), of(f"/exams/P1/{name}/left.png", "left")]
+    path = tmp_path / "files.csv"
+    text = unicodedata.normalize(typed, "file,side\nMüller,l\nMüller/left.png,r\n")  # type: ignore[arg-type]
+    path.write_text(text, encoding="utf-8")
+    rows = rows_of(read_file_table(path), frames)
+    assert [rows[frame.id]["side"] for frame in frames] == ["l", "r"]
+    write(tmp_path / "out", frames, ("csv",), extras=Extras(table=path))
+    assert list(sides(tmp_path / "out").values()) == ["l", "r"]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_table_may_have_commas_semicolons_or_tabs(tmp_path: Path, delimiter: str, encoding: str) -> None:
+    path = tmp_path / "files.csv"
+    lines = (("side", "file", "comment; or, note"), ("left", "a.png", "0,5;1"))
+    with path.open("w", newline="", encoding=encoding) as file:
+        csv.writer(file, delimiter=delimiter).writerows(lines)
+    assert read_file_table(path) == {"a": {"side": "left", "comment; or, note": "0,5;1"}}
+
+
+def test_a_table_in_another_code_says_how_to_save_it(tmp_path: Path) -> None:
+    (tmp_path / "files.csv").write_bytes("file;side\nMüller.png;left\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"in UTF-8; nothing was written\..* “CSV UTF-8 \(comma delimited\)”"):
+        read_file_table(tmp_path / "files.csv")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,4 +125,83 @@ def test_a_sessions_folder_is_no_place_for_an_export(tmp_path: Path) -> None:
     before = everything(tmp_path)
     with pytest.raises(InputError, match="holds a session"):
         write(tmp_path, FRAMES, ("png",))
+    assert everything(tmp_path) == before
+
+
+NAMES = (
+    "a/../../evil.txt",
+    "../evil.txt",
+    "..",
+    "",
+    "{folder}/evil.txt",
+    "a//evil.txt",
+    "C:/evil.txt",
+    "a\\..\\evil.txt",
+    "a\0b",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path: Path, name: str, earlier: bool) -> None:
+    (tmp_path / "evil.txt").write_text("mine")
+    if earlier:
+        (tmp_path / "out").mkdir()
+    before = everything(tmp_path)
+    with Staging(tmp_path / "out") as staging:
+        with pytest.raises(InputError, match="cannot be the name of a file in the folder"):
+            staging.write(name.replace("{folder}", str(tmp_path)), b"theirs")
+        assert staging.files == {}
+    assert everything(tmp_path) == before
+
+
+def test_a_session_from_somebody_else_writes_nowhere_else(tmp_path: Path) -> None:
+    (tmp_path / "evil.png").write_text("mine")
+    (tmp_path / "out").mkdir()
+    before = everything(tmp_path)
+    for stem in ("../../evil", f"/{tmp_path}/evil", "/evil"):
+        bad = replace(FRAMES[1], stem=stem)
+        with pytest.raises(InputError, match=r"Nothing was exported \(1 of 2 frames were ready"):
+            write(tmp_path / "out", [FRAMES[0], bad], ("png",))
+    assert everything(tmp_path) == before
+
+
+def test_a_folder_that_is_given_by_a_detour_takes_two_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Newer versions of Python give the staging's folder without the detour."""
+    real = tempfile.mkdtemp
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda **given: os.path.abspath(real(**given)))
+    (tmp_path / "work").mkdir()
+    out = tmp_path / "work" / ".." / "out"
+    write(out, FRAMES[:1], ("png",))
+    report, _ = write(out, FRAMES, ("png",))
+    assert {path.name for path in report.files} == {"a.png", "b.png", "c.png", "provenance.json"}
+    assert sorted(one.name for one in (tmp_path / "out").iterdir()) == ["masks", "provenance.json"]
+
+
+def test_a_folder_that_another_export_made_meanwhile_takes_both(tmp_path: Path) -> None:
+    with Staging(tmp_path / "out") as first, Staging(tmp_path / "out") as second:
+        first.write("a.txt", b"a")
+        second.write("b.txt", b"b")
+        first.commit()
+        second.commit()
+    assert everything(tmp_path) == {"out": None, "out/a.txt": b"a", "out/b.txt": b"b"}
+
+
+def test_a_table_that_is_open_in_another_program_is_named_and_all_is_as_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, FRAMES[:2], ("png", "csv"))
+    before, real = everything(tmp_path), Path.replace
+
+    def held(path: Path, target: Path) -> Path:
+        if path == tmp_path / "measurements.csv":
+            error = PermissionError(errno.EACCES, "sharing violation", str(path), None, str(target))
+            error.winerror = 32  # type: ignore[attr-defined]
+            raise error
+        return real(path, target)
+
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(Path, "replace", held)
+    with pytest.raises(StorageError, match=r"measurements\.csv is open in another program.*Nothing was exported"):
+        write(tmp_path, FRAMES, ("png", "csv"))
     assert everything(tmp_path) == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -194,3 +195,12 @@ def test_thin_structures_lie_on_top() -> None:
 
     labels = label_image([said(2, slice(1, 3)), said(1, slice(0, 5))], (APONEUROSIS, BELLY))
     assert labels[:, 0].tolist() == [1, 2, 2, 1, 1, 0]
+
+
+def test_an_input_under_another_spelling_is_not_written_over(folder: Path, tmp_path: Path) -> None:
+    """As on disks where ``A.PNG`` is ``a.png``: another name, and the same file."""
+    (tmp_path / "X" / "masks").mkdir(parents=True)
+    os.link(folder / "a.png", tmp_path / "X" / "masks" / "a.png")
+    with pytest.raises(InputError, match="written over the input"):
+        predict_paths([folder], tmp_path / "X", CPU, nothing)
+    assert [path.name for path in (tmp_path / "X").rglob("*")] == ["masks", "a.png"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import nibabel
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from napari_adasam.domain.errors import InputError
-from napari_adasam.domain.records import Annotation, MaskOrigin
+from napari_adasam.domain.records import Annotation, Frame, MaskOrigin
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.readers import open_paths
 from napari_adasam.files.store import Store
@@ -47,3 +48,28 @@ def test_a_file_goes_by_its_name_with_its_ending_and_without(
 def test_half_a_name_is_none(saved: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match='"vo" is not in this session'):
         export_session(saved, tmp_path / "out", SessionExport(("png",), ("vo",)))
+
+
+@pytest.mark.parametrize("kept", ["NFC", "NFD"])
+@pytest.mark.parametrize("typed", ["NFC", "NFD"])
+def test_names_with_accents_are_found_however_they_are_kept(tmp_path: Path, kept: str, typed: str) -> None:
+    name, asked = (unicodedata.normalize(form, "Müller") for form in (kept, typed))  # type: ignore[arg-type]
+    folder = session_of(tmp_path, f"/exams/{name}.png", name)
+    for one in (asked, f"{asked}.png"):
+        assert export_session(folder, tmp_path / one, SessionExport(("png",), (one,))).frames == 1
+
+
+@pytest.mark.parametrize("name", ["left", "left.png", "scan"])
+def test_a_file_of_windows_goes_by_its_name_elsewhere_too(tmp_path: Path, name: str) -> None:
+    folder = session_of(tmp_path, "C:\\Users\\Mary Miller\\left.png", "scan")
+    assert export_session(folder, tmp_path / "out", SessionExport(("png",), (name,))).frames == 1
+
+
+def session_of(folder: Path, path: str, stem: str) -> Path:
+    """A session of one accepted frame, whose picture is elsewhere."""
+    store = Store.create(folder / "session")
+    store.save_frames([Frame("f", path, 0, 40, 30, stem)])
+    store.save_structures((Structure(1, "muscle"),))
+    store.save_annotation(Annotation("f", np.ones((40, 30), np.uint8), {1: MaskOrigin.DRAWN}, {}, 1.0, ""))
+    store.close()
+    return folder / "session"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import stat
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +32,8 @@ from napari_adasam.files.store import Store
 from napari_adasam.services.agreeing import compare_sessions
 from napari_adasam.services.exporting import ExportOrder
 from napari_adasam.services.session_export import SessionExport, export_session
+
+PSEUDONYMS = SessionExport(("png",), deidentify=True)
 
 
 def reports_of(desk: Desk) -> list[ExportReport]:
@@ -119,10 +123,16 @@ def test_an_export_goes_before_learning(desk: Desk, tmp_path: Path) -> None:
     desk.settle()
     reports = reports_of(desk)
     done_at: list[int] = []
-    desk.trainer.steps = 20
-    desk.trainer.before_step = lambda step: done_at.append(int((tmp_path / "out" / "provenance.json").exists()))
+    sent = threading.Event()
+
+    def step(number: int) -> None:
+        assert sent.wait(10)
+        done_at.append(int((tmp_path / "out" / "provenance.json").exists()))
+
+    desk.trainer.steps, desk.trainer.before_step = 20, step
     desk.annotator.start_round()
     assert desk.annotator.start_export(ExportOrder(tmp_path / "out"))
+    sent.set()
     desk.settle()
     assert len(reports) == 1
     assert done_at[-1] == 1
@@ -430,3 +440,80 @@ def test_the_bit_depth_in_the_table_is_that_of_the_file(partly_scaled: Path, tmp
     with (tmp_path / "out" / "measurements.csv").open(newline="", encoding="utf-8") as file:
         depths = {row["bit_depth"] for row in csv.DictReader(file) if "echo" in row["measure"]}
     assert depths == {"12"}
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Make a folder one that nothing can be written into, as a share that may only be read."""
+
+    def refuse(folder: Path) -> None:
+        real = tempfile.mkstemp
+
+        def mkstemp(**given: object) -> object:
+            if given["dir"] == folder:
+                raise OSError(errno.EROFS, "Read-only file system")
+            return real(**given)  # type: ignore[call-overload]
+
+        monkeypatch.setattr(tempfile, "mkstemp", mkstemp)
+
+    return refuse
+
+
+def test_a_session_that_may_only_be_read_is_exported_with_a_key_for_once(
+    saved: Path, tmp_path: Path, refused: Callable[[Path], None]
+) -> None:
+    refused(saved)
+    told: list[str] = []
+    names = [
+        {path.name for path in export_session(saved, tmp_path / out, PSEUDONYMS, told.append).files}
+        for out in ("one", "two")
+    ]
+    assert names[0] & names[1] == {"provenance.json"}
+    assert sum("will use other names" in sentence for sentence in told) == 2
+    assert not (saved / KEY_FILE).exists()
+
+
+def test_a_key_that_is_there_is_used_and_one_that_cannot_be_read_is_not_replaced(
+    saved: Path, tmp_path: Path, refused: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = [path.name for path in export_session(saved, tmp_path / "one", PSEUDONYMS).files]
+    refused(saved)
+    told: list[str] = []
+    again = export_session(saved, tmp_path / "two", PSEUDONYMS, told.append)
+    assert [path.name for path in again.files] == first
+    assert not any("will use other names" in sentence for sentence in told)
+    real = Path.read_text
+
+    def closed(path: Path, **given: str) -> str:
+        if path.name == KEY_FILE:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, **given)
+
+    monkeypatch.setattr(Path, "read_text", closed)
+    with pytest.raises(StorageError, match="cannot be read; nothing was exported"):
+        export_session(saved, tmp_path / "three", PSEUDONYMS)
+    assert not (tmp_path / "three").exists()
+
+
+def test_a_window_says_that_pseudonyms_are_not_kept(
+    desk: Desk, tmp_path: Path, refused: Callable[[Path], None]
+) -> None:
+    desk.accept()
+    assert desk.annotator.save_as(tmp_path / "session")
+    refused(tmp_path / "session")
+    first = [path.name for path in desk.annotator.export(tmp_path / "one", ("png",), deidentify=True)]
+    assert "will use other names" in desk.problems[-1]
+    assert [path.name for path in desk.annotator.export(tmp_path / "two", ("png",), deidentify=True)] == first
+
+
+def test_a_window_puts_no_pseudonyms_beside_names(desk: Desk, tmp_path: Path) -> None:
+    desk.accept()
+    assert desk.annotator.save_as(tmp_path / "session")
+    desk.annotator.export(tmp_path / "out", ("png",))
+    before = sorted(tmp_path.rglob("*"))
+    assert not desk.annotator.start_export(ExportOrder(tmp_path / "out", ("png",), deidentify=True))
+    assert "Choose an empty folder" in desk.problems[-1]
+    with pytest.raises(InputError, match="Choose an empty folder"):
+        desk.annotator.export(tmp_path / "out", ("png",), deidentify=True)
+    desk.settle()
+    assert sorted(tmp_path.rglob("*")) == before

@@ -51,7 +51,7 @@ def demo(
 
 @app.command()
 def doctor() -> None:
-    """Versions, Qt and GL, devices with a numeric self-check, weights and their licences."""
+    """Versions, Qt and GL, devices with a numeric self-check, weights and their licences, what is kept where."""
     from napari_adasam.ui.doctor import examine
 
     sound = examine()

@@ -14,6 +14,15 @@ NO_LABELS = np.zeros((0, 0), dtype=np.uint8)
 LEVEL = 1  # the fastest; label images are mostly runs of equal values, and higher levels gain little
 
 
+def unpacked(data: bytes, size: int) -> bytes:
+    """Decompress ``size`` bytes; ValueError if there are more or fewer, and no room is made for more."""
+    unpacker = zlib.decompressobj()
+    found = unpacker.decompress(data, size + 1)
+    if len(found) != size or not unpacker.eof or unpacker.unused_data:
+        raise ValueError(f"expected {size} bytes, got others")
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class PackedLabels:
     """A label image, zlib-compressed."""
@@ -28,8 +37,9 @@ class PackedLabels:
         return cls((height, width), zlib.compress(np.asarray(labels, dtype=np.uint8).tobytes(), LEVEL))
 
     def open(self) -> Labels:
-        """Return (height, width) uint8, read-only."""
-        return np.frombuffer(zlib.decompress(self.data), dtype=np.uint8).reshape(self.shape)
+        """Return (height, width) uint8, read-only. Raises ValueError or zlib.error if it is damaged."""
+        height, width = self.shape
+        return np.frombuffer(unpacked(self.data, height * width), dtype=np.uint8).reshape(self.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +82,7 @@ class PackedMask:
     def open(self) -> Mask:
         """Return (height, width) bool."""
         height, width = self.shape
-        bits = np.frombuffer(zlib.decompress(self.data), dtype=np.uint8)
+        bits = np.frombuffer(unpacked(self.data, (height * width + 7) // 8), dtype=np.uint8)
         return np.unpackbits(bits, count=height * width).reshape(self.shape).astype(np.bool_)
 
 

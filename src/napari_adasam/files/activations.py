@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
 from napari_adasam.domain.errors import StorageError
-from napari_adasam.files.atomic import make_folder, write_whole
+from napari_adasam.files.atomic import write_whole
+from napari_adasam.files.own_folders import make_own_folder
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class ActivationStore:
     Parameters
     ----------
     folder
-        Made when the first value is kept.
+        Made when the first value is kept, for this user alone.
     limit
         In bytes; beyond it the least recently used files go.
     """
@@ -73,7 +74,7 @@ class ActivationStore:
         np.save(buffer, value, allow_pickle=False)
         body = buffer.getvalue()
         try:
-            make_folder(self._folder)
+            make_own_folder(self._folder)
             write_whole(self._path(key), hashlib.sha256(body).digest() + body)
         except StorageError as error:
             logger.warning("what was computed of a picture is not kept for the next time: %s", error)

@@ -5,12 +5,21 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from napari_adasam.domain.errors import StorageError
+
+HELD = (5, 32, 33)
+"""Windows' numbers for a file that another program has open: access denied, sharing violation, lock violation."""
+PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.6)
+"""Seconds between attempts to rename: virus scanners and indexers hold fresh files for a moment. About 2 s in all."""
+REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM)
+OWNER_ONLY = 0o600
 
 
 def write_whole(path: Path, content: bytes) -> Path:
@@ -30,20 +39,84 @@ def write_whole(path: Path, content: bytes) -> Path:
 def writing_whole(path: Path) -> Iterator[IO[bytes]]:
     """Write a file piece by piece, as :func:`write_whole` does; an exception in the block leaves all as it was."""
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.chmod(0o666 & ~_umask())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with _beside(path) as (temporary, file):
+            yield file
+            _finish(file)
+            with contextlib.suppress(OSError):  # some network disks have no such rights
+                temporary.chmod(0o666 & ~UMASK)
+            replaced(temporary, path)
     except OSError as error:
         raise StorageError(not_written(path, error)) from error
     flush_folder(path.parent)
+
+
+def write_new(path: Path, content: bytes) -> bool:
+    """Write a file that its owner alone can read, from the first byte on; ``False`` where there is one already.
+
+    Of several that write it at once, one gets ``True``. Raises StorageError.
+    """
+    try:
+        with _beside(path) as (temporary, file):
+            file.write(content)
+            _finish(file)
+            _link(temporary, path, content)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise StorageError(not_written(path, error)) from error
+    flush_folder(path.parent)
+    return True
+
+
+def _link(temporary: Path, path: Path, content: bytes) -> None:
+    """Give the file its name unless that is taken; a rename would replace the other file."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a disk without links, such as a memory stick
+        with open(path, "xb", opener=lambda name, flags: os.open(name, flags, OWNER_ONLY)) as file:
+            file.write(content)
+            sync(file.fileno())
+
+
+@contextlib.contextmanager
+def _beside(path: Path) -> Iterator[tuple[Path, IO[bytes]]]:
+    """A file for the owner only in the same folder; at the end of the block it is gone, unless it was renamed."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield temporary, file
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def _finish(file: IO[bytes]) -> None:
+    file.flush()
+    sync(file.fileno())
+    file.close()  # Windows renames no open file
+
+
+def replaced(source: Path, target: Path) -> None:
+    """Rename a file or folder, in place of what is there; waits about 2 s where another program holds one of them.
+
+    Raises OSError, at once where waiting does not help.
+    """
+    for pause in PAUSES:
+        try:
+            source.replace(target)
+            return
+        except PermissionError as error:
+            if not _is_held(error):
+                raise
+        time.sleep(pause)
+    source.replace(target)
+
+
+def _is_held(error: OSError) -> bool:
+    return getattr(error, "winerror", None) in HELD
 
 
 def make_folder(folder: Path) -> Path:
@@ -62,7 +135,9 @@ def not_written(path: Path, error: OSError) -> str:
             f"There is no space left to write {path.name}; all that was saved before is safe. "
             "Free some space and repeat."
         )
-    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+    if _is_held(error) and error.filename2 is not None and path.is_file():  # only a rename has a second name
+        return f"{path.name} is open in another program; nothing there was changed. Close it there and do it again."
+    if error.errno in REFUSED:
         return f"{path.parent} may not be written to; nothing there was changed. Choose another folder."
     return (
         f"{path} could not be written ({error.strerror or error}); what was there before is unchanged. "
@@ -70,12 +145,23 @@ def not_written(path: Path, error: OSError) -> str:
     )
 
 
+def sync(handle: int) -> None:
+    """Bring an open file to the disk; on macOS out of the drive's own cache too, where ``fsync`` leaves it."""
+    if sys.platform == "darwin":
+        import fcntl
+
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(handle)
+
+
 def flush_folder(folder: Path) -> None:
     """Make a rename last through a power cut, where the system can; some network disks and Windows cannot."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(handle)
+            sync(handle)
         finally:
             os.close(handle)
 
@@ -84,3 +170,7 @@ def _umask() -> int:
     mask = os.umask(0o022)
     os.umask(mask)
     return mask
+
+
+UMASK = _umask()
+"""Read once: it can only be read by changing it, for all threads."""

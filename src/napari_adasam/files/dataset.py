@@ -1,5 +1,7 @@
 """A data set on disk: NAME/images/ID.*, NAME/labels/ID.* (same stem; whole numbers, 0 background), NAME/index.csv.
 
+The columns of index.csv are parted by commas, semicolons or tabs, as its first line is.
+
 Volumes (NIfTI) can be taken apart: then the IDs are those of slices, ``STEM_0012``, and a volume is a group. So many
 slices are taken of each, at even distances over its whole depth and without a look at its labels: some show the
 structures, some do not.
@@ -8,7 +10,9 @@ structures, some do not.
 from __future__ import annotations
 
 import csv
+import io
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -151,7 +155,8 @@ class Dataset:
             frames = (open_file(path).frames[0] for path in files)
             return next(((one.spacing, one.region) for one in frames if one.spacing is not None), (None, None))
         try:
-            return Spacing(float(written), float(written), "index.csv"), None
+            side = float(written.replace(",", "."))
+            return Spacing(side, side, "index.csv"), None
         except ValueError as error:
             raise InputError(
                 f"index.csv gives {key} a pixel_size_mm of {written!r}; expected millimetres above 0."
@@ -197,7 +202,7 @@ def _by_stem(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
     for path in sorted(folder.iterdir(), key=lambda file: natural_key(file.name)):
         if path.name.startswith(".") or ending_of(path) not in endings:
             continue
-        stem = stem_of(path)
+        stem = _composed(stem_of(path))
         if stem in found:
             raise InputError(f"{folder} holds two files for {stem}: {found[stem].name} and {path.name}; keep one.")
         found[stem] = path
@@ -209,12 +214,25 @@ def _rows(path: Path) -> dict[str, Mapping[str, str]]:
         return {}
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            table = csv.DictReader(file, restval="")
+            text = file.read()
+            table = csv.DictReader(io.StringIO(text, newline=""), restval="", delimiter=_delimiter(text))
             if "id" not in (table.fieldnames or ()):
                 raise InputError(f"{path} has no column 'id'; its first line names the columns.")
-            return {row["id"]: MappingProxyType({k: v for k, v in row.items() if k is not None}) for row in table}
+            rows = [{name: cell for name, cell in row.items() if name is not None} for row in table]
+            return {_composed(row["id"]): MappingProxyType(row) for row in rows}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} cannot be read as a table in UTF-8; save it again as CSV.") from error
+
+
+def _delimiter(table: str) -> str:
+    """What stands between the columns, from the first line, which names ``id``: a comma, a semicolon or a tab."""
+    first = table.splitlines()[:1]
+    return next((sign for sign in ",;\t" if any("id" in names for names in csv.reader(first, delimiter=sign))), ",")
+
+
+def _composed(name: str) -> str:
+    """A name with its letters and accents as one sign each: macOS stores them apart, tables hold them together."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _group(key: str, row: Mapping[str, str]) -> str:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import zlib
 from typing import Any
 
 from napari_adasam.domain.packing import PackedLabels
 from napari_adasam.domain.propagation import Propagated, PropagatedMasks
 from napari_adasam.domain.records import Annotation, Draft, MaskOrigin
+from napari_adasam.files.clips import MOST_PIXELS
+
+DAMAGE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, zlib.error)
+"""What rows raise that no program of ours wrote."""
 
 
 def draft_row(draft: Draft) -> tuple[Any, ...]:
@@ -24,9 +29,9 @@ def draft_row(draft: Draft) -> tuple[Any, ...]:
 
 
 def read_draft(row: tuple[Any, ...]) -> Draft:
-    """The draft of a row; ValueError if it is damaged."""
+    """The draft of a row; one of ``DAMAGE`` if it is damaged."""
     frame_id, height, width, data, touched, *facts = row
-    labels = PackedLabels((height, width), data).open()
+    labels = PackedLabels(read_shape(height, width), data).open()
     return Draft(Annotation(frame_id, labels, *read_facts(facts)), frozenset(json.loads(touched)))
 
 
@@ -40,12 +45,21 @@ def propagated_row(masks: PropagatedMasks) -> tuple[Any, ...]:
 
 
 def read_propagated(row: tuple[Any, ...]) -> PropagatedMasks:
-    """The masks of a row; ValueError if it is damaged."""
+    """The masks of a row; one of ``DAMAGE`` if it is damaged."""
     frame_id, height, width, data, source, outline, confidence, present, model = row
-    labels = PackedLabels((height, width), data)
+    labels = PackedLabels(read_shape(height, width), data)
     labels.open()
     how = Propagated(source, outline, float(confidence))
     return PropagatedMasks(frame_id, labels, how, tuple(json.loads(present)), model)
+
+
+def read_shape(height: Any, width: Any) -> tuple[int, int]:
+    """The size of a frame as a row has it; ValueError if it is none that the program takes."""
+    if not (isinstance(height, int) and isinstance(width, int)):
+        raise ValueError("expected a height and a width, got something else")
+    if min(height, width) < 1 or height * width > MOST_PIXELS:
+        raise ValueError(f"expected 1 to {MOST_PIXELS} pixels, got {height} x {width}")
+    return height, width
 
 
 def facts_row(annotation: Annotation) -> tuple[str, str, float, str]:

@@ -6,7 +6,7 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-from napari_adasam.domain.errors import OnlyReadableError
+from napari_adasam.domain.errors import InputError, OnlyReadableError
 
 LOCK = "lock.sqlite"
 
@@ -26,7 +26,7 @@ class FolderLock:
         self._connection: sqlite3.Connection | None = None
 
     def take(self) -> None:
-        """Take the lock. Raises OnlyReadableError if somebody else has it."""
+        """Take the lock. Raises OnlyReadableError if somebody else has it, InputError if its file is damaged."""
         try:
             path = self._folder / LOCK
             connection = sqlite3.connect(path, timeout=0.0, isolation_level=None, check_same_thread=False)
@@ -39,6 +39,12 @@ class FolderLock:
             if "locked" not in str(error).lower():
                 return  # the same
             raise OnlyReadableError(self._busy) from error
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            raise InputError(
+                f"{path} is damaged, and nothing was opened; what was saved is safe. Close other windows on this "
+                "folder, remove that one file, and open it again."
+            ) from error
         self._connection = connection
 
     def release(self) -> None:

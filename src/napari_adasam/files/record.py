@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from napari_adasam.domain.records import Annotation, Draft, Frame, FrameStatus, 
 from napari_adasam.domain.rounds import RoundReport
 from napari_adasam.domain.structures import Structure
 from napari_adasam.domain.versions import Remark
-from napari_adasam.files.drafts import read_draft, read_facts, read_propagated
+from napari_adasam.files.drafts import DAMAGE, read_draft, read_facts, read_propagated, read_shape
 from napari_adasam.files.masks import read_mask, stored_labels
 from napari_adasam.files.setup_rows import scale_of, sector_of
 
@@ -85,7 +84,7 @@ def read_record(rows: Rows, masks: Path, models: Path, lazily: bool = False) -> 
 
     Raises
     ------
-    ValueError, KeyError, TypeError
+    ValueError, KeyError, TypeError and others of ``DAMAGE``
         If rows make no sense.
     """
     structures = [json.loads(row[0]) for row in rows("structures")]
@@ -157,7 +156,7 @@ def _passing(rows: list[tuple[Any, ...]], read: Callable[[tuple[Any, ...]], One]
     for row in rows:
         try:
             found[row[0]] = read(row)
-        except (ValueError, TypeError, zlib.error):
+        except DAMAGE:
             problems.append("Work in progress on one frame is damaged and was left out; what is accepted is safe.")
     return found, problems
 
@@ -165,7 +164,7 @@ def _passing(rows: list[tuple[Any, ...]], read: Callable[[tuple[Any, ...]], One]
 def _frame(row: tuple[Any, ...]) -> Frame:
     frame_id, path, index, height, width, stem, y_mm, x_mm, source, note = row
     spacing = None if y_mm is None else Spacing(y_mm, x_mm, source)
-    return Frame(frame_id, path, index, height, width, stem, spacing, note)
+    return Frame(frame_id, path, index, *read_shape(height, width), stem, spacing, note)
 
 
 def _annotation(row: tuple[Any, ...], masks: Path) -> Annotation:

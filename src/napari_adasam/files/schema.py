@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
-from pathlib import Path
+from itertools import chain
+from pathlib import Path, PurePath
 from types import TracebackType
+from urllib.parse import quote
 
 from napari_adasam.domain.errors import InputError, StorageError
+from napari_adasam.files.trust import check_plain
 
 DATABASE = "session.sqlite"
 VERSION = 4
@@ -72,6 +76,16 @@ In ``scales`` and ``sectors`` a row of ``NULL`` takes one back.
 """
 PASSING = ("drafts", "propagated")
 """Tables whose rows go when they have been overtaken; in all others rows are only added."""
+TRIGGERS = {
+    table: tuple(
+        f"CREATE TRIGGER {table}_no_{change.lower()} BEFORE {change} ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, 'rows are never changed'); END"
+        for change in ("UPDATE", "DELETE")
+    )
+    for table in COLUMNS
+    if table not in PASSING
+}
+"""What sees to that."""
 
 
 class Transaction:
@@ -117,8 +131,10 @@ def connect(path: Path) -> sqlite3.Connection:
     """
     connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
     try:
+        check_plain(connection, ("schema_version", *COLUMNS), chain(*TRIGGERS.values()))
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA fullfsync=ON")  # macOS: to the disk itself, not only to its own memory
         if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
             _make_tables(connection, path.parent)
         _bring_up_to_date(connection, path.parent)
@@ -141,7 +157,7 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
                 "be written. Nothing was changed; copy the whole folder to one of your own and open that."
             ) from failure
         try:
-            connection, version = _opened_to_read(f"{path.resolve().as_uri()}?{how}")
+            connection, version = _opened_to_read(f"{database_uri(path.resolve())}?{how}")
         except sqlite3.Error as error:
             failure = error
             continue
@@ -156,10 +172,25 @@ def _opened_to_read(uri: str) -> tuple[sqlite3.Connection, int]:
     """The database and its version."""
     connection = sqlite3.connect(uri, uri=True, timeout=5.0, isolation_level=None, check_same_thread=False)
     try:
-        return connection, connection.execute("SELECT version FROM schema_version").fetchone()[0]
+        check_plain(connection, ("schema_version", *COLUMNS), chain(*TRIGGERS.values()))
+        return connection, _version(connection)
     except sqlite3.Error:
         connection.close()
         raise
+
+
+def database_uri(path: PurePath) -> str:
+    """SQLite's URI of an absolute path, never with an authority: ``file:////nas/case/…`` of a UNC path."""
+    plain = path.as_posix()
+    return f"file://{'' if plain.startswith('/') else '/'}{quote(os.fsencode(plain), safe='/:')}"
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    """The version of the tables; sqlite3.DatabaseError where none is noted."""
+    found = connection.execute("SELECT version FROM schema_version LIMIT 1").fetchone()
+    if found is None or not isinstance(found[0], int):
+        raise sqlite3.DatabaseError("no version is noted")
+    return found[0]
 
 
 def _has_log(path: Path) -> bool:
@@ -210,6 +241,11 @@ def not_opened(folder: Path, error: Exception) -> str:
     """The sentence for a session that cannot be opened."""
     if may_not_be_written(error):
         return f"The session in {folder} cannot be written to, and was not opened; copy it to a folder of your own."
+    if "uri authority" in str(error).lower():
+        return (
+            f"The session in {folder} cannot be opened at this place ({error}); nothing was changed. Copy the whole "
+            "folder to a disk of this computer and open that."
+        )
     return f"The session in {folder} is damaged and was not changed; restore it from a copy."
 
 
@@ -234,16 +270,13 @@ def _make_tables(connection: sqlite3.Connection, folder: Path) -> None:
 def _make_table(connection: sqlite3.Connection, table: str) -> None:
     stamp = "at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))"
     connection.execute(f"CREATE TABLE {table} (row INTEGER PRIMARY KEY, {stamp}, {', '.join(COLUMNS[table])})")
-    for change in () if table in PASSING else ("UPDATE", "DELETE"):
-        connection.execute(
-            f"CREATE TRIGGER {table}_no_{change.lower()} BEFORE {change} ON {table} "
-            f"BEGIN SELECT RAISE(ABORT, 'rows are never changed'); END"
-        )
+    for statement in TRIGGERS.get(table, ()):
+        connection.execute(statement)
 
 
 def _bring_up_to_date(connection: sqlite3.Connection, folder: Path) -> None:
     """Add the tables that an earlier version did not know; what is in the others stays as it is."""
-    version = connection.execute("SELECT version FROM schema_version").fetchone()[0]
+    version = _version(connection)
     if version > VERSION:
         raise InputError(made_by_newer(folder))
     if version == VERSION:

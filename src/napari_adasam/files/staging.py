@@ -14,12 +14,12 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from types import TracebackType
 from typing import IO
 
-from napari_adasam.domain.errors import StorageError
-from napari_adasam.files.atomic import flush_folder, make_folder, not_written
+from napari_adasam.domain.errors import InputError, StorageError
+from napari_adasam.files.atomic import flush_folder, make_folder, not_written, replaced
 
 PREFIX, SUFFIX = ".adasam-export-", ".part"
 STALE_SECONDS = 24 * 3600.0
@@ -36,12 +36,14 @@ class Staging:
 
     Raises
     ------
+    InputError
+        From :meth:`open` and :meth:`write`, if a name leads out of the folder.
     StorageError
         From every method, if the disk does not take it.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder.absolute()
+        self._folder = Path(os.path.abspath(folder))  # without "..", as the system's own functions make it
         self._files: dict[str, str] = {}
         self._place = self._folder
 
@@ -49,6 +51,11 @@ class Staging:
     def files(self) -> dict[str, str]:
         """Names of the files written so far, with ``/`` between folders, and the SHA-256 of each in hexadecimal."""
         return dict(self._files)
+
+    @property
+    def targets(self) -> list[Path]:
+        """Where the files written so far will be."""
+        return [self._folder / name for name in self._files]
 
     def __enter__(self) -> Staging:
         fresh = not self._folder.exists()
@@ -77,7 +84,7 @@ class Staging:
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
         """Write one file piece by piece; flushed to the disk, and its SHA-256 taken, when the block ends."""
-        path = self._place / "new" / name
+        path = _inside(self._place / "new", name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("w+b") as file:
@@ -103,16 +110,16 @@ class Staging:
         new = self._place / "new"
         try:
             for folder in {(new / name).parent for name in self._files} | {new}:
-                flush_folder(folder)
-            if self._place.parent == self._folder:
+                flush_folder(folder)  # on macOS this empties the drive's cache, once for all files
+            if self._folder.exists():
                 self._move(new)
             else:
-                new.replace(self._folder)
+                replaced(new, self._folder)
         except OSError as error:
             raise StorageError(not_written(self._folder, error)) from error
-        for folder in {(self._folder / name).parent for name in self._files} | {self._folder.parent}:
+        for folder in {target.parent for target in self.targets} | {self._folder.parent}:
             flush_folder(folder)
-        return [self._folder / name for name in self._files]
+        return self.targets
 
     def _move(self, new: Path) -> None:
         """File by file into a folder that holds others; taken back if one cannot be moved."""
@@ -124,12 +131,27 @@ class Staging:
                 for folder in reversed([one for one in target.parents if not one.exists()]):
                     folder.mkdir()
                     back.callback(_remove_folder, folder)
-                if target.exists():
-                    target.replace(aside / str(number))
-                    back.callback((aside / str(number)).replace, target)
-                (new / name).replace(target)
-                back.callback(target.replace, new / name)
+                try:
+                    if target.exists():
+                        replaced(target, aside / str(number))
+                        back.callback(replaced, aside / str(number), target)
+                    replaced(new / name, target)
+                except OSError as error:
+                    raise StorageError(not_written(target, error)) from error
+                back.callback(replaced, target, new / name)
             back.pop_all()
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Where a file goes below a folder; a session from somebody else may have names that lead out of it."""
+    path, windows = folder / name, PureWindowsPath(name)
+    bad = ".." in windows.parts or windows.anchor or any(one in name for one in ("\\", "//", "\0"))
+    if bad or folder.resolve() not in path.resolve().parents:
+        raise InputError(
+            f'"{name}" cannot be the name of a file in the folder, and nothing was written by it. '
+            "Rename the picture, or ask whoever made the session."
+        )
+    return path
 
 
 def _sweep(folder: Path) -> None:

@@ -26,7 +26,7 @@ from napari_adasam.domain.structures import Structure
 from napari_adasam.domain.versions import Remark, Version
 from napari_adasam.files import schema
 from napari_adasam.files.atomic import flush_folder, make_folder
-from napari_adasam.files.drafts import draft_row, facts_row, propagated_row
+from napari_adasam.files.drafts import DAMAGE, draft_row, facts_row, propagated_row
 from napari_adasam.files.lock import FolderLock
 from napari_adasam.files.masks import stored_labels, write_mask
 from napari_adasam.files.record import SessionRecord, read_record
@@ -234,7 +234,7 @@ class Store:
         try:
             with self._lock:
                 return read_record(self._rows, self.masks, self.models, lazily)
-        except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
+        except (sqlite3.Error, *DAMAGE) as error:
             raise StorageError(
                 f"The session in {self.folder} is damaged and was not changed; restore it from a copy."
             ) from error

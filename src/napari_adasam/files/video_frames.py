@@ -213,6 +213,15 @@ def _keep_open(video: Video) -> None:
         oldest.close()
 
 
+def close_videos() -> None:
+    """Give back every file that is kept open, so that it can be renamed or its disk removed. Any thread."""
+    with _open_lock:
+        kept = tuple(_open_videos)
+        _open_videos.clear()
+    for video in kept:
+        video.close()
+
+
 def _signature(path: Path) -> tuple[int, int]:
     facts = path.stat()
     return facts.st_size, facts.st_mtime_ns

@@ -10,6 +10,8 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
+import stat
 import struct
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -205,14 +207,17 @@ def load_full(weights: Weights, fields: Mapping[str, Any], size: int | None = No
 
 
 def write(path: Path, weights: Mapping[str, Tensor], card_json: str) -> None:
-    """Write a file of ours whole or not at all: temporary file, fsync, rename. Half precision."""
-    part = path.with_suffix(".part")
+    """Write a file of ours whole or not at all: temporary file of its own, fsync, rename. Half precision."""
+    part = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.part")
     half = {k: v.detach().cpu().half().contiguous() if v.is_floating_point() else v.cpu() for k, v in weights.items()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("xb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)  # as the umask has it
         save_file(half, part, metadata={"napari_adasam": card_json})
         with part.open("rb+") as file:
             os.fsync(file.fileno())
+        part.chmod(mode)  # safetensors may have put a file in its place that only its owner may read
         part.replace(path)
     except (OSError, SafetensorError) as error:
         with contextlib.suppress(OSError):

@@ -18,6 +18,11 @@ from napari_adasam.services.models import MakePredictor, MakeTrainer
 from napari_adasam.services.ports import ModelInfo
 from napari_adasam.services.sitting import Sitting
 
+OLD_COPY = (
+    "The session is kept in {new} from now on. The old copy in {old} may be deleted; after that, open the session by "
+    "its new folder and not by its images."
+)
+
 
 class Arranging(Sitting):
     """Every method runs on the GUI thread."""
@@ -71,6 +76,8 @@ class Arranging(Sitting):
             return False
         self._recording.learned()
         self.saved.emit(str(folder))
+        if self._keeping.left is not None:
+            self.problem.emit(OLD_COPY.format(new=folder, old=self._keeping.left))
         return True
 
     def export(self, folder: Path, formats: Sequence[str] = EVERYDAY, deidentify: bool = False) -> list[Path]:

@@ -19,6 +19,7 @@ from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
 from napari_adasam.files.atomic import make_folder, write_whole
 from napari_adasam.files.clips import Clip
 from napari_adasam.files.exports import mask_png
+from napari_adasam.files.exports.target import written_over
 from napari_adasam.files.readers import open_paths
 from napari_adasam.services.predictor import ModelPredictor
 from napari_adasam.services.regions import Regions
@@ -107,13 +108,11 @@ def _places(out: Path, stem: str, structures: Sequence[Structure]) -> list[Path]
 
 def _keep_inputs(places: Sequence[Sequence[Path]], clips: Sequence[Clip]) -> None:
     """Raise InputError if a result would be written over one of the pictures that it is made from."""
-    inputs = {clip.path.resolve() for clip in clips}
-    for place in (path for one in places for path in one):
-        if place.resolve() in inputs:
-            raise InputError(
-                f"The results would be written over the input {place}. Nothing was written. "
-                "Choose another folder for --out."
-            )
+    lost = written_over((path for one in places for path in one), (clip.path for clip in clips))
+    if lost is not None:
+        raise InputError(
+            f"The results would be written over the input {lost}. Nothing was written. Choose another folder for --out."
+        )
 
 
 def _suggest(

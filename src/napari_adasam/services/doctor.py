@@ -1,4 +1,4 @@
-"""What ``doctor`` finds out without a window: versions, devices, weights."""
+"""What ``doctor`` finds out without a window: versions, devices, weights, and what is kept on this computer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from napari_adasam.domain.errors import InputError
+from napari_adasam.files.activations import activations_home
 from napari_adasam.files.exports import software_versions
+from napari_adasam.files.home import sessions_home
+from napari_adasam.files.own_folders import bytes_in
+
+MEGABYTE = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +71,16 @@ def weights() -> Iterator[Finding]:
             yield Finding("weights", line.name, f"{path}\nsha256 {line.sha256}\n{line.licence}")
 
 
+def folders() -> Iterator[Finding]:
+    """Where sessions that nobody chose a folder for and the cache of activations lie, and how large they are."""
+    for what, folder in (("sessions", sessions_home()), ("cache of activations", activations_home())):
+        size = f"{bytes_in(folder) / MEGABYTE:.1f} MB" if folder.is_dir() else "nothing there yet"
+        yield Finding("folders", what, f"{folder}\n{size}")
+
+
 def findings() -> Iterator[Finding]:
     """Everything, one after the other."""
     yield from versions()
     yield from devices()
     yield from weights()
+    yield from folders()

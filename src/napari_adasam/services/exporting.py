@@ -23,12 +23,13 @@ from napari_adasam.files.exports import (
     Extras,
     Progress,
     Provenance,
+    check_target,
     export,
     export_steps,
+    key_of,
     losses,
-    read_key,
 )
-from napari_adasam.files.exports.naming import KEY_BYTES
+from napari_adasam.files.exports.naming import KEY_BYTES, KEY_NOT_KEPT
 from napari_adasam.services.activity import Activity
 from napari_adasam.services.keeping import Keeping
 from napari_adasam.services.lane import Job, JobKind, Outcome
@@ -150,6 +151,7 @@ class Exporting:
             self._bench.dispatch.problem.emit("The export was stopped. Nothing of it was written; earlier ones stay.")
 
     def _options(self, order: ExportOrder) -> ExportOptions:
+        check_target(order.folder, order.deidentify)
         session, sources = self._bench.session, self._bench.sources
         setups = {frame.id: session.setup(frame.id) for frame in session.frames}
         return ExportOptions(
@@ -173,9 +175,12 @@ class Exporting:
         return {frame_id: labels for frame_id, labels in found.items() if labels is not None}
 
     def _key(self) -> bytes:
-        """The session's key; one for this sitting where the session has no folder."""
+        """The session's key; one for this sitting where the session has no folder, or one that takes no key."""
         if self._keeping.folder is not None:
-            return read_key(self._keeping.folder)
+            key, kept = key_of(self._keeping.folder)
+            if kept:
+                return key
+            self._bench.dispatch.problem.emit(KEY_NOT_KEPT)
         self._passing_key = self._passing_key or secrets.token_bytes(KEY_BYTES)
         return self._passing_key
 

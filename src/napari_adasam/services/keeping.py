@@ -18,6 +18,7 @@ from napari_adasam.domain.structures import Structure
 from napari_adasam.domain.versions import NO_REMARK, Remark, Version
 from napari_adasam.files import home
 from napari_adasam.files.exports.naming import carry_key
+from napari_adasam.files.own_folders import make_own_folder
 from napari_adasam.files.store import SessionRecord, Store
 
 
@@ -41,6 +42,8 @@ class Keeping:
         """Names and folders of the sessions that are compared in this one."""
         self.automatic = False
         """Whether the folder was chosen by the program."""
+        self.left: Path | None = None
+        """The folder that the program had chosen and that is kept no more, since :meth:`begin` was given another."""
 
     @property
     def folder(self) -> Path | None:
@@ -52,42 +55,40 @@ class Keeping:
 
         Raises InputError if the folder holds a session already.
         """
-        store, before = (
-            Store.create(folder),
-            (
-                self._store,
-                self._statuses,
-                self._ticks,
-                self._drafts,
-                self._remarks,
-                self._propagated,
-            ),
-        )
+        if automatic:
+            make_own_folder(folder)
+        store = Store.create(folder)
+        before = (self._store, self._statuses, self._ticks, self._drafts, self._remarks, self._propagated)
         self._store, self._statuses, self._ticks, self._drafts, self._remarks = store, {}, {}, {}, {}
         self._propagated = {}
         try:
-            self.structures(self._session.structures)
-            self.frames(self._session.frames)
-            self.setups({}, {frame.id: self._session.setup(frame.id) for frame in self._session.frames})
-            for report in reports:
-                self.round(report)
-            for frame in self._session.frames:
-                self.follow(frame.id)
-                self.draft(frame.id, 0.0)
-                self.remark(frame.id)
-            store.save_readers(self.readers)
+            self._write_all(store, reports)
             if before[0] is not None:
                 carry_key(before[0].folder, folder)
         except Exception:
             self._store, self._statuses, self._ticks, self._drafts, self._remarks, self._propagated = before
             store.discard()
             raise
-        self.reading = ""
+        self.reading, self.left = "", None
         if before[0] is not None:
             if self.automatic:
                 home.leave_word(before[0].folder, folder)
+                self.left = before[0].folder
             before[0].close()
         self.automatic = automatic
+
+    def _write_all(self, store: Store, reports: Sequence[RoundReport]) -> None:
+        """Write everything that is decided so far into a new session."""
+        self.structures(self._session.structures)
+        self.frames(self._session.frames)
+        self.setups({}, {frame.id: self._session.setup(frame.id) for frame in self._session.frames})
+        for report in reports:
+            self.round(report)
+        for frame in self._session.frames:
+            self.follow(frame.id)
+            self.draft(frame.id, 0.0)
+            self.remark(frame.id)
+        store.save_readers(self.readers)
 
     def look(self, folder: Path, why: str) -> SessionRecord:
         """Read a session's folder without keeping anything there; ``why`` is told to who wants to change it."""

@@ -19,10 +19,13 @@ from napari_adasam.files.exports import (
     ExportReport,
     Extras,
     Provenance,
+    check_target,
     export,
+    key_of,
     losses,
-    read_key,
 )
+from napari_adasam.files.exports.naming import KEY_NOT_KEPT, as_path
+from napari_adasam.files.exports.table_rows import composed
 from napari_adasam.files.store import SessionRecord, Store
 from napari_adasam.services.scan_sectors import ScanSectors
 from napari_adasam.services.sources import Sources
@@ -57,24 +60,27 @@ def export_session(
     Raises
     ------
     InputError
-        If there is no session, a frame is unknown or not accepted, or a picture cannot be read.
+        If there is no session, a frame is unknown or not accepted, a picture cannot be read, or names are to be left
+        out of a folder that may hold some.
     StorageError
         If the disk did not take it; nothing was written then.
     """
     record = Store.read(folder)
+    check_target(out, order.deidentify)
     sources = Sources()
     sources.add_frames(record.frames)
     frames = [_as_set(record, frame) for frame in record.frames]
     accepted = [frame for frame in frames if _is_accepted(record, frame)]
     chosen = _chosen(record.frames, accepted, order.names)
     lost = losses(order.formats, chosen, record.structures, order.deidentify, order.extras)
-    for sentence in (*record.problems, *lost):
+    key, kept = key_of(folder) if order.deidentify else (b"", True)
+    for sentence in (*record.problems, *lost, *(() if kept else (KEY_NOT_KEPT,))):
         tell(sentence)
     propagated = _propagated(record, {frame.file_id for frame in chosen}) if "csv" in order.formats else {}
     options = ExportOptions(
         formats=order.formats,
         frames=tuple(frame.id for frame in chosen),
-        key=read_key(folder) if order.deidentify else b"",
+        key=key,
         pixels=lambda frame: sources.read(frame.id),
         own_values=lambda frame: sources.own_values(frame.id),
         scan=ScanSectors(record.frames, record.setups, sources.grey).mask,
@@ -125,8 +131,8 @@ def _more(frames: Sequence[Frame]) -> str:
 
 
 def _is_called(frame: Frame, name: str) -> bool:
-    path = Path(frame.path)
-    return name in (frame.stem, stem_of(path), path.name, path.name.removesuffix(".gz"))
+    file = as_path(frame.path).name
+    return composed(name) in map(composed, (frame.stem, stem_of(Path(file)), file, file.removesuffix(".gz")))
 
 
 def _provenance(record: SessionRecord) -> Provenance:

@@ -245,6 +245,7 @@ class Sitting:
     def close(self) -> None:
         """Stop the lane and close the session's folder; a second call does nothing. Nothing accepted is lost."""
         self._bench.dispatch.close()
+        self._bench.sources.close()
         self._keeping.close()
 
     def _on_round(self, result: RoundResult) -> None:

@@ -16,6 +16,7 @@ from napari_adasam.domain.calibration import FROM_REGION
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Frame
 from napari_adasam.files.readers import Clip, open_file
+from napari_adasam.files.video_frames import close_videos
 from napari_adasam.services.ports import Pixels
 
 BUDGET = 64 * 1024 * 1024
@@ -59,6 +60,10 @@ class Sources:
         self.add_frames(named)
         self._clips.update({str(clip.path): clip for clip in clips})
         return tuple(named)
+
+    def close(self) -> None:
+        """Give files back that are kept open; those that are read after all are opened again."""
+        close_videos()
 
     def same_pictures(self, clips: Sequence[Clip]) -> list[str]:
         """Say which of some clips, once they are added, are another file's picture and so are not shown again.

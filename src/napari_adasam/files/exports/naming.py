@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath, PureWindowsPath
 
 from napari_adasam.domain.errors import InputError, StorageError
 from napari_adasam.domain.records import Frame
-from napari_adasam.files.atomic import write_whole
+from napari_adasam.files.atomic import REFUSED, write_new
 
 KEY_FILE = "pseudonyms.key"
 KEY_BYTES = 32
 DIGITS = 12
+KEY_NOT_KEPT = (
+    "The session's folder may not be written to, so that the next export will use other names; "
+    "copy the session to a folder of your own to keep them."
+)
+
+
+def as_path(path: str) -> PurePath:
+    """A path as the system takes it apart that it is of: Windows', where it has a disk or a share, also elsewhere."""
+    windows = PureWindowsPath(path)
+    return windows if windows.drive and (windows.root or "\\" in path) else Path(path)
 
 
 def output_names(frames: Sequence[Frame]) -> dict[str, str]:
@@ -27,8 +38,8 @@ def output_names(frames: Sequence[Frame]) -> dict[str, str]:
 
 
 def unique_names(wanted: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Key to a name of its own, from pairs of key and wished-for name."""
-    pairs = list(wanted)
+    """Key to a name of its own, from pairs of key and wished-for name; a backslash becomes ``_``."""
+    pairs = [(key, stem.replace("\\", "_")) for key, stem in wanted]
     names: dict[str, str] = {}
     taken: set[str] = {stem.casefold() for _, stem in pairs}
     used: set[str] = set()
@@ -65,12 +76,35 @@ def read_key(folder: Path) -> bytes:
         If it cannot be read or written.
     """
     path = folder / KEY_FILE
+    key = _found_key(path)
+    if key is None:
+        key = secrets.token_bytes(KEY_BYTES)
+        if not write_new(path, key.hex().encode()):
+            return _found_key(path) or key  # of an export that began at the same time
+    return key
+
+
+def key_of(folder: Path) -> tuple[bytes, bool]:
+    """The key of a session's folder, and whether it is kept: in a folder that may not be written to it is for once.
+
+    Raises as :func:`read_key` does.
+    """
     try:
-        if path.exists():
-            key = bytes.fromhex(path.read_text(encoding="ascii").strip())
-            if len(key) != KEY_BYTES:
-                raise ValueError(f"expected {KEY_BYTES} bytes, got {len(key)}")
-            return key
+        return read_key(folder), True
+    except StorageError as error:
+        refused = isinstance(error.__cause__, OSError) and error.__cause__.errno in REFUSED
+        if not refused or os.path.lexists(folder / KEY_FILE):
+            raise
+        return secrets.token_bytes(KEY_BYTES), False
+
+
+def _found_key(path: Path) -> bytes | None:
+    try:
+        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
+        if len(key) != KEY_BYTES:
+            raise ValueError(f"expected {KEY_BYTES} bytes, got {len(key)}")
+    except FileNotFoundError:
+        return None
     except ValueError as error:
         raise InputError(
             f"The key of the pseudonyms, {path.name}, is damaged, and nothing was exported. Put it back from a copy, "
@@ -78,8 +112,6 @@ def read_key(folder: Path) -> bytes:
         ) from error
     except OSError as error:
         raise StorageError(f"The key of the pseudonyms, {path}, cannot be read; nothing was exported.") from error
-    key = secrets.token_bytes(KEY_BYTES)
-    _write_key(path, key.hex().encode())
     return key
 
 
@@ -94,9 +126,4 @@ def carry_key(source: Path, target: Path) -> None:
         text = (source / KEY_FILE).read_bytes()
     except OSError as error:
         raise StorageError(f"The key of the pseudonyms, {source / KEY_FILE}, cannot be read.") from error
-    _write_key(target / KEY_FILE, text)
-
-
-def _write_key(path: Path, text: bytes) -> None:
-    write_whole(path, text)
-    path.chmod(0o600)
+    write_new(target / KEY_FILE, text)

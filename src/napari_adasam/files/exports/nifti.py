@@ -19,7 +19,7 @@ from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.lazily import Lazily
 from napari_adasam.domain.records import Frame, Geometry, Labels, Spacing
 from napari_adasam.domain.structures import Structure
-from napari_adasam.files.exports.naming import unique_names
+from napari_adasam.files.exports.naming import as_path, unique_names
 from napari_adasam.files.exports.options import Item
 from napari_adasam.files.exports.plan import Plan
 from napari_adasam.files.exports.png import facts_json
@@ -86,7 +86,7 @@ def _geometry(frame: Frame) -> Geometry | None:
     """How the volume lies that a frame is a slice of; ``None`` if it is of none."""
     if frame.geometry is None and is_slice(frame):
         raise InputError(
-            f"{Path(frame.path).name} cannot be read, so its masks cannot be put back into a volume; put it back."
+            f"{as_path(frame.path).name} cannot be read, so its masks cannot be put back into a volume; put it back."
         )
     return frame.geometry
 

@@ -17,7 +17,7 @@ from napari_adasam.domain.records import Annotation, Frame
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.clips import stem_of
 from napari_adasam.files.exports.dicom_source import comes_from_dicom
-from napari_adasam.files.exports.naming import output_names, without_names
+from napari_adasam.files.exports.naming import as_path, output_names, without_names
 from napari_adasam.files.exports.options import ExportOptions, Extras, FindScan, ReadOwnValues, ReadPixels
 from napari_adasam.files.exports.table import given_columns, read_file_table
 from napari_adasam.files.exports.table_rows import rows_of
@@ -63,7 +63,7 @@ class Plan:
         """What the file of a frame is called in the export: without the frame's own number."""
         if self.key:
             return without_names(source, self.key).stem.removesuffix(f"_{source.index:04d}")
-        return stem_of(Path(source.path))
+        return stem_of(Path(as_path(source.path).name))
 
 
 def make_plan(
@@ -129,14 +129,21 @@ def file_names(paths: Iterable[str]) -> dict[str, str]:
     """Path to the file's name; files of one name are told apart by their folders, from the deepest common one on."""
     named: dict[str, list[str]] = {}
     for path in dict.fromkeys(paths):
-        named.setdefault(Path(path).name, []).append(path)
+        named.setdefault(as_path(path).name, []).append(path)
     names = {}
     for name, same in named.items():
-        folders = [Path(path).absolute().parts[:-1] for path in same]
+        folders = [_folders(path) for path in same]
         common = len(list(takewhile(lambda level: len(set(level)) == 1, zip(*folders, strict=False))))
         for path, own in zip(same, folders, strict=True):
             names[path] = "/".join((*own[common:], name))
     return names
+
+
+def _folders(path: str) -> tuple[str, ...]:
+    """The folders of a file, before them the disk or share where it has one."""
+    whole = as_path(path) if as_path(path).drive else Path(path).absolute()
+    disk = whole.anchor.replace("\\", "/").strip("/:")
+    return (disk, *whole.parts[1:-1]) if disk else whole.parts[1:-1]
 
 
 def _check_dicom(frames: Sequence[Frame]) -> None:

@@ -14,6 +14,7 @@ from napari_adasam.domain.records import Annotation, Frame
 from napari_adasam.domain.settings import Settings
 from napari_adasam.domain.structures import Structure
 
+FILE = "provenance.json"
 PACKAGES = (
     "napari-adasam", "napari", "numpy", "torch", "timm", "segment-anything", "pydicom", "tifffile", "pillow",
     "nibabel", "highdicom",

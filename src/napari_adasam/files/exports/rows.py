@@ -12,6 +12,7 @@ from napari_adasam.domain.records import Frame
 from napari_adasam.files.exports.options import Item
 from napari_adasam.files.exports.plan import Plan
 from napari_adasam.files.exports.table import Further, measurements_csv
+from napari_adasam.files.exports.table_rows import composed
 from napari_adasam.files.pixels import grey_levels
 
 FILE = "measurements.csv"
@@ -29,7 +30,7 @@ class TableFile:
         """Write the rows of one frame."""
         annotations = {item.frame.id: item.annotation}
         # A frame without its name is not found in the user's table; what was found by the name goes in its place.
-        given = {item.frame.stem: row} if (row := self._plan.given.get(item.frame.id)) else {}
+        given = {composed(item.frame.stem): row} if (row := self._plan.given.get(item.frame.id)) else {}
         further = Further(given, self._plan.extras.erosion_mm)
         table = measurements_csv(annotations, [item.frame], item.structures, self._plan.names, self.grey, further)
         header, _, rows = table.partition(b"\n")

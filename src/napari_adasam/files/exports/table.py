@@ -17,6 +17,7 @@ from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.measures import Measurement, measure, scale_within
 from napari_adasam.domain.records import Annotation, Frame, Labels, MaskOrigin, Spacing
 from napari_adasam.domain.structures import Structure
+from napari_adasam.files.exports.naming import as_path
 from napari_adasam.files.exports.table_rows import FileTable, row_key, rows_of
 from napari_adasam.files.pixels import bit_depth
 
@@ -26,6 +27,8 @@ COLUMNS = (
 )  # fmt: skip
 KEYS = ("file", "id")
 """Columns of a file table that say which file a row is about."""
+DELIMITERS = ",;\t"
+"""Between the columns of a file table: Excel writes semicolons where numbers have a comma."""
 NOT_COMPARABLE = "not comparable across devices or gains"
 GREY = "grey level"
 OUTSIDE_SCAN = "outside the scan sector left out"
@@ -122,9 +125,9 @@ def measurements_csv(
     accepted = [frame for frame in frames if frame.id in annotations]
     given = rows_of(further.given, accepted)
     for frame in accepted:
-        annotation, path = annotations[frame.id], Path(frame.path)
+        annotation = annotations[frame.id]
         facts = (annotation.labels, frame.spacing, scaled_part(frame), frame.bits, annotation)
-        file = path.name if path.is_absolute() else frame.path
+        file = as_path(frame.path).name if as_path(frame.path).is_absolute() else frame.path
         one = Measured(names[frame.id], file, *facts, given.get(frame.id, {}), further.erosion_mm)
         rows += measured_rows(one, structures, grey(frame))
     return table_csv(rows, given_columns(further.given))
@@ -178,6 +181,7 @@ def given_columns(table: FileTable) -> tuple[str, ...]:
 def read_file_table(path: Path) -> dict[str, dict[str, str]]:
     """A user's CSV with a column ``file`` or ``id``, and others such as side, visit: what a row is about, to these.
 
+    Commas, semicolons or tabs stand between the columns; the first line tells which.
     Files go by names or paths; :func:`~napari_adasam.files.exports.table_rows.rows_of` finds the row of a frame.
 
     Raises
@@ -185,13 +189,7 @@ def read_file_table(path: Path) -> dict[str, dict[str, str]]:
     InputError
         If it cannot be read, has no such column, has one file twice, or a column that measurements.csv has itself.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, restval="")
-            columns = tuple(reader.fieldnames or ())
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read as a table in UTF-8; save it again as CSV.") from error
+    columns, rows = _read_rows(path)
     key = next((name for name in KEYS if name in columns), None)
     if key is None:
         raise InputError(f"{path} has no column 'file' or 'id'; its first line names the columns.")
@@ -205,6 +203,28 @@ def read_file_table(path: Path) -> dict[str, dict[str, str]]:
             raise InputError(f"{path} has two rows for {about}; keep one.")
         table[about] = {name: row[name] or "" for name in columns if name not in KEYS}
     return table
+
+
+def _read_rows(path: Path) -> tuple[tuple[str, ...], list[Row]]:
+    """The names of a table's columns, and its rows."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            delimiter = _delimiter(file.readline())
+            file.seek(0)
+            reader = csv.DictReader(file, restval="", delimiter=delimiter)
+            return tuple(reader.fieldnames or ()), list(reader)
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path} cannot be read as a table in UTF-8; nothing was written. "
+            "Save it again, in Excel as “CSV UTF-8 (comma delimited)”."
+        ) from error
+    except (OSError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read as a table; nothing was written. Save it again as CSV.") from error
+
+
+def _delimiter(line: str) -> str:
+    """What stands between the columns of a first line, so that one of them is called as it must."""
+    return next((one for one in DELIMITERS if {*KEYS} & {*next(csv.reader([line], delimiter=one), ())}), ",")
 
 
 def _common(one: Measured, structure: Structure, present: bool) -> Row:

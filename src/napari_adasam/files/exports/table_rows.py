@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,9 +14,14 @@ FileTable = Mapping[str, Mapping[str, str]]
 """What a row is called (:func:`row_key`) to its further columns."""
 
 
+def composed(text: str) -> str:
+    """A name as most keyboards write it, with letters and accents in one: macOS may keep a file's name taken apart."""
+    return unicodedata.normalize("NFC", text)
+
+
 def row_key(text: str, is_file: bool) -> str:
     """What a row is found by: the name or path that the user wrote, with ``/``; that of a file without its ending."""
-    folders, slash, name = text.strip().replace("\\", "/").removeprefix("./").rpartition("/")
+    folders, slash, name = composed(text).strip().replace("\\", "/").removeprefix("./").rpartition("/")
     return f"{folders}{slash}{stem_of(Path(name)) if is_file else name}"
 
 
@@ -28,13 +34,14 @@ def rows_of(table: FileTable, frames: Sequence[Frame]) -> dict[str, Mapping[str,
     """
     ends = {path: _ends(path) for path in dict.fromkeys(frame.path for frame in frames)}
     files = Counter(end for of_file in ends.values() for end in of_file)
+    stems = {frame.id: composed(frame.stem) for frame in frames}
     owners: dict[str, set[str]] = {}
     for frame in frames:
-        owners.setdefault(frame.stem, set()).add(frame.path)
+        owners.setdefault(stems[frame.id], set()).add(frame.path)
     found = {}
     for frame in frames:
-        own = ends[frame.path]
-        stem = [frame.stem] if files[frame.stem] == 0 or frame.stem in own else []
+        own, name = ends[frame.path], stems[frame.id]
+        stem = [name] if files[name] == 0 or name in own else []
         sure = [end for end in own if files[end] == 1 and owners.get(end, {frame.path}) == {frame.path}]
         folders = [end for end in sure if "/" in end]
         keys = (*folders, *stem, *sure) if frame.id == frame.file_id else (*stem, *sure)
@@ -46,7 +53,7 @@ def rows_of(table: FileTable, frames: Sequence[Frame]) -> dict[str, Mapping[str,
 
 def _ends(path: str) -> tuple[str, ...]:
     """All ends of a path, the longest first, each with and without the file's ending."""
-    *folders, name = path.replace("\\", "/").split("/")
+    *folders, name = composed(path).replace("\\", "/").split("/")
     names = dict.fromkeys((stem_of(Path(name)), name, name.removesuffix(".gz")))
     ends = ("/".join((*folders[start:], one)) for start in range(len(folders) + 1) for one in names)
     return tuple(end for end in ends if end)

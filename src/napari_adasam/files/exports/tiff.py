@@ -14,7 +14,7 @@ from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.packing import PackedLabels
 from napari_adasam.domain.records import Along, Frame, Labels, Spacing
 from napari_adasam.domain.structures import Structure
-from napari_adasam.files.exports.naming import unique_names
+from napari_adasam.files.exports.naming import as_path, unique_names
 from napari_adasam.files.exports.options import Item
 from napari_adasam.files.exports.plan import Plan
 from napari_adasam.files.exports.png import facts_json
@@ -59,7 +59,7 @@ def is_page(frame: Frame) -> bool:
         return False
     if frame.stack is None:
         raise InputError(
-            f"{Path(frame.path).name} cannot be read, so its masks cannot be put back into a stack; put it back."
+            f"{as_path(frame.path).name} cannot be read, so its masks cannot be put back into a stack; put it back."
         )
     return True
 

@@ -18,12 +18,11 @@ from napari_adasam.domain.structures import Structure
 from napari_adasam.files.exports.options import ExportOptions, ExportReport, Item, Progress
 from napari_adasam.files.exports.outputs import open_output
 from napari_adasam.files.exports.plan import Plan, make_plan
-from napari_adasam.files.exports.provenance import frame_facts, provenance_json
+from napari_adasam.files.exports.provenance import FILE, frame_facts, provenance_json
 from napari_adasam.files.exports.stacks import StackFiles
+from napari_adasam.files.exports.target import check_target, written_over
 from napari_adasam.files.staging import Staging
-from napari_adasam.files.store import is_session
 
-PROVENANCE = "provenance.json"
 AS_USUAL = ExportOptions()
 
 
@@ -67,19 +66,19 @@ def export_steps(
     Raises
     ------
     InputError
-        If nothing is accepted, a format is unknown, a picture cannot be read or would be written over.
+        If nothing is accepted, a format is unknown, a picture cannot be read or would be written over, or the folder
+        is none for this export (:func:`~napari_adasam.files.exports.target.check_target`).
     StorageError
         If the disk did not take it. After either, nothing of this export is there, and earlier ones are as they were.
     """
     plan = make_plan(annotations, frames, structures, options)
-    if is_session(folder):
-        raise InputError(f"{folder} holds a session; its masks must not be mixed with others. Choose another folder.")
+    check_target(folder, options.deidentify)
     total, ready = len(plan.frames) + len(plan.propagated), 0
     try:
         with Staging(folder) as staging:
             for ready, name in enumerate(_write(plan, annotations, staging, options)):
                 yield Progress(ready, total, name)
-            _protect_sources(frames, [folder / name for name in staging.files])
+            _protect_sources(frames, staging.targets)
             written = staging.commit()
     except AdasamError as error:
         how_far = f"{ready} of {total} frames were ready; earlier exports are as they were"
@@ -111,11 +110,10 @@ def _write(
             output.finish()
     listed = staging.files
     origin = provenance_json(options.provenance, plan.structures, facts, listed, options.deidentify)
-    staging.write(PROVENANCE, origin)
+    staging.write(FILE, origin)
 
 
 def _protect_sources(frames: Sequence[Frame], targets: Sequence[Path]) -> None:
-    sources = {Path(frame.path).resolve() for frame in frames}
-    for target in targets:
-        if target.resolve() in sources:
-            raise InputError(f"The export would write over the picture {target}; choose another folder.")
+    lost = written_over(targets, (Path(path) for path in dict.fromkeys(frame.path for frame in frames)))
+    if lost is not None:
+        raise InputError(f"The export would write over the picture {lost}; choose another folder.")
