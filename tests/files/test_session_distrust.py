@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 import pytest
+import tifffile
 from session_facts import FRAMES, annotation
 
 from napari_adasam.domain.errors import InputError, StorageError
@@ -17,6 +18,7 @@ from napari_adasam.domain.packing import PackedLabels, PackedMask, unpacked
 from napari_adasam.domain.records import Draft
 from napari_adasam.files import home, schema
 from napari_adasam.files.lock import LOCK
+from napari_adasam.files.masks import read_mask
 from napari_adasam.files.store import DATABASE, Store
 
 DAMAGED = "is damaged and was not changed"
@@ -170,3 +172,16 @@ def test_packed_data_are_what_their_size_says_or_refused() -> None:
             unpacked(data, size)
     with pytest.raises(ValueError, match="expected"):
         PackedMask((3, 4), zlib.compress(bytes(3))).open()
+
+
+def test_a_mask_file_that_claims_to_be_huge_is_called_damaged(tmp_path: Path) -> None:
+    pixels = np.zeros((9500, 9500), np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, compression="zlib", metadata=None)
+    del pixels
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=r"a\.tif of this session is missing or damaged"):
+            read_mask(tmp_path, "a")
+        assert tracemalloc.get_traced_memory()[1] < 50e6
+    finally:
+        tracemalloc.stop()

@@ -14,7 +14,7 @@ from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.packing import StoredLabels
 from napari_adasam.domain.records import Labels
 from napari_adasam.files.atomic import write_whole
-from napari_adasam.files.clips import ID_LENGTH
+from napari_adasam.files.clips import ID_LENGTH, MOST_PIXELS
 
 
 def mask_name(labels: Labels) -> str:
@@ -43,7 +43,11 @@ def read_mask(folder: Path, name: str) -> Labels:
     """Read a label image back, and check that it is the one that was written. Raises InputError if it is not."""
     path = folder / f"{name}.tif"
     try:
-        labels = np.asarray(tifffile.imread(path), np.uint8)
+        with tifffile.TiffFile(path) as file:
+            page = file.pages.first
+            if page.size > MOST_PIXELS:
+                raise ValueError(f"expected {MOST_PIXELS} pixels at most, got {page.shape}")
+            labels = np.asarray(page.asarray(), np.uint8)
     except Exception as error:
         raise InputError(f"The mask {path.name} of this session is missing or damaged.") from error
     if mask_name(labels) != name:
