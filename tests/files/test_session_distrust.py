@@ -6,6 +6,7 @@ import os
 import sqlite3
 import tracemalloc
 import zlib
+from contextlib import nullcontext
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
@@ -13,11 +14,11 @@ import pytest
 import tifffile
 from session_facts import FRAMES, annotation
 
-from napari_adasam.domain.errors import InputError, StorageError
+from napari_adasam.domain.errors import InputError, OnlyReadableError, StorageError
 from napari_adasam.domain.packing import PackedLabels, PackedMask, unpacked
 from napari_adasam.domain.records import Draft
 from napari_adasam.files import home, schema
-from napari_adasam.files.lock import LOCK
+from napari_adasam.files.lock import LOCK, FolderLock
 from napari_adasam.files.masks import read_mask
 from napari_adasam.files.store import DATABASE, Store
 
@@ -185,3 +186,30 @@ def test_a_mask_file_that_claims_to_be_huge_is_called_damaged(tmp_path: Path) ->
         assert tracemalloc.get_traced_memory()[1] < 50e6
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("code", "refused"),
+    [
+        (sqlite3.SQLITE_BUSY, True),
+        (sqlite3.SQLITE_BUSY_RECOVERY, True),
+        (sqlite3.SQLITE_PROTOCOL, True),
+        (sqlite3.SQLITE_READONLY, False),
+        (sqlite3.SQLITE_CANTOPEN, False),
+    ],
+)
+def test_where_a_lock_cannot_be_had_the_session_is_only_looked_at(
+    code: int, refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Refusing:
+        def execute(self, _statement: str) -> None:
+            error = sqlite3.OperationalError("locking protocol")
+            error.sqlite_errorcode = code
+            raise error
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(sqlite3, "connect", lambda *_, **__: Refusing())
+    with pytest.raises(OnlyReadableError, match="open in another window") if refused else nullcontext():
+        FolderLock(tmp_path).take()

@@ -9,6 +9,8 @@ from pathlib import Path
 from napari_adasam.domain.errors import InputError, OnlyReadableError
 
 LOCK = "lock.sqlite"
+HELD = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
+"""How sqlite says that somebody has the lock; by the last, on network disks, that nobody could be asked."""
 
 
 class FolderLock:
@@ -36,7 +38,7 @@ class FolderLock:
             connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
             connection.close()
-            if "locked" not in str(error).lower():
+            if error.sqlite_errorcode & 0xFF not in HELD:
                 return  # the same
             raise OnlyReadableError(self._busy) from error
         except sqlite3.DatabaseError as error:
