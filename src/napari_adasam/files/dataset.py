@@ -12,7 +12,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +29,7 @@ from napari_adasam.files.labels import ENDINGS as LABEL_ENDINGS
 from napari_adasam.files.labels import read_labels
 from napari_adasam.files.readers import OPENERS, open_file
 from napari_adasam.files.scaling import Pixels
+from napari_adasam.files.tables import composed, delimiter_of
 
 SLICES = 9
 """Slices of a volume where it is taken apart for learning and for studies."""
@@ -202,7 +202,7 @@ def _by_stem(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
     for path in sorted(folder.iterdir(), key=lambda file: natural_key(file.name)):
         if path.name.startswith(".") or ending_of(path) not in endings:
             continue
-        stem = _composed(stem_of(path))
+        stem = composed(stem_of(path))
         if stem in found:
             raise InputError(f"{folder} holds two files for {stem}: {found[stem].name} and {path.name}; keep one.")
         found[stem] = path
@@ -215,24 +215,15 @@ def _rows(path: Path) -> dict[str, Mapping[str, str]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             text = file.read()
-            table = csv.DictReader(io.StringIO(text, newline=""), restval="", delimiter=_delimiter(text))
+            table = csv.DictReader(
+                io.StringIO(text, newline=""), restval="", delimiter=delimiter_of(text.partition("\n")[0], ("id",))
+            )
             if "id" not in (table.fieldnames or ()):
                 raise InputError(f"{path} has no column 'id'; its first line names the columns.")
             rows = [{name: cell for name, cell in row.items() if name is not None} for row in table]
-            return {_composed(row["id"]): MappingProxyType(row) for row in rows}
+            return {composed(row["id"]): MappingProxyType(row) for row in rows}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} cannot be read as a table in UTF-8; save it again as CSV.") from error
-
-
-def _delimiter(table: str) -> str:
-    """What stands between the columns, from the first line, which names ``id``: a comma, a semicolon or a tab."""
-    first = table.splitlines()[:1]
-    return next((sign for sign in ",;\t" if any("id" in names for names in csv.reader(first, delimiter=sign))), ",")
-
-
-def _composed(name: str) -> str:
-    """A name with its letters and accents as one sign each: macOS stores them apart, tables hold them together."""
-    return unicodedata.normalize("NFC", name)
 
 
 def _group(key: str, row: Mapping[str, str]) -> str:

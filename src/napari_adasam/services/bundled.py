@@ -86,8 +86,8 @@ class BundledSettings:
 def parameter_groups(net: AdaSam, lr: float) -> list[dict[str, Any]]:
     """Four speeds: encoder 1, decoder and prompt encoder 2, skip 4, classifier 40; of what is trained at all."""
     decoder = [*net.sam.prompt_encoder.parameters(), *net.sam.mask_decoder.parameters()]
-    encoder, skip = net.sam.encoder.units.parameters(), () if net.sam.encoder.skip is None else (net.sam.encoder.skip,)
-    new = [p for module in skip for p in module.parameters()]
+    encoder, skip = net.sam.encoder.units.parameters(), net.sam.encoder.skip
+    new = () if skip is None else skip.parameters()
     speeds = ((encoder, lr), (decoder, 2 * lr), (new, 4 * lr), (net.head.parameters(), 40 * lr))
     return [{"params": [p for p in own if p.requires_grad], "lr": speed} for own, speed in speeds]
 

@@ -25,8 +25,8 @@ from napari_adasam.files.exports import (
     losses,
 )
 from napari_adasam.files.exports.naming import KEY_NOT_KEPT, as_path
-from napari_adasam.files.exports.table_rows import composed
 from napari_adasam.files.store import SessionRecord, Store
+from napari_adasam.files.tables import composed
 from napari_adasam.services.scan_sectors import ScanSectors
 from napari_adasam.services.sources import Sources
 

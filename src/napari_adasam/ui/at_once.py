@@ -42,7 +42,7 @@ def at_once(*layers: Layer) -> Iterator[None]:
 def take_out(viewer: ViewerModel, layers: Iterable[Layer]) -> None:
     """Take those of the layers that are in the viewer out of it.
 
-    napari clears up behind them all at once, which takes about 0.3 s with torch loaded, and not behind each.
+    napari clears up behind them all at once, which takes long with torch loaded, and not behind each.
     """
     there = [layer for layer in layers if layer in viewer.layers]
     if not there:

@@ -12,8 +12,8 @@ from napari_adasam.domain.records import Frame
 from napari_adasam.files.exports.options import Item
 from napari_adasam.files.exports.plan import Plan
 from napari_adasam.files.exports.table import Further, measurements_csv
-from napari_adasam.files.exports.table_rows import composed
 from napari_adasam.files.pixels import grey_levels
+from napari_adasam.files.tables import composed
 
 FILE = "measurements.csv"
 

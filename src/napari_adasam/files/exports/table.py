@@ -20,6 +20,7 @@ from napari_adasam.domain.structures import Structure
 from napari_adasam.files.exports.naming import as_path
 from napari_adasam.files.exports.table_rows import FileTable, row_key, rows_of
 from napari_adasam.files.pixels import bit_depth
+from napari_adasam.files.tables import delimiter_of
 
 COLUMNS = (
     "frame", "file", "structure", "measure", "value", "unit", "scale_source", "model", "origin", "changed_share",
@@ -27,8 +28,6 @@ COLUMNS = (
 )  # fmt: skip
 KEYS = ("file", "id")
 """Columns of a file table that say which file a row is about."""
-DELIMITERS = ",;\t"
-"""Between the columns of a file table: Excel writes semicolons where numbers have a comma."""
 NOT_COMPARABLE = "not comparable across devices or gains"
 GREY = "grey level"
 OUTSIDE_SCAN = "outside the scan sector left out"
@@ -209,7 +208,7 @@ def _read_rows(path: Path) -> tuple[tuple[str, ...], list[Row]]:
     """The names of a table's columns, and its rows."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            delimiter = _delimiter(file.readline())
+            delimiter = delimiter_of(file.readline(), KEYS)
             file.seek(0)
             reader = csv.DictReader(file, restval="", delimiter=delimiter)
             return tuple(reader.fieldnames or ()), list(reader)
@@ -220,11 +219,6 @@ def _read_rows(path: Path) -> tuple[tuple[str, ...], list[Row]]:
         ) from error
     except (OSError, csv.Error) as error:
         raise InputError(f"{path} cannot be read as a table; nothing was written. Save it again as CSV.") from error
-
-
-def _delimiter(line: str) -> str:
-    """What stands between the columns of a first line, so that one of them is called as it must."""
-    return next((one for one in DELIMITERS if {*KEYS} & {*next(csv.reader([line], delimiter=one), ())}), ",")
 
 
 def _common(one: Measured, structure: Structure, present: bool) -> Row:

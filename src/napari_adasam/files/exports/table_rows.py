@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from napari_adasam.domain.records import Frame
 from napari_adasam.files.clips import stem_of
+from napari_adasam.files.tables import composed
 
 FileTable = Mapping[str, Mapping[str, str]]
 """What a row is called (:func:`row_key`) to its further columns."""
-
-
-def composed(text: str) -> str:
-    """A name as most keyboards write it, with letters and accents in one: macOS may keep a file's name taken apart."""
-    return unicodedata.normalize("NFC", text)
 
 
 def row_key(text: str, is_file: bool) -> str:
