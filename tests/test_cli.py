@@ -344,6 +344,12 @@ def test_names_that_cannot_be_read_are_refused(text: str) -> None:
         names_of(text)
 
 
+@pytest.mark.parametrize("text", ["1=belly,1=fascia", "1=belly,2=Belly"])
+def test_a_value_or_a_name_that_is_given_twice_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="twice"):
+        names_of(text)
+
+
 def test_names_of_label_values() -> None:
     assert names_of("1=muscle belly, 2=aponeurosis") == ((1, "muscle belly"), (2, "aponeurosis"))
 
@@ -445,6 +451,50 @@ def test_what_a_study_cannot_do_is_refused_before_it_begins(
     assert ended.code == 2
     assert said in " ".join(ended.err.split())
     assert studied == []
+
+
+def test_where_a_result_cannot_be_written_no_study_begins(
+    run: Callable[..., Ended], studied: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    refused: tuple[tuple[tuple[Path, ...], int], ...] = (
+        ((tmp_path,), 2),
+        ((tmp_path / "index.csv",), 2),
+        ((tmp_path / "a.md", tmp_path / "a.md"), 2),
+        ((tmp_path / "file" / "a.json",), 1),
+    )
+    (tmp_path / "index.csv").write_text("id\n")
+    for paths, code in refused:
+        options = [word for option, path in zip(("--json", "--table"), paths, strict=False) for word in (option, path)]
+        ended = run("evaluate", str(tmp_path), "--study", "labels", *map(str, options))
+        assert (ended.code, ended.out, studied) == (code, "", [])
+        assert len(ended.err.splitlines()) == 1
+    assert (tmp_path / "index.csv").read_text() == "id\n"
+
+
+def test_the_folder_of_a_result_is_made(
+    run: Callable[..., Ended], put_in_place_of: Callable[..., None], tmp_path: Path
+) -> None:
+    put_in_place_of(
+        "napari_adasam.evaluation.run",
+        StudyOptions=dict,
+        STUDIES_BY_NAME={"prompts": lambda *_: {"rows": []}},
+        write_json=lambda path, result: path.write_text("{}"),
+    )
+    assert run("evaluate", "data", "--study", "prompts", "--json", str(tmp_path / "a" / "b.json")).code == 0
+    assert (tmp_path / "a" / "b.json").is_file()
+
+
+def test_a_training_is_not_written_over_its_base(
+    run: Callable[..., Ended], put_in_place_of: Callable[..., None], tmp_path: Path
+) -> None:
+    base = tmp_path / "base.pt"
+    base.write_bytes(b"weights")
+    put_in_place_of("napari_adasam.services.training", train_dataset=None, TrainOptions=TrainOptions)
+    ended = run("train", "data", "--base", str(base), "--out", str(base))
+    assert (ended.code, base.read_bytes()) == (2, b"weights")
+    assert "Give another name" in ended.err
+    assert run("train", "data", "--out", str(tmp_path)).code == 2
 
 
 def test_models_of_one_study_see_the_same_part_of_the_picture(

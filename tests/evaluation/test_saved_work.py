@@ -146,3 +146,45 @@ def test_another_file_is_refused_with_a_sentence(tmp_path: Path, text: str) -> N
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(InputError, match="no result of the study session"):
         read_results([tmp_path / "x.json"])
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"clicks_by_image": None},
+        {"clicks_by_image": ["one", "two"], "groups_by_image": ["a", "b"]},
+        {"groups_by_image": ["a"]},
+        {f"{name}_by_image": [] for name in ("clicks", "strokes_px", "dice", "groups")},
+        {"rounds": None},
+    ],
+)
+def test_a_result_that_lacks_figures_is_refused_with_a_sentence(tmp_path: Path, more: dict[str, Any]) -> None:
+    (tmp_path / "x.json").write_text(json.dumps(result(row([1, 2]) | more)))
+    with pytest.raises(InputError, match="no result of the study session"):
+        read_results([tmp_path / "x.json"])
+
+
+def test_a_file_of_brackets_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match="no result of the study session"):
+        read_results([tmp_path / "x.json"])
+
+
+def test_results_of_several_data_sets_are_not_taken_for_one(tmp_path: Path) -> None:
+    for name in ("muscle", "breast"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(result(row([1, 2])) | {"dataset": name}))
+    assert len(read_results([tmp_path / "muscle.json"] * 2)) == 2
+    with pytest.raises(InputError, match="several data sets: breast, muscle"):
+        read_results([tmp_path / "muscle.json", tmp_path / "breast.json"])
+
+
+def test_a_result_is_not_written_over(
+    files: list[Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = files[1].read_bytes()
+    monkeypatch.setattr("sys.argv", ["napari-adasam", "effort", *map(str, files), "--table", str(files[1])])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
+    assert "Give another name" in capsys.readouterr().err
+    assert files[1].read_bytes() == before

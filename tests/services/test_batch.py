@@ -145,6 +145,17 @@ def test_an_input_is_never_written_over(folder: Path, tmp_path: Path, inside: st
     assert [p.name for p in (tmp_path / "X").rglob("*")] == [inside, name]
 
 
+@pytest.mark.parametrize("name", ["provenance.json", "session.sqlite"])
+def test_what_people_have_accepted_is_not_mixed_with_masks_of_a_model(name: str, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "masks").mkdir(parents=True)
+    (out / "masks" / "a.png").write_bytes(b"accepted")
+    (out / name).write_text("{}")
+    with pytest.raises(InputError, match="must not be mixed"):
+        predict_paths([folder], out, CPU, nothing)
+    assert (out / "masks" / "a.png").read_bytes() == b"accepted"
+
+
 def test_the_same_picture_twice_gives_two_masks(folder: Path, tmp_path: Path) -> None:
     (folder / "copy.png").write_bytes((folder / "a.png").read_bytes())
     report = predict_paths([folder], tmp_path / "out", CPU, nothing)

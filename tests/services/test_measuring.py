@@ -138,6 +138,17 @@ def test_where_nothing_can_be_measured_the_earlier_table_stays(tmp_path: Path) -
         run(tmp_path / "set", out / "below.csv")
 
 
+@pytest.mark.parametrize("name", ["index.csv", "labels/a.png"])
+def test_a_file_of_the_data_set_is_not_written_over(name: str, tmp_path: Path) -> None:
+    label = np.zeros((40, 50), np.uint8)
+    label[10:20, 10:40] = 1
+    make(tmp_path, {"a": label}, "id,side\na,left\n")
+    before = (tmp_path / name).read_bytes()
+    with pytest.raises(InputError, match="Nothing was written"):
+        run(tmp_path, tmp_path / name)
+    assert (tmp_path / name).read_bytes() == before
+
+
 def test_columns_of_the_table_do_not_hide_figures(tmp_path: Path) -> None:
     make(tmp_path, {"a": BELLY}, "id,value,note\na,7,seen twice\n")
     run(tmp_path, tmp_path / "out.csv")

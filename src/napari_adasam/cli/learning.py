@@ -18,6 +18,7 @@ from napari_adasam.cli.program import (
     Seed,
     StructureNames,
     app,
+    check_outputs,
     names_of,
     progress,
     show,
@@ -88,6 +89,7 @@ def train(
     options = TrainOptions(
         labels, settings.model, settings.train, names_of(structures), more_steps, image_labels, settings.prompts
     )
+    check_outputs((out,), (Path(base),))
     with progress("steps") as advance:
         show(train_dataset(dataset, out, options, _on_round(advance)))
 
@@ -130,6 +132,7 @@ def train_bundled(
     settings = BundledSettings(steps=steps, seed=seed, without=kinds, blend=blend, settle=settle, lr=rate)
     settings = replace(settings, corrections=corrections, drawn=drawn, enclosures=enclosures, learned=learned)
     settings = replace(settings, decoder_only=decoder_only, skip=skip, weights=LossWeights(iou=iou))
+    check_outputs((out,), (base, *([learned] if learned else [])))
     with progress("steps") as advance:
         show(run(data, base, out, settings, _on_step(advance, total)))
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from napari_adasam.cli.program import StructureNames, app, names_of, progress, show
+from napari_adasam.cli.program import StructureNames, app, check_outputs, names_of, progress, show
 
 
 @app.command("measure")
@@ -26,6 +26,7 @@ def measure_labels(
     """Area, thickness, perimeter, position, echo intensity of the label images of a data set."""
     from napari_adasam.services.measuring import MeasureChoice, measure_dataset
 
+    check_outputs((out,))
     with progress("label images") as advance:
         report = measure_dataset(dataset, out, names_of(structures), advance, MeasureChoice(sector, erosion))
     for problem in report.problems:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from napari_adasam.cli.program import app, progress, show
+from napari_adasam.cli.program import app, check_outputs, progress, show
 
 MEGABYTE = 1_000_000
 DIFFERS = 1
@@ -27,6 +27,7 @@ def list_models(
     from napari_adasam.files.atomic import write_whole
     from napari_adasam.services.library import lines
 
+    check_outputs((json_file,))
     found = lines()
     if json_file is not None:
         write_whole(json_file, json.dumps([asdict(one) for one in found], ensure_ascii=False, indent=2).encode())

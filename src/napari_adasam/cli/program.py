@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.errors import InputError, StorageError
 from napari_adasam.domain.settings import ModelSettings
 
 OPEN = "open"
@@ -61,6 +64,30 @@ def show(result: dict[str, Any]) -> None:
     typer.echo(json.dumps(result, ensure_ascii=False, indent=2))
 
 
+def check_outputs(written: Sequence[Path | None], read: Sequence[Path] = ()) -> None:
+    """Make the folders of files that a command will write at its end, and see that they can be: work may take hours.
+
+    Raises
+    ------
+    InputError
+        If one is a folder, or another one of ``written``, or would be written over one that is ``read``.
+    StorageError
+        If its folder cannot be made or written to.
+    """
+    from napari_adasam.files.atomic import make_folder, not_written
+    from napari_adasam.files.exports.target import written_over
+
+    files = [path for path in written if path is not None]
+    for place, path in enumerate(files):
+        if path.is_dir():
+            raise InputError(f"{path} is a folder. Nothing was done. Give the name of a file.")
+        if written_over([path], [*(one for one in read if one.exists()), *files[:place]]) is not None:
+            raise InputError(f"{path} is asked for twice, or is read here. Nothing was done. Give another name.")
+        make_folder(path.parent)
+        if not os.access(path.parent, os.W_OK):
+            raise StorageError(not_written(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES))))
+
+
 @contextmanager
 def progress(unit: str) -> Iterator[OnCount]:
     """A progress bar on stderr; yields what takes (done, total, what)."""
@@ -88,7 +115,11 @@ def names_of(text: str) -> tuple[tuple[int, str], ...]:
     """Structure names from "1=muscle belly,2=aponeurosis"; InputError where that cannot be read."""
     pairs = [part.split("=", 1) for part in text.split(",") if part.strip()]
     if any(len(pair) != 2 or not pair[0].strip().isdecimal() or not pair[1].strip() for pair in pairs):
-        raise InputError(
-            f'The names "{text}" cannot be read. Nothing was measured. Write "1=muscle belly,2=aponeurosis".'
-        )
-    return tuple((int(value), name.strip()) for value, name in pairs)
+        raise InputError(f'The names "{text}" cannot be read. Nothing was done. Write "1=muscle belly,2=aponeurosis".')
+    found = tuple((int(value), name.strip()) for value, name in pairs)
+    for own in ({value for value, _ in found}, {name.casefold() for _, name in found}):
+        if len(own) < len(found):
+            raise InputError(
+                f'The names "{text}" give a value or a name twice. Nothing was done. Give each value one of its own.'
+            )
+    return found

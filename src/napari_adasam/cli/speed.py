@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_adasam.cli.program import BUNDLED, ModelName, app, progress, show
+from napari_adasam.cli.program import BUNDLED, ModelName, app, check_outputs, progress, show
 from napari_adasam.ui.screen import need_window
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def benchmark(
 ) -> None:
     """Speed and smoothness of the program in a real window, on this computer."""
     need_window()
+    check_outputs((json_file,))
     surroundings = dict(os.environ)
     plan = _plan(images, model, peer_images, quick)
     result = _own(plan) if own else _nothing()

@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_adasam.cli.program import BUNDLED, AdapterBase, Changes, StructureNames, app, names_of, progress, show
-from napari_adasam.cli.study_texts import check_changes, check_outputs, counts_of, model_at, orders_of, part_of
+from napari_adasam.cli.program import (
+    BUNDLED,
+    AdapterBase,
+    Changes,
+    StructureNames,
+    app,
+    check_outputs,
+    names_of,
+    progress,
+    show,
+)
+from napari_adasam.cli.study_texts import check_changes, check_has, counts_of, model_at, orders_of, part_of
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import LearnSettings, ModelSettings, Settings
 from napari_adasam.domain.switches import names_in, with_settings
@@ -137,6 +147,7 @@ def effort(
     """Lay results of the study session beside each other: what learning and the order have saved."""
     from napari_adasam.evaluation.saved_work import read_results, summary
 
+    check_outputs((table, plot), results)
     found = read_results(results)
     _write_effort(found, table, plot)
     show(summary(found))
@@ -249,7 +260,8 @@ def _of_labels(
 def _measure(
     study: str, folder: Path, options: StudyOptions, json_file: Path | None, table: Path | None, plot: Path | None
 ) -> None:
-    check_outputs(study, table is not None, plot is not None)
+    check_has(study, table is not None, plot is not None)
+    check_outputs((json_file, table, plot), (folder / "index.csv",))
     _report(_measured(study, folder, options), json_file, table, plot)
 
 

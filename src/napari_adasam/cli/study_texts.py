@@ -27,7 +27,7 @@ def part_of(held_back: bool, validation: bool) -> Part:
     return "held-back" if held_back else "validation" if validation else "unseen"
 
 
-def check_outputs(study: str, table: bool, plot: bool) -> None:
+def check_has(study: str, table: bool, plot: bool) -> None:
     """Raise InputError where a study is asked for a table or a plot that it has none of."""
     for option, asked, having in (("--table", table, WITH_TABLE), ("--plot", plot, WITH_PLOT)):
         if asked and study not in having:

@@ -171,7 +171,7 @@ def _measured_before(
         same = all(before[key] == result[key] for key in SAME_STUDY if key in result)
         rows: list[dict[str, Any]] = before["rows"] if same else []
         keyed = [key_of(row) for row in rows]
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         same, keyed = False, []
     if not same or len(keyed) != len(rows):
         raise InputError(

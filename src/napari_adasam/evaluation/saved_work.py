@@ -58,13 +58,13 @@ class Way:
 
 
 def read_results(paths: Sequence[Path]) -> list[dict[str, Any]]:
-    """Results of the study as they were written; InputError for a file that is none."""
-    found = []
+    """Results of the study as they were written; InputError for a file that is none, or is of another data set."""
+    found: list[dict[str, Any]] = []
     for path in paths:
         try:
             result = json.loads(path.read_text(encoding="utf-8"))
-            good = result["study"] == "session" and bool(ways([result]))
-        except (OSError, ValueError, LookupError, TypeError):
+            good = result["study"] == "session" and bool(summary([result])["ways"]) and bool(curves([result]))
+        except (OSError, ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RecursionError):
             good = False
         if not good:
             raise InputError(
@@ -72,6 +72,12 @@ def read_results(paths: Sequence[Path]) -> list[dict[str, Any]]:
                 "`evaluate --study session --json FILE` has written."
             )
         found.append(result)
+    sets = sorted({str(one["dataset"]) for one in found if "dataset" in one})
+    if len(sets) > 1:
+        raise InputError(
+            f"These are results of several data sets: {', '.join(sets)}. Effort is compared on the same images. "
+            "Nothing was written. Give the results of one of them."
+        )
     return found
 
 

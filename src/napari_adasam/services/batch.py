@@ -19,7 +19,8 @@ from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
 from napari_adasam.files.atomic import make_folder, write_whole
 from napari_adasam.files.clips import Clip
 from napari_adasam.files.exports import mask_png
-from napari_adasam.files.exports.target import written_over
+from napari_adasam.files.exports.provenance import FILE as PROVENANCE
+from napari_adasam.files.exports.target import check_target, written_over
 from napari_adasam.files.readers import open_paths
 from napari_adasam.services.predictor import ModelPredictor
 from napari_adasam.services.regions import Regions
@@ -67,10 +68,12 @@ def predict_paths(inputs: Sequence[Path], out: Path, settings: Settings, on_prog
     Raises
     ------
     InputError
-        If no input holds a readable frame, the model cannot work without prompts, or an input would be written over.
+        If no input holds a readable frame, the model cannot work without prompts, an input would be written over, or
+        the folder holds a session or an export.
     StorageError
         If the folder cannot be written.
     """
+    _keep_accepted(out)
     opened = open_paths(inputs)
     problems = list(opened.problems)
     frames = [(clip, frame) for clip in opened.clips for frame in clip.frames]
@@ -104,6 +107,16 @@ def predict_paths(inputs: Sequence[Path], out: Path, settings: Settings, on_prog
 def _places(out: Path, stem: str, structures: Sequence[Structure]) -> list[Path]:
     """Where a frame's mask goes, and then its maps."""
     return [out / "masks" / f"{stem}.png", *(out / "cams" / f"{stem}_{one.value}.png" for one in structures)]
+
+
+def _keep_accepted(out: Path) -> None:
+    """Raise InputError for a folder with what people have accepted: its masks would be replaced by a model's."""
+    check_target(out, deidentify=False)
+    if (out / PROVENANCE).is_file():
+        raise InputError(
+            f"{out} holds an export; its masks must not be mixed with others. Nothing was written. Choose another "
+            "folder for --out."
+        )
 
 
 def _keep_inputs(places: Sequence[Sequence[Path]], clips: Sequence[Clip]) -> None:

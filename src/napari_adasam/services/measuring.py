@@ -26,6 +26,7 @@ from napari_adasam.files.exports.table import (
     measured_rows,
     table_csv,
 )
+from napari_adasam.files.exports.target import written_over
 
 OnProgress = Callable[[int, int, str], None]
 
@@ -89,7 +90,7 @@ def measure_dataset(
     Raises
     ------
     InputError
-        If there is no label image that can be measured.
+        If there is no label image that can be measured, or the table would be written over a file of the data set.
     StorageError
         If the table could not be written.
     """
@@ -97,6 +98,8 @@ def measure_dataset(
     keys = [key for key in dataset.ids if key in dataset.labelled]
     if not keys:
         raise InputError(f"{folder / 'labels'} holds no label images. Nothing was written. Give a data set's folder.")
+    if written_over((out,), (folder / "index.csv", *dataset.images.values(), *dataset.labelled.values())):
+        raise InputError(f"The table would be written over {out} of the data set. Nothing was written. Choose another.")
     problems: list[str] = []
     structures, sound = _look(dataset, keys, dict(names), problems, on_progress)
     given = {key: _further(dataset.rows.get(key, {})) for key in sound}
