@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from qtpy.QtCore import QEvent, QTimer, Signal
-from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QWidget
+from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent
+from qtpy.QtWidgets import QAbstractSpinBox, QApplication, QLineEdit, QWidget
 
 
 class Docked(QWidget):
@@ -37,6 +37,11 @@ class Docked(QWidget):
             self._was_docked = True
         elif self._was_docked:
             QTimer.singleShot(0, self._look_again)
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Keep what a text field has no use for, such as Ctrl+Y: napari would take it for a command on the image."""
+        if event is not None and not isinstance(QApplication.focusWidget(), QLineEdit | QAbstractSpinBox):
+            super().keyPressEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802 - Qt's name
         """Accept files and folders."""

@@ -12,11 +12,14 @@ from typing import Any
 
 from napari.layers import Layer
 from napari.viewer import Viewer
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QLabel, QWidget
+from qtpy.QtCore import QPoint, QSize, Qt
+from qtpy.QtGui import QKeySequence, QShortcut, QShowEvent
+from qtpy.QtWidgets import QDialog, QDialogButtonBox, QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from napari_adasam.ui.commands import COMMANDS, Commander, key_words
+
+TITLE_PX = 40
+"""Left for the title bar that the system puts around the sheet of keys."""
 
 
 class Keys:
@@ -63,7 +66,11 @@ class HelpSheet(QDialog):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.setWindowTitle("Keys")
-        grid = QGridLayout(self)
+        self._page, self._scroll = QWidget(), QScrollArea()
+        self._scroll.setWidget(self._page)
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
+        grid = QGridLayout(self._page)
         grid.setHorizontalSpacing(14)
         grid.setVerticalSpacing(5)
         intro = QLabel("Left hand on these keys, right hand on the mouse:")
@@ -75,4 +82,17 @@ class HelpSheet(QDialog):
             grid.addWidget(QLabel(command.explanation), row, 2)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
-        grid.addWidget(buttons, len(COMMANDS) + 1, 0, 1, 3)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self._scroll)
+        layout.addWidget(buttons)
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
+        """As large as the page, or as the screen: with large letters the page scrolls, and Close stays in sight."""
+        if event is not None:
+            super().showEvent(event)
+        self.ensurePolished()
+        around = self.sizeHint() - self._scroll.sizeHint()
+        screen = self.screen().availableGeometry()
+        self.resize((self._page.sizeHint() + around).boundedTo(screen.size() - QSize(0, TITLE_PX)))
+        at, corner = self.pos(), screen.bottomRight() - QPoint(self.width(), self.height() + TITLE_PX)
+        self.move(max(screen.left(), min(at.x(), corner.x())), max(screen.top(), min(at.y(), corner.y())))

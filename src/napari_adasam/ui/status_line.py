@@ -36,6 +36,7 @@ class StatusLine(QWidget):
         self.notice = QLabel()
         self.notice.setObjectName("notice")
         self.notice.setWordWrap(True)
+        self.notice.setTextFormat(Qt.TextFormat.PlainText)  # names of structures and files may look like HTML
         self.notice.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.dismiss = QToolButton()
         self.dismiss.setText("✕")
@@ -44,6 +45,7 @@ class StatusLine(QWidget):
         self.dismiss.clicked.connect(self.clear_notice)
         self.text = QLabel("Ready")
         self.text.setWordWrap(True)
+        self.text.setTextFormat(Qt.TextFormat.PlainText)
         self.bar = BusyBar()
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(5)

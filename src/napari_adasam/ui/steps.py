@@ -22,6 +22,7 @@ class Steps(QScrollArea):
         super().__init__()
         self._wanted: Section | None = None
         steps = QWidget()
+        steps.setMinimumWidth(1)  # one long name is cut off, and does not push what is to the right of it out of sight
         column = QVBoxLayout(steps)
         column.setContentsMargins(0, 0, 4, 0)
         column.setSpacing(4)

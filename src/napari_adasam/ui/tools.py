@@ -10,6 +10,7 @@ from napari.layers import Layer
 from napari.viewer import Viewer
 from psygnal import Signal
 
+from napari_adasam.domain.records import Frame
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.ui.canvas import Canvas
@@ -19,6 +20,10 @@ CLICK_REACH = 5.0
 """A press that moves less than this many screen pixels is a click; more is a drag, which moves the image."""
 HOLD = "Space"
 """While this key is held, the mouse moves the image."""
+NOT_TAKEN = (
+    "The screen changed while the mouse was down, and {} was not taken. All else is kept. "
+    "Go back (Z, or 5 from 3D) and do it again."
+)
 KEYS = "Keys: in brackets on the buttons to the right; all of them on one sheet with ?"
 
 
@@ -197,7 +202,7 @@ class Tools:
         if frame is None or image is None:
             return
         pressed, start = pixel_at(image, event.position), tuple(event.pos)
-        other_kind = "Shift" in event.modifiers
+        point = point_at(pressed, positive=(self.tool is Tool.POINT) is not ("Shift" in event.modifiers))
         moved = 0.0
         yield
         while event.type == "mouse_move":
@@ -205,8 +210,8 @@ class Tools:
             yield
         if moved > CLICK_REACH or not inside(pressed, (frame.height, frame.width)):
             return
-        point = point_at(pressed, positive=(self.tool is Tool.POINT) is not other_kind)
-        self._annotator.click(point, structure.value)
+        if self._still_shown(frame, "your click"):
+            self._annotator.click(point, structure.value)
 
     def _draw_box(self, event: Any, structure: Structure) -> Iterator[None]:
         frame, image = self._canvas.frame, self._canvas.image
@@ -217,10 +222,25 @@ class Tools:
         box = None
         yield
         while event.type == "mouse_move":
-            box = box_between(first, pixel_at(image, event.position), shape)
-            self._canvas.draw_pending(structure, box)
+            if self._is_shown(frame):
+                box = box_between(first, pixel_at(image, event.position), shape)
+                self._canvas.draw_pending(structure, box)
             yield
+        if not self._still_shown(frame, "your box"):
+            self._canvas.draw_pending(structure, None)
+            return
         box = box_between(first, pixel_at(image, event.position), shape)
         self._canvas.draw_pending(structure, box)
         if box is not None:
             self._annotator.box(box, structure.value)
+
+    def _still_shown(self, frame: Frame, what: str) -> bool:
+        """Whether the frame of the press is there at the release, too; keys may lead away between the two."""
+        shown = self._is_shown(frame)
+        if not shown:
+            self._canvas.message.emit(NOT_TAKEN.format(what))
+        return shown
+
+    def _is_shown(self, frame: Frame) -> bool:
+        now = self._canvas.frame
+        return now is not None and now.id == frame.id and self._viewer.dims.ndisplay == 2

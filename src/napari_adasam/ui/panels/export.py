@@ -54,6 +54,7 @@ class ExportPanel(QWidget):
         self._commander = commander
         self.folder = QLineEdit(str(Path.home() / "ultrasound-masks"))
         self.folder.setToolTip("The folder that gets the files")
+        self._written = Path(self.folder.text())
         self.choose = QPushButton("To folder…")
         self.choose.clicked.connect(self._choose_folder)
         self.formats = {name: self._tick(words, tip, name in EVERYDAY) for name, words, tip in FORMATS}
@@ -77,6 +78,7 @@ class ExportPanel(QWidget):
         self.reason, self.notes, self.done = reason_label(), reason_label(), QLabel()
         self.done.setWordWrap(True)
         self._lay_out()
+        self.folder.textChanged.connect(self._on_choice)
         for box in (*self.formats.values(), self.deidentify, self.blank):
             box.toggled.connect(self._on_choice)
         self.show_folder.hide()
@@ -143,6 +145,8 @@ class ExportPanel(QWidget):
         reason = self._annotator.why_not("export")
         if not reason and not order.formats:
             reason = "Tick at least one format."
+        if not reason and not self.folder.text().strip():
+            reason = "Name a folder to export to, or choose one."
         accepted = self._annotator.session.annotations
         if not reason and order.frames is not None and not any(one in accepted for one in order.frames):
             chosen = self.which.currentIndex() == CHOSEN
@@ -166,6 +170,7 @@ class ExportPanel(QWidget):
         images = f"{report.frames} image{'s' if report.frames != 1 else ''}"
         self.done.setText(f"{images} exported: {len(report.files)} files written to {report.folder.name}.")
         self.done.setToolTip(str(report.folder))
+        self._written = report.folder
         self.done.show()
         self.show_folder.show()
         self.refresh()
@@ -227,4 +232,4 @@ class ExportPanel(QWidget):
         self.refresh()
 
     def _show_folder(self) -> None:
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(Path(self.folder.text()).expanduser())))
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._written.absolute())))

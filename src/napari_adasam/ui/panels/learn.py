@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from html import escape
 from math import isfinite
 
 from qtpy.QtCore import QSignalBlocker, Qt
@@ -34,7 +35,7 @@ def dice_words(report: RoundReport, structures: Sequence[Structure]) -> str:
         before = report.before.get(value)
         was = "–" if before is None else f"{before:.2f}"
         rows.append(
-            f"<tr><td><span style='color:{color}'>■</span> {name}&nbsp;&nbsp;</td>"
+            f"<tr><td><span style='color:{color}'>■</span> {escape(name)}&nbsp;&nbsp;</td>"
             f"<td>{was} → <b>{after:.2f}</b></td></tr>"
         )
     if not rows:
@@ -123,7 +124,7 @@ class LearnPanel(QWidget):
         self.bar.setValue(progress.step)
         left = "" if progress.seconds_left is None else f" · about {duration_words(progress.seconds_left)} left"
         self.progress.setText(f"{progress.what.capitalize()}: step {progress.step} of {progress.steps}{left}")
-        self.loss_plot.show_lines({"#56b4e9": self._losses})
+        self.loss_plot.show_lines([("#56b4e9", self._losses)])
         self.refresh()
 
     def show_reports(self) -> None:
@@ -138,18 +139,18 @@ class LearnPanel(QWidget):
             self.table.setText(dice_words(last, self._annotator.session.structures))
             if last.losses:
                 self._losses = [loss for loss in last.losses if isfinite(loss)]
-                self.loss_plot.show_lines({"#56b4e9": self._losses})
+                self.loss_plot.show_lines([("#56b4e9", self._losses)])
             self._show_dice(reports)
         self.refresh()
 
     def _show_dice(self, reports: Sequence[RoundReport]) -> None:
         """Dice of the model that served: at first, then after each round."""
-        lines = {}
+        lines = []
         for structure in self._annotator.session.structures:
             served = [one.after if one.accepted else one.before for one in reports]
             values = [reports[0].before.get(structure.value), *(one.get(structure.value) for one in served)]
-            lines[structure.color] = [value for value in values if value is not None]
-        self.dice_plot.show_lines({color: values for color, values in lines.items() if values}, limits=(0.0, 1.0))
+            lines.append((structure.color, [value for value in values if value is not None]))
+        self.dice_plot.show_lines([(color, values) for color, values in lines if values], limits=(0.0, 1.0))
 
     def _arrange(self) -> None:
         layout = QGridLayout(self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 from qtpy.QtCore import QPointF, QRectF, Qt
@@ -23,9 +23,11 @@ class LinePlot(QWidget):
         self.setFixedHeight(height)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
-    def show_lines(self, lines: Mapping[str, Sequence[float]], limits: tuple[float, float] | None = None) -> None:
-        """Draw lines: colour to values; the y axis spans ``limits``, or the values."""
-        self._lines = [(color, tuple(values)) for color, values in lines.items()]
+    def show_lines(
+        self, lines: Sequence[tuple[str, Sequence[float]]], limits: tuple[float, float] | None = None
+    ) -> None:
+        """Draw lines: a colour, which several may share, and values each; y spans ``limits``, or the values."""
+        self._lines = [(color, tuple(values)) for color, values in lines]
         self._limits = limits
         self.update()
 

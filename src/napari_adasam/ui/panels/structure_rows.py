@@ -64,7 +64,7 @@ class StructureRows(QWidget):
         swatch.setFixedSize(14, 14)
         swatch.setStyleSheet(f"background-color: {structure.color}; border-radius: 3px;")
         choice = QRadioButton(button_words(structure.name))
-        choice.setToolTip("Clicks, boxes and strokes mean this structure (T: the next one)")
+        choice.setToolTip(f"Clicks, boxes and strokes mean this structure (T: the next one):\n{structure.name}")
         choice.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         choice.clicked.connect(partial(self._choose, structure.value))
         self._group.addButton(choice)
