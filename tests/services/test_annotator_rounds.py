@@ -13,6 +13,7 @@ from annotator_fakes import Desk, model_of, run_round
 from napari_adasam.domain.prompts import Point
 from napari_adasam.domain.records import FrameStatus
 from napari_adasam.domain.settings import LearnSettings, Settings, TrainSettings
+from napari_adasam.domain.structures import Structure
 
 CLICK = Point(5.0, 5.0)
 
@@ -277,6 +278,16 @@ def test_a_frame_that_cannot_be_read_is_left_out_of_the_round_with_a_sentence(de
     labelled, unlabelled = desk.trainer.given[0]
     assert [len(labelled), len(unlabelled)] == [1, 1]
     assert sum("scan1.png" in one for one in desk.problems) == 1
+
+
+def test_frames_that_were_accepted_before_a_structure_was_named_say_nothing_of_it(desk: Desk) -> None:
+    desk.accept()
+    desk.annotator.set_structures([*desk.session.structures, Structure(3, "bone")])
+    desk.accept()
+    desk.settle()
+    run_round(desk)
+    earlier, later = desk.trainer.given[0][0]
+    assert (earlier.judged, later.judged) == (frozenset({1, 2}), frozenset({1, 2, 3}))
 
 
 def test_if_no_accepted_frame_can_be_read_the_round_says_so(desk: Desk) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from annotator_fakes import Desk, FakePredictor, model_of, run_round
+from annotator_fakes import Desk, FakePredictor, model_of, run_round, write_images
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.prompts import Point
@@ -45,6 +48,19 @@ def test_another_model_is_loaded_and_asked(desk: Desk) -> None:
     assert [one.fingerprint for one in desk.models] == ["v1", "v7"]
     assert model_of(desk, 0) == "v7"
     assert len(other.asked) == 3
+
+
+def test_a_model_that_is_changed_while_the_first_is_loaded_is_the_one_that_is_told_of(
+    make: Callable[..., Desk], tmp_path: Path
+) -> None:
+    desk, other = make(images=0), FakePredictor(version=7)
+    desk.annotator.open([write_images(tmp_path / "scans", 2)])
+    time.sleep(0.3)  # the first has been loaded by now, and nobody has been told yet
+    settings = replace(desk.annotator.settings, model=ModelSettings(name="other"))
+    desk.annotator.set_settings(settings, predictor=lambda: other)
+    desk.settle()
+    assert [one.fingerprint for one in desk.models] == ["v7"]
+    assert model_of(desk, 0) == "v7"
 
 
 def test_a_model_that_cannot_be_loaded_leaves_the_one_in_use(desk: Desk) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from napari_adasam.domain.settings import LearnSettings
 from napari_adasam.domain.structures import Structure
@@ -20,7 +22,12 @@ GROUPS = st.lists(st.sampled_from("abcdefghij"), min_size=1, max_size=40)
 
 
 def frames(groups: str | list[str]) -> list[LabelledFrame]:
-    return [LabelledFrame(f"{group}{i}", EMPTY, EMPTY, group) for i, group in enumerate(groups)]
+    return [LabelledFrame(f"{group}{i}", picture(i), EMPTY, group) for i, group in enumerate(groups)]
+
+
+def picture(number: int) -> NDArray[np.uint8]:
+    """Another one for each number."""
+    return np.array([[number // 256, number % 256]], np.uint8)
 
 
 def groups(part: tuple[LabelledFrame, ...]) -> set[str]:
@@ -89,6 +96,27 @@ def test_where_all_was_learned_from_something_is_measured_all_the_same() -> None
     past = Past(learned=frozenset("abc"))
     assert len(hold_out(frames("abc"), past).out) == 1
     assert groups(hold_out(frames("abcd"), past).out) == {"d"}
+
+
+def test_files_that_show_the_same_picture_are_not_split() -> None:
+    """As where an image was saved anew, or its header made anonymous: another file, and so another group."""
+    for copied in range(9):
+        made = frames("abcdefghij")
+        made[9] = replace(made[9], pixels=made[copied].pixels.copy())
+        held = hold_out(made)
+        assert ("j" in groups(held.out)) is (made[copied].group in groups(held.out))
+        assert len(held.out) in (2, 3)
+
+
+def test_a_copy_of_a_picture_that_was_held_out_is_held_out_too() -> None:
+    made = frames("abc")
+    (held,) = groups(hold_out(made[:2]).out)
+    made[2] = replace(made[2], pixels=next(one.pixels for one in made if one.group == held).copy())
+    assert groups(hold_out(made, Past(frozenset({held}), frozenset("ab") - {held})).out) == {held, "c"}
+
+
+def test_where_all_files_show_the_same_picture_nothing_can_be_held_out() -> None:
+    assert hold_out([replace(one, pixels=EMPTY) for one in frames("abc")]).out == ()
 
 
 def test_equal_names_are_what_counts_not_frames() -> None:

@@ -193,6 +193,25 @@ def test_an_installed_file_that_was_changed_is_not_loaded(foreign: Path, folder:
         registry.load(ModelSettings("medsam_vit_b"))
 
 
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"half")], ids=["gone", "half"])
+def test_a_file_that_is_gone_or_damaged_is_put_back_by_installing_it_again(
+    foreign: Path, folder: Path, damage: Callable[[Path], object]
+) -> None:
+    install(foreign)
+    damage(folder / foreign.name)
+    assert install(foreign) == ("medsam_vit_b", folder / foreign.name)
+    assert not [one.problem for one in verify() if one.problem]
+    assert registry.load(ModelSettings("medsam_vit_b")).card.name == "medsam_vit_b"
+
+
+def test_another_file_does_not_take_the_place_of_one_that_is_gone(foreign: Path, tmp_path: Path, folder: Path) -> None:
+    install(foreign)
+    (folder / foreign.name).unlink()
+    other = tiny_full(tmp_path / "medsam_vit_b.safetensors")
+    with pytest.raises(InputError, match=r"another model named medsam_vit_b already.*--name"):
+        install(other)
+
+
 def test_a_path_is_still_a_path_beside_an_installed_name(foreign: Path) -> None:
     install(foreign, "mine")
     assert library.find(str(foreign)) == foreign

@@ -18,6 +18,7 @@ from napari_adasam.model import adaptation, checkpoints, registry
 from napari_adasam.model.adapters import lora
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.services.cache import Cache
+from napari_adasam.services.gate import Past
 from napari_adasam.services.predictor import ModelPredictor
 
 CPU = ModelSettings("tiny", device="cpu")
@@ -257,3 +258,30 @@ def test_other_weights_in_front_or_another_cut_have_their_own_activations(
     for count in (1, 2, 3):
         ModelPredictor(CPU, store=ActivationStore(tmp_path)).embedding("a", pixels)
         assert len(list(tmp_path.iterdir())) == count
+
+
+def test_models_of_two_input_sizes_do_not_share_what_was_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a session has learned at another size than the model is loaded at today."""
+    small, large = (tiny_net(structures=(BELLY,), encoder=tiny_vit(depth=2), size=size) for size in (64, 128))
+    predictor, pixels = serving(small, monkeypatch), picture(3)
+    assert predictor.embedding("f", pixels).shape[-1] == 4
+    predictor.serve(large, "adasam")
+    assert predictor.embedding("f", pixels).shape[-1] == 8
+    predictor.go_back()
+    assert predictor.embedding("f", pixels).shape[-1] == 4
+
+
+def test_what_earlier_rounds_held_out_and_learned_from_is_known_in_the_next_sitting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = tiny_net(structures=(BELLY,), encoder=tiny_vit(depth=2))
+    predictor = serving(copy.deepcopy(base), monkeypatch)
+    predictor.past = past = Past(frozenset({"b", "a"}), frozenset({"c"}))
+    predictor.serve(student_of(predictor.net), "adasam")
+    path = predictor.save(tmp_path)
+    assert path is not None
+    again = serving(base, monkeypatch)
+    again.info()
+    monkeypatch.setattr(registry, "load", lambda settings: predictor.net)
+    assert again.restore(path).fingerprint == predictor.info().fingerprint
+    assert again.past == past

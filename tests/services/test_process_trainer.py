@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -22,9 +23,14 @@ from toy_rounds import LET_PASS, REFUSE, SHORT, Serving, labelled, serving, to_t
 from napari_adasam.domain.errors import InputError, ModelError
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.settings import LearnSettings, PromptSettings
+from napari_adasam.services import child as child_module
+from napari_adasam.services import process_trainer
+from napari_adasam.services.child import Child
 from napari_adasam.services.lane import Job, JobKind
+from napari_adasam.services.ports import Picture, Pixels
 from napari_adasam.services.predictor import ModelPredictor
 from napari_adasam.services.process_trainer import MODULE, Assignment, ProcessTrainer
+from napari_adasam.services.regions import Region
 from napari_adasam.services.trainer import RoundTrainer
 
 __all__ = ["serving"]  # a fixture
@@ -157,6 +163,76 @@ def test_it_pauses_and_goes_on(heard: Heard, predictor: ModelPredictor) -> None:
     heard.lane.cancel(going.job)
 
 
+def test_a_pause_that_comes_while_the_process_starts_holds_it(
+    heard: Heard,
+    predictor: ModelPredictor,
+    as_module: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    lines = (
+        "second = pickle.load(sys.stdin.buffer); open(os.environ['SECOND'], 'w').write(repr(second)); time.sleep(60)"
+    )
+    monkeypatch.setenv("SECOND", str(tmp_path / "second"))
+    going: list[int] = []
+
+    class Slow(Child):
+        def __init__(self, *given: Any) -> None:
+            heard.lane.pause(going[0])
+            super().__init__(*given)
+
+    monkeypatch.setattr(process_trainer, "Child", Slow)
+    trainer = ProcessTrainer(predictor, ENDLESS, module=as_module(lines))
+    predictor.info()
+    heard.hold()
+    going.append(Round(heard, trainer).job)
+    heard.gate.set()
+    end = time.monotonic() + 20
+    while read(tmp_path / "second") != "True":
+        assert time.monotonic() < end, "nobody has told the process to pause"
+        time.sleep(0.05)
+    heard.lane.cancel(going[0])
+    heard.until_ended(going[0])
+
+
+@pytest.mark.parametrize("of", ["regions", "neighbours"])
+def test_frames_whose_file_cannot_be_looked_at_are_left_out(
+    heard: Heard, predictor: ModelPredictor, monkeypatch: pytest.MonkeyPatch, of: str
+) -> None:
+    def damaged(frame_id: str) -> None:
+        if frame_id in ("f1", "u0"):
+            raise InputError("clip.avi is damaged.")
+
+    def around(frame: Picture, slices: int) -> None:
+        damaged(frame.frame_id)
+
+    real = predictor.seen
+
+    def seen(frame_id: str, pixels: Pixels) -> tuple[str, Region | None]:
+        damaged(frame_id)
+        return real(frame_id, pixels)
+
+    if of == "regions":
+        monkeypatch.setattr(predictor, "seen", seen)
+    else:
+        monkeypatch.setattr(predictor.neighbours, "around", around)
+    report = Round(heard, ProcessTrainer(predictor, SHORT, LET_PASS)).report()
+    assert (report.labelled + report.held_out, report.unlabelled) == (2, 1)
+    assert report.verdict.endswith("2 images were left out, because their files cannot be read: clip.avi is damaged.")
+
+
+def test_where_no_accepted_frame_can_be_looked_at_the_round_says_why(
+    heard: Heard, predictor: ModelPredictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(*_: object) -> None:
+        raise InputError("clip.avi is damaged.")
+
+    monkeypatch.setattr(predictor, "seen", damaged)
+    error = Round(heard, ProcessTrainer(predictor, SHORT, LET_PASS)).end()
+    assert isinstance(error, InputError)
+    assert "clip.avi is damaged." in str(error)
+
+
 # -- processes that do not do as they should -------------------------------------------------------------------------
 
 
@@ -192,6 +268,19 @@ def test_a_crash_is_a_sentence_and_changes_nothing(
     assert predictor.info() == before
     report = Round(heard, ProcessTrainer(predictor, SHORT, LET_PASS)).report()  # and the next one runs
     assert report.accepted
+
+
+def test_a_process_that_says_what_cannot_be_read_is_ended(
+    heard: Heard, predictor: ModelPredictor, as_module: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where memory is full while the new weights are taken over: the process would wait for ever."""
+    monkeypatch.setattr(child_module, "PATIENCE", 0.2, raising=False)
+    began = time.monotonic()
+    lines = "os.write(1, b'half a'); time.sleep(60)"
+    error = Round(heard, ProcessTrainer(predictor, SHORT, module=as_module(lines))).end()
+    assert isinstance(error, ModelError)
+    assert time.monotonic() - began < 40
+    assert "all annotations are as they were" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -249,6 +338,16 @@ def test_an_error_that_cannot_be_read_again_keeps_its_words() -> None:
     assert isinstance(found, RuntimeError)
     assert "NoPickleError: why" in str(found)
     assert isinstance(pickle.loads(_pickled(InputError("a sentence"))), InputError)
+
+
+def test_a_result_that_there_is_no_memory_to_send_is_an_error() -> None:
+    from napari_adasam.services.round_process import _pickled
+
+    class Large:
+        def __reduce__(self) -> str:
+            raise MemoryError
+
+    assert isinstance(pickle.loads(_pickled(Large())), MemoryError)
 
 
 def children() -> list[int]:

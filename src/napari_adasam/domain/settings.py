@@ -169,9 +169,9 @@ class TrainSettings:
     confidence
         A pseudo-label's pixel counts where the teacher is at least this sure.
     mild_from
-        A serving model whose prompt-free answers on all frames that it has not learned from
-        have at least this mean Dice is adjusted by a mild round, :meth:`mild`: a full one takes three times as long
-        there, and unlearns (docs/speed.md).
+        A serving model whose prompt-free answers on the frames that it has not learned from have at least this Dice
+        (median over frames, mean over structures) is adjusted by a mild round, :meth:`mild`: a full one takes three
+        times as long there, and unlearns (docs/speed.md).
     """
 
     method: Method = "adasam"

@@ -159,11 +159,16 @@ def _where_bases_lie(path: Path, architecture: str, origin: AdapterOrigin) -> It
 
 @dataclass(frozen=True, slots=True)
 class AdapterOrigin:
-    """What an adapter file must know of its base, and the method of its last round."""
+    """What an adapter file must know of its base, the method of its last round, and what rounds did with which groups.
+
+    ``held`` were measured on, ``learned`` were learned from: the next sitting's gate must know of them.
+    """
 
     base: str
     base_fingerprint: str  # of the base with its own classifier
     method: Method
+    held: frozenset[str] = frozenset()
+    learned: frozenset[str] = frozenset()
 
 
 def origin_of(path: Path) -> AdapterOrigin:
@@ -180,7 +185,8 @@ def _origin(path: Path, fields: Mapping[str, Any]) -> AdapterOrigin:
         if method not in get_args(Method):
             raise ValueError(f"expected one of {get_args(Method)}, got {method}")
         from_fields(fields)
-        return AdapterOrigin(base, fingerprint, method)  # type: ignore[arg-type]
+        held, learned = (frozenset(map(str, fields.get(key, ()))) for key in ("held_groups", "learned_groups"))
+        return AdapterOrigin(base, fingerprint, method, held, learned)  # type: ignore[arg-type]
     except (LookupError, TypeError, ValueError) as error:
         raise InputError(
             f"What {path.name} says of its base is damaged. The model in use is unchanged. Copy the file again."
@@ -196,4 +202,6 @@ def save_adapter(path: Path, net: AdaSam, origin: AdapterOrigin) -> None:
         "method": origin.method,
         "adaptations": to_fields(net.adapted),
     }
+    groups = {"held_groups": sorted(origin.held), "learned_groups": sorted(origin.learned)}
+    extra |= {name: kept for name, kept in groups.items() if kept}
     checkpoints.write(path, state(net), checkpoints.card_to_json(net.card, **extra))

@@ -73,12 +73,16 @@ def answered(net: AdaSam, embedding: Tensor, asked: Sequence[Asked]) -> Answers:
     return Answers(logits[:, 0], iou[:, 0], F.interpolate(target[:, None], (side, side), mode="area")[:, 0])
 
 
-def class_loss(scores: ClassScores, masks: Tensor, weights: LossWeights) -> Tensor:
-    """Presence and map terms for one labelled view: scores (1, K, …) against masks (K, S, S)."""
+def class_loss(scores: ClassScores, masks: Tensor, weights: LossWeights, known: Tensor | None = None) -> Tensor:
+    """Presence and map terms for one labelled view: scores (1, K, …) against masks (K, S, S).
+
+    ``known`` (K,) is 0 for structures that the masks say nothing of; ``None``: they tell of all.
+    """
     share = F.adaptive_avg_pool2d(masks[None], cam.dense_side(scores.maps.shape[-1]))
     present = (masks.flatten(1).sum(1) > 0).float()[None]
-    presence = F.binary_cross_entropy_with_logits(scores.presence, present)
-    return weights.presence * presence + weights.map * map_loss(scores.maps, share).mean()
+    presence = F.binary_cross_entropy_with_logits(scores.presence, present, None if known is None else known[None])
+    maps = map_loss(scores.maps, share)
+    return weights.presence * presence + weights.map * (maps if known is None else maps * known).mean()
 
 
 def visible_maps(maps: Tensor, labels: Tensor) -> NDArray[np.float32]:
@@ -94,6 +98,7 @@ class Lesson:
 
     ``corrections`` is how many times in a row two of the answers are corrected by a click on their largest error.
     ``whole`` is the share of views in which corrections of a pointed-at part go on to all parts of its structure.
+    ``judged`` are the values of the structures that the view's labels tell of; ``None`` for all.
     """
 
     weights: LossWeights
@@ -101,6 +106,7 @@ class Lesson:
     most: int | None = None
     corrections: int = 1
     whole: float = 0.0
+    judged: frozenset[int] | None = None
 
 
 def labelled_loss(net: AdaSam, embedding: Tensor, labels: Tensor, rng: np.random.Generator, lesson: Lesson) -> Tensor:
@@ -111,9 +117,9 @@ def labelled_loss(net: AdaSam, embedding: Tensor, labels: Tensor, rng: np.random
     weights = lesson.weights
     if net.feedback is not None and not embedding.requires_grad:
         embedding = embedding.detach().requires_grad_(True)  # the gradient ends there
-    view = Taught(masks_of(labels, net.card.structures).to(net.device), labels, net.card.structures)
+    view = Taught(masks_of(labels, net.card.structures).to(net.device), labels, net.card.structures, lesson.judged)
     scores = net.head(embedding)
-    loss = class_loss(scores, view.masks, weights)
+    loss = class_loss(scores, view.masks, weights, view.known)
     by_token = net.sam.structure_tokens is not None and lesson.prompts.use_token
     own = view.by_token() if by_token else []
     asked = view.asked(scores, rng, lesson.prompts, "both")
@@ -161,11 +167,19 @@ def prompted_loss(net: AdaSam, embedding: Tensor, labels: Tensor, rng: np.random
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Taught:
-    """One labelled view: masks (K, S, S) float, labels (S, S), and the structures they are of."""
+    """One labelled view: masks (K, S, S) float, labels (S, S), the structures they are of, and which they tell of."""
 
     masks: Tensor
     labels: Tensor
     structures: Sequence[Structure]
+    judged: frozenset[int] | None = None
+
+    @property
+    def known(self) -> Tensor | None:
+        """(K,) float: 0 for structures that the labels say nothing of; ``None`` where they tell of all."""
+        if self.judged is None or self.judged.issuperset(s.value for s in self.structures):
+            return None
+        return self.masks.new_tensor([float(s.value in self.judged) for s in self.structures])
 
     def by_token(self) -> list[Asked]:
         """Each structure that is there asked for by its learned token alone."""
@@ -204,12 +218,12 @@ def feedback_loss(
     answers, from_cam = first
     assert net.feedback is not None
     if not from_cam:
-        return class_loss(net.head(embedding), view.masks, lesson.weights)
+        return class_loss(net.head(embedding), view.masks, lesson.weights, view.known)
     as_at_use = net.card.feedback == "train+infer" and rng.random() < 0.5
     told = self_loss(answers.low[list(from_cam)]) if as_at_use else answers.segmentation()[list(from_cam)]
     (gradient,) = torch.autograd.grad(told.sum(), embedding, retain_graph=True)
     better = net.feedback(embedding, gradient)
     scores = net.head(better)
-    loss = class_loss(scores, view.masks, lesson.weights)
+    loss = class_loss(scores, view.masks, lesson.weights, view.known)
     asked = view.asked(scores, rng, lesson.prompts, "cam")[: lesson.most]
     return loss + answered(net, better, asked).loss(lesson.weights) if asked else loss

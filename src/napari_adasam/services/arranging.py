@@ -63,6 +63,8 @@ class Arranging(Sitting):
         elif other_model or other_trainer or other_learn:
             job = Job(JobKind.PROMPT, lambda: models.replace(predictor, trainer, keep_predictor=not other_model))
             self._bench.dispatch.send(job, "Changing the model", self._ignore)
+            if other_model:  # of the one that is being loaded nothing more is wanted
+                self._suggesting.start_over(self._bench.restored)
         if settings.prompts != before.prompts:
             self._suggesting.renew()
 

@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 ROOT = Path(__file__).parents[2]
 MODEST = "10"
 """How far behind other processes it stands where two want the same core, as ``nice`` counts; not on Windows."""
+PATIENCE = 5.0
+"""How long (s) a process that nothing more can be read from may take to end by itself."""
 SAID = 2000
 """Characters of its last words that are logged."""
 
@@ -45,13 +47,15 @@ class Child:
         Run as ``python -m module``; it takes messages from stdin and writes them to stdout.
     wake
         Called on a thread of its own whenever there is something to :meth:`take`.
+    outbox
+        Messages for it, those from before it was started first.
     """
 
-    def __init__(self, module: str, wake: Callable[[], None]) -> None:
+    def __init__(self, module: str, wake: Callable[[], None], outbox: SimpleQueue[object]) -> None:
         self._wake = wake
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
         self._inbox: SimpleQueue[object] = SimpleQueue()
-        self._outbox: SimpleQueue[object] = SimpleQueue()
+        self._outbox = outbox
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", module],  # -P: nothing is imported from whatever folder this is started in
             stdin=subprocess.PIPE,
@@ -62,10 +66,6 @@ class Child:
         )
         for work in (self._write, self._read):
             threading.Thread(target=work, name=f"adasam-child-{work.__name__}", daemon=True).start()
-
-    def tell(self, message: object) -> None:
-        """Send a message; any thread, returns at once."""
-        self._outbox.put(message)
 
     def take(self) -> object:
         """The next message, ``None`` where there is none yet; raises ChildEndedError where none will come."""
@@ -104,12 +104,20 @@ class Child:
                 self._inbox.put(pickle.load(pipe))
                 self._wake()
         except Exception as error:  # noqa: BLE001 - half a message is a process that has ended, too
-            code = self._process.wait()
+            code = self._ended()
             self._log(code, error)
             self._inbox.put(ChildEndedError(code))
             self._wake()
         finally:
             pipe.close()
+
+    def _ended(self) -> int:
+        """Its exit code; it is ended where it lives on, as after a message that there is no memory to read."""
+        try:
+            return self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
 
     def _log(self, code: int, error: Exception) -> None:
         with self._said as said:

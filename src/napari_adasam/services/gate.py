@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from napari_adasam.domain.settings import LearnSettings
 from napari_adasam.domain.splits import seeded_order
@@ -43,23 +47,43 @@ def hold_out(labelled: Sequence[LabelledFrame], past: Past = Past(), seed: int =
     From six labels on: at least 10 % of them and at least two; from two on: one. Groups held out in an earlier round
     stay held out. What is wanted beyond them comes first from groups that no serving model has learned from, in an
     order that depends on their names alone: a model is measured on what it has learned only where there is nothing
-    else. Where all frames are one group (frames of one clip), nothing can be held out.
+    else. Where all frames are one group (frames of one clip), nothing can be held out. Groups that share a picture,
+    such as a file and a copy of it that was saved anew, are one.
     """
+    family = _families(labelled)
+    held, learned = ({family.get(group, group) for group in one} for one in (past.held, past.learned))
     wanted = held_count(len(labelled))
     out: set[str] = set()
-    order = seeded_order((frame.group for frame in labelled), seed)
-    groups = sorted(order, key=lambda group: (group not in past.held, group in past.learned))
+    order = seeded_order(family.values(), seed)
+    groups = sorted(order, key=lambda group: (group not in held, group in learned))
     for group in groups[:-1]:
-        if group not in past.held and sum(frame.group in out for frame in labelled) >= wanted:
+        if group not in held and sum(family[frame.group] in out for frame in labelled) >= wanted:
             break
         out.add(group)
-    train = tuple(frame for frame in labelled if frame.group not in out)
-    return Held(train, tuple(frame for frame in labelled if frame.group in out))
+    train = tuple(frame for frame in labelled if family[frame.group] not in out)
+    return Held(train, tuple(frame for frame in labelled if family[frame.group] in out))
+
+
+def _families(labelled: Sequence[LabelledFrame]) -> dict[str, str]:
+    """Each group, and the one that stands for all that share a picture with it: the first of their names."""
+    family, shown_by = {frame.group: frame.group for frame in labelled}, dict[tuple[object, ...], str]()
+    for frame in labelled:
+        pixels = np.ascontiguousarray(frame.pixels)
+        picture = (pixels.shape, pixels.dtype.str, hashlib.sha256(pixels.tobytes()).digest())
+        joined = {family[frame.group], family[shown_by.setdefault(picture, frame.group)]}
+        if len(joined) > 1:
+            family = {group: min(joined) if one in joined else one for group, one in family.items()}
+    return family
 
 
 def means(figures: Mapping[int, Sequence[float]]) -> dict[int, float]:
     """Mean over frames of each structure that was measured."""
     return {value: sum(each) / len(each) for value, each in figures.items() if each}
+
+
+def medians(figures: Mapping[int, Sequence[float]]) -> dict[int, float]:
+    """Median over frames of each structure that was measured: what a model does on most, a few that it misses aside."""
+    return {value: statistics.median(each) for value, each in figures.items() if each}
 
 
 def mean(figures: Mapping[int, float]) -> float:

@@ -96,7 +96,7 @@ def install(file: Path, name: str | None = None) -> tuple[str, Path]:
     """Copy a model's file into the models folder; the name that it is now known by, and where it lies.
 
     A published checkpoint is known by its sha256, whatever its file is called. Anything else is loaded first, and
-    gets ``name``, or the stem of its file.
+    gets ``name``, or the stem of its file. What was installed before and is gone or damaged by now is put back.
 
     Raises
     ------
@@ -113,14 +113,12 @@ def install(file: Path, name: str | None = None) -> tuple[str, Path]:
     published = next((known for known, entry in PUBLISHED.items() if entry.sha256 == digest), None)
     if published is not None:
         path = make_folder(library.models_folder()) / PUBLISHED[published].file
-        if not (path.is_file() and library.sha256(path) == digest):
-            _copy(file, path, digest)
-        return published, path
+        return published, _whole(file, path, digest)
     chosen = name or file.stem
     earlier = library.installed().get(chosen)
     path = library.models_folder() / (earlier.file if earlier else f"{chosen}{_suffix(file)}")
-    if earlier is not None and earlier.sha256 == digest and path.is_file():
-        return chosen, path
+    if earlier is not None and earlier.sha256 == digest:
+        return chosen, _whole(file, path, digest)
     _check_name(chosen, path, digest)
     record = _describe(file, chosen, path.name, digest)
     make_folder(path.parent)
@@ -190,6 +188,13 @@ def _describe(file: Path, name: str, file_name: str, digest: str) -> Record:
 
 def _suffix(file: Path) -> str:
     return file.suffix if file.suffix in SUFFIXES else ".pth"
+
+
+def _whole(file: Path, path: Path, digest: str) -> Path:
+    """The path where a file of this digest lies; copied there where that is gone or damaged. Raises StorageError."""
+    if not (path.is_file() and library.sha256(path) == digest):
+        _copy(file, path, digest)
+    return path
 
 
 def _copy(file: Path, path: Path, digest: str) -> None:

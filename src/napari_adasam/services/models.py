@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from pathlib import Path
 
 from napari_adasam.services.ports import ModelInfo, Predictor, Trainer
 from napari_adasam.services.torch_start import keep_triton_out, no_collections
@@ -21,6 +22,7 @@ class Models:
         self._make_trainer = make_trainer
         self._predictor: Predictor | None = None
         self._trainer: Trainer | None = None
+        self._restored = False
 
     def predictor(self) -> Predictor:
         """The predictor; made, and torch imported, at the first call."""
@@ -44,6 +46,17 @@ class Models:
         if self._predictor is None and self._make_predictor is make:
             self._predictor = made
 
+    def restore(self, path: Path) -> ModelInfo:
+        """Serve what an earlier sitting has learned; only once, for what is learned since comes after it.
+
+        Raises what :meth:`Predictor.restore` raises.
+        """
+        predictor = self.predictor()
+        if not self._restored:
+            predictor.restore(path)
+            self._restored = True
+        return predictor.info()
+
     def trainer(self) -> Trainer:
         """The trainer, made from the predictor."""
         if self._trainer is None:
@@ -58,7 +71,7 @@ class Models:
         self._make_trainer = make_trainer or self._make_trainer
         self._trainer = None
         if not keep_predictor:
-            self._predictor = None
+            self._predictor, self._restored = None, False
 
     def exchange(self, make_predictor: MakePredictor | None, make_trainer: MakeTrainer | None) -> ModelInfo:
         """Load another predictor, and only then let go of the one in use; returns what serves.
@@ -69,7 +82,7 @@ class Models:
         other = _made(make())
         info = other.info()
         self._make_predictor, self._make_trainer = make, make_trainer or self._make_trainer
-        self._predictor, self._trainer = other, None
+        self._predictor, self._trainer, self._restored = other, None, False
         return info
 
 

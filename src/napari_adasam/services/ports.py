@@ -72,21 +72,34 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledFrame:
-    """An accepted frame for training: its pixels and its label image, and the group it must not be split from."""
+    """An accepted frame for training: its pixels and its label image, and the group it must not be split from.
+
+    ``judged`` are the values of the structures that there were when it was accepted: of others its labels say nothing.
+    ``None`` for all.
+    """
 
     frame_id: str
     pixels: Pixels = field(repr=False)
     labels: NDArray[np.uint8] = field(repr=False)
     group: str = ""
+    judged: frozenset[int] | None = None
+
+    def tells_of(self, structure: Structure) -> bool:
+        """Whether its labels say where a structure is, or that it is not there."""
+        return self.judged is None or structure.value in self.judged
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UnlabelledFrame:
-    """A frame without a mask; ``present`` maps structure value to the clinician's tick, where there is one."""
+    """A frame without a mask; ``present`` maps structure value to the clinician's tick, where there is one.
+
+    It is not learned from while accepted frames of its ``group`` are held out.
+    """
 
     frame_id: str
     pixels: Pixels = field(repr=False)
     present: Mapping[int, bool] = field(default_factory=dict)
+    group: str = ""
 
 
 class Predictor(Protocol):

@@ -86,10 +86,8 @@ class ModelPredictor:
         self.activations = Cache()
         self._embeddings = Cache(64 * 2**20)
         self._net: AdaSam | None = None
-        self._fingerprint = ""
+        self._fingerprint = self._front_fingerprint = self._base_fingerprint = ""
         self._cut = 0
-        self._front_fingerprint = ""
-        self._base_fingerprint = ""
         self._learned: Method | None = None
         self._earlier: deque[tuple[AdaSam, Method | None]] = deque(maxlen=EARLIER)
         self.rounds, self.past = 0, Past()
@@ -267,7 +265,8 @@ class ModelPredictor:
             return None
         path = folder / f"{self._fingerprint}.safetensors"
         if not path.exists():
-            origin = registry.AdapterOrigin(self.settings.name, self._base_fingerprint, self._learned)
+            base, past = self._base_fingerprint, self.past
+            origin = registry.AdapterOrigin(self.settings.name, base, self._learned, past.held, past.learned)
             registry.save_adapter(path, self.net, origin)
         return path
 
@@ -282,6 +281,7 @@ class ModelPredictor:
             )
         settings = replace(self.settings, name=str(path), base=self.settings.name)
         net = let_clicks_in(registry.load(settings).to(base.device))
+        self.past = Past(origin.held, origin.learned)
         return self.serve(net, origin.method)
 
     def _use(self, net: AdaSam, learned: Method | None) -> ModelInfo:
@@ -291,7 +291,7 @@ class ModelPredictor:
 
     def _take(self, net: AdaSam) -> AdaSam:
         cut = min(net.sam.encoder.adapt_index(None), adaptation.first_adapted(net))
-        if cut != self._cut:
+        if cut != self._cut or (self._net is not None and self._net.sam.size != net.sam.size):
             self.activations.clear()
             self._front_fingerprint = ""
         self._net, self._cut = net, cut

@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 import pickle
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from queue import SimpleQueue
 
 from torch import Tensor
 
-from napari_adasam.domain.errors import ModelError
+from napari_adasam.domain.errors import InputError, ModelError
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.settings import LearnSettings, ModelSettings, PromptSettings, TrainSettings
 from napari_adasam.domain.structures import Structure
@@ -99,42 +100,47 @@ class ProcessTrainer:
         unlabelled: Sequence[UnlabelledFrame],
         structures: Sequence[Structure],
     ) -> Iterator[RoundProgress | RoundReport | Asleep]:
-        """Run a round; the last value is its report. Raises what the round raises, and ModelError if it is ended."""
+        """Run a round; the last value is its report. Raises what the round raises, and ModelError if it is ended.
+
+        Frames whose file cannot be read any more, or not all that is looked at with them, are left out.
+        """
         train = self._settings[0]
         rest = tuple(unlabelled[: train.max_unlabelled]) if train.learns_unlabelled else ()
         given: list[LabelledFrame | UnlabelledFrame] = [*labelled, *rest]
         frames = {one.frame_id: Picture(one.frame_id, one.pixels) for one in given}
         seen, stacks = dict(frames), dict[str, Slices]()
         regions: dict[str, Region | None] = {}
-        keys, net = set(), self.predictor.net
+        keys, net, lost = set(), self.predictor.net, dict[str, InputError]()
         slices = max(adaptation.asked(train, net.sam.encoder).slices, adaptation.slices(net))
         for frame in frames.values():
-            stack = self.predictor.neighbours.around(frame, slices)
-            if stack is not None:
-                stacks[frame.frame_id] = tuple(seen.setdefault(one.frame_id, one) for one in stack)
-            for one in stack or (frame,):
-                key, regions[one.frame_id] = self.predictor.seen(one.frame_id, one.pixels)
-                keys.add(key)
+            try:
+                stack = self.predictor.neighbours.around(frame, slices)
+                for one in stack or (frame,):
+                    key, regions[one.frame_id] = self.predictor.seen(one.frame_id, one.pixels)
+                    keys.add(key)
+                if stack is not None:
+                    stacks[frame.frame_id] = tuple(seen.setdefault(one.frame_id, one) for one in stack)
+            except InputError as error:
+                lost[frame.frame_id] = error
             yield _beginning(train, "looking where the scan is in each image")
+        if labelled and all(one.frame_id in lost for one in labelled):
+            raise lost[labelled[0].frame_id]
+        learned = tuple(one for one in labelled if one.frame_id not in lost)
+        rest = tuple(one for one in rest if one.frame_id not in lost)
         known = self.predictor.activations.of(tuple(keys))
         start = pickle.dumps(self.predictor.serving)
-        what = (tuple(labelled), rest, tuple(structures), regions, known, self.predictor.store, stacks)
+        what = (learned, rest, tuple(structures), regions, known, self.predictor.store, stacks)
         yield _beginning(train, "getting ready")
         done = yield from self._supervise(Assignment(self.predictor.settings, start, self._settings, *what))
         self._conclude(done)
-        yield done.report
+        yield replace(done.report, verdict=done.report.verdict + _left_out(tuple(lost.values())))
 
     def _supervise(self, assignment: Assignment) -> Generator[RoundProgress | Asleep, None, Concluded]:
         """Pass on what the process says until the round has ended there; closing this ends the process."""
-        child: Child | None = None
-
-        def pause(paused: bool) -> None:
-            if child is not None:
-                child.tell(paused)
-
-        child = Child(self._module, while_asleep(pause))
+        orders = SimpleQueue[object]()
+        orders.put(assignment)  # a pause that comes while the process starts is told behind it
+        child = Child(self._module, while_asleep(orders.put), orders)
         try:
-            child.tell(assignment)
             while True:
                 message = _taken(child)
                 if isinstance(message, Concluded):
@@ -156,6 +162,18 @@ class ProcessTrainer:
 
 def _beginning(train: TrainSettings, what: str) -> RoundProgress:
     return RoundProgress(0, train.steps, math.nan, what)
+
+
+def _left_out(lost: Sequence[InputError]) -> str:
+    """A sentence to go behind another; empty where every frame could be looked at."""
+    if not lost:
+        return ""
+    which = (
+        "1 image was left out, because its file"
+        if len(lost) == 1
+        else f"{len(lost)} images were left out, because their files"
+    )
+    return f" {which} cannot be read: {lost[0]}"
 
 
 def _taken(child: Child) -> RoundProgress | Concluded | None:

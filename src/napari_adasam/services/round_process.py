@@ -90,14 +90,17 @@ class Desk:
 
 
 def _pickled(message: object) -> bytes:
-    """A message; an error that cannot be pickled, or not be read again, becomes a RuntimeError with its words."""
+    """A message; an error that cannot be pickled, or not be read again, becomes a RuntimeError with its words.
+
+    Where there is no memory to pickle anything else, the message is that error: the other end would wait for ever.
+    """
     try:
         packed = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
         if isinstance(message, BaseException):
             pickle.loads(packed)
-    except Exception:
+    except Exception as error:  # noqa: BLE001 - memory that is full, most of all
         if not isinstance(message, BaseException):
-            raise
+            return _pickled(error)
         packed = pickle.dumps(RuntimeError(f"{type(message).__name__}: {message}"))
     return packed
 

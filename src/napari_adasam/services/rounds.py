@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import cast
 
 import numpy as np
 from psygnal import Signal
 
 from napari_adasam.domain.effort import Estimate, Work
-from napari_adasam.domain.errors import InputError, ModelError
+from napari_adasam.domain.errors import AdasamError, InputError, ModelError
 from napari_adasam.domain.packing import LabelImage
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.steps import CLOSED
@@ -29,11 +31,12 @@ PAUSED = "paused; press “Go on” in Learn"
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An accepted frame, its pixels still to be read."""
+    """An accepted frame, its pixels still to be read; ``judged`` as in LabelledFrame."""
 
     frame_id: str
     labels: LabelImage
     group: str
+    judged: frozenset[int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +45,20 @@ class Remaining:
 
     frame_id: str
     present: dict[int, bool]
+    group: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RoundOrder:
-    """Everything a round starts from, taken from the session at one instant."""
+    """Everything a round starts from, taken from the session at one instant.
+
+    ``learned`` is what an earlier sitting has learned, where that is still to be loaded.
+    """
 
     accepted: tuple[Accepted, ...]
     remaining: tuple[Remaining, ...]
     structures: tuple[Structure, ...]
+    learned: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,9 @@ def run_round(
     order: RoundOrder, models: Models, sources: Sources
 ) -> Generator[Reading | RoundProgress | Asleep, None, RoundResult]:
     """The job of a round; lane's thread. Frames whose file cannot be read are left out."""
+    if order.learned is not None:
+        with contextlib.suppress(AdasamError):  # told by who loads the model; then rounds go on from the base
+            models.restore(order.learned)
     labelled, unlabelled = [], []
     total = len(order.accepted) + len(order.remaining)
     frames: list[Accepted | Remaining] = [*order.accepted, *order.remaining]
@@ -85,9 +96,9 @@ def run_round(
             yield Reading(done, total, str(error))
             continue
         if isinstance(one, Accepted) and labels is not None:
-            labelled.append(LabelledFrame(one.frame_id, pixels, labels, one.group))
+            labelled.append(LabelledFrame(one.frame_id, pixels, labels, one.group, one.judged))
         elif isinstance(one, Remaining):
-            unlabelled.append(UnlabelledFrame(one.frame_id, pixels, one.present))
+            unlabelled.append(UnlabelledFrame(one.frame_id, pixels, one.present, one.group))
         yield Reading(done, total)
     if not labelled:
         raise InputError("No accepted frame can be read, so there is nothing to learn from; put the files back.")
@@ -226,12 +237,17 @@ class Learning:
 
     def _order(self) -> RoundOrder:
         session, train = self._bench.session, self._bench.settings.train
-        annotations = session.annotations
-        accepted = [Accepted(one, annotations.packed(one), session.frame(one).file_id) for one in annotations]
+        kept = session.annotations.snapshot()
+        accepted = [
+            Accepted(one, packed.labels, session.frame(one).file_id, frozenset(packed.bare.origins) or None)
+            for one in kept
+            if (packed := kept.packed(one)) is not None
+        ]
         rest = [frame.id for frame in session.frames if session.status(frame.id) not in CLOSED]
         most = train.max_unlabelled if train.learns_unlabelled else 0
-        remaining = [Remaining(one, dict(session.ticks(one))) for one in _spread(rest, most)]
-        return RoundOrder(tuple(accepted), tuple(remaining), session.structures)
+        spread = _spread(rest, most)
+        remaining = [Remaining(one, dict(session.ticks(one)), session.frame(one).file_id) for one in spread]
+        return RoundOrder(tuple(accepted), tuple(remaining), session.structures, self._bench.restored)
 
 
 def _spread(ids: Sequence[str], most: int) -> list[str]:

@@ -41,11 +41,15 @@ class Suggesting:
         self.model: ModelInfo | None = None
 
     def load(self) -> None:
-        """Load the model, if it is not; suggestions for the current frame follow."""
-        if self.model is None and self._loading is None:
+        """Load the model, if it is not, and what the session has learned; suggestions for the current frame follow."""
+        if self._loading is not None:
+            return
+        if self.model is None:
             models = self._bench.models
             job = Job(JobKind.SUGGEST, models.loading, key="model")
             self._loading = self._bench.dispatch.send(job, "Loading the model", self._on_loaded)
+        elif self._bench.restored is not None:  # the model was loaded before the session was opened
+            self._restore_or_serve(self.model)
 
     def ask(self, frame_id: str, kind: JobKind = JobKind.SUGGEST) -> None:
         """Ask for a frame's suggestions, whether it has some or not; not for an accepted or skipped frame."""
@@ -166,7 +170,7 @@ class Suggesting:
                 self.show_current()
 
         # Not of a kind that is cancelled when suggestions are.
-        job = Job(JobKind.PROMPT, lambda: models.predictor().restore(path), key="model")
+        job = Job(JobKind.PROMPT, lambda: models.restore(path), key="model")
         self._loading = self._bench.dispatch.send(job, "Loading what was learned", receive)
 
     def _on_end(self, outcome: Outcome) -> None:
