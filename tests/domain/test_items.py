@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from session_samples import FASCIA, MUSCLE, SHAPE, frame, rows, suggestion
 
-from napari_adasam.domain.items import Item, Items, Standing
+from napari_adasam.domain.items import Item, Items, Standing, file_stem
 from napari_adasam.domain.propagation import Propagated
 from napari_adasam.domain.records import Frame
 from napari_adasam.domain.session import Session
@@ -85,3 +85,22 @@ def test_a_change_asks_for_no_other_frame(monkeypatch: pytest.MonkeyPatch) -> No
     session.accept("f-7", 1.0)
     assert items.counts(items.of("f-7"))[Standing.ACCEPTED] == 1
     assert set(asked) == {"f-7"}
+
+
+def test_a_propagated_frame_that_was_changed_is_in_work(session: Session) -> None:
+    items = Items(session)
+    propagate(session, "c-1")
+    assert items.counting(items.all[1]) == 1
+    session.set_mask("c-1", 1, rows(2))
+    assert items.standing("c-1") is Standing.OPEN
+    assert items.counting(items.all[1]) == 0
+    session.undo("c-1")
+    assert items.standing("c-1") is Standing.PROPAGATED
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"), [("c_0010", "c"), ("c_0010_2", "c_2"), ("c_0010_0010", "c_0010"), ("c", "c")]
+)
+def test_a_file_is_called_as_its_frames_without_their_numbers(stem: str, name: str) -> None:
+    """Of two files of one name the frames of the second end in a number of their own."""
+    assert file_stem(Frame("c-10", "/scans/c.tif", 10, *SHAPE, stem=stem)) == name

@@ -177,6 +177,19 @@ def test_echo_intensity_away_from_the_border() -> None:
         echo_intensity(labels, 1, grey, None, -1)
 
 
+@pytest.mark.parametrize(
+    ("pixel", "erosion", "rings"), [(0.1, 0.3, 3), (0.05, 0.15, 3), (0.07, 0.21, 3), (0.1, 0.7, 7)]
+)
+def test_an_erosion_of_whole_pixels_leaves_out_so_many(pixel: float, erosion: float, rings: int) -> None:
+    """3 × 0.1 is a little more than 0.3 for a computer, and the third pixel from outside is no farther than that."""
+    labels = np.zeros((24, 24), np.uint8)
+    labels[2:22, 2:22] = 1
+    grey = np.full((24, 24), 200, np.uint8)
+    grey[2 + rings : 22 - rings, 2 + rings : 22 - rings] = 100
+    found = values(echo_intensity(labels, 1, grey, Spacing(pixel, pixel, "by hand"), erosion))
+    assert (found["echo intensity mean"], found["echo intensity sd"]) == (100, 0)
+
+
 def test_echo_intensity_leaves_out_what_is_not_the_scan() -> None:
     grey = np.array([[0, 10, 99], [99, 50, 20]], np.uint8)
     outside = np.array([[False, False, False], [False, False, True]])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from session_samples import rows, session, suggestion
 
 from napari_adasam.domain.history import DEPTH
 from napari_adasam.domain.packing import PackedLabels, PackedMask
+from napari_adasam.domain.prompts import Point, Prompt
 from napari_adasam.domain.shelf import Shelf
 
 SHAPES = array_shapes(min_dims=2, max_dims=2, max_side=20)
@@ -47,6 +50,25 @@ def test_the_shelf_keeps_the_last_used_open_and_packs_the_others(budgeted: int) 
         assert np.array_equal(found.mask, rows(number))
         assert np.abs(found.cam - one.cam).max() <= 0.5 / 255 + 1e-6
         assert (found.score, found.prompts[0].points, found.model) == (one.score, one.prompts[0].points, "m1")
+
+
+def test_the_maps_that_were_asked_with_are_counted_and_packed_exactly() -> None:
+    dense = np.random.default_rng(0).normal(size=(128, 128)).astype(np.float32)
+    dense[: dense.shape[0] // 2] = -10
+    asked = replace(suggestion(1, rows(1)), prompts=(Prompt(dense=dense, source="cam"), Prompt((Point(1.0, 2.0),))))
+    shelf = Shelf(budget=1)
+    first = shelf.put({1: asked})
+    assert first.nbytes > dense.nbytes
+    shelf.put({1: suggestion(1, rows(2))})
+    assert first.nbytes == 0
+    packed = first._packed[0]
+    assert len(packed.prompts[0].dense) < dense.nbytes
+    assert packed.bare.prompts == ()
+    map_again, point_again = shelf.read(first)[1].prompts
+    assert map_again.dense is not None
+    assert np.array_equal(map_again.dense, dense)
+    assert map_again.dense.flags.writeable
+    assert point_again == asked.prompts[1]
 
 
 def test_suggestions_used_long_ago_can_still_be_undone_and_redone() -> None:

@@ -24,7 +24,7 @@ from napari_adasam.domain.stacks import (
 )
 from napari_adasam.domain.structures import Structure
 
-BELLY = Structure(1, "muscle belly")
+BELLY, FASCIA = Structure(1, "muscle belly"), Structure(2, "fascia")
 SPACING = Spacing(0.4, 0.25, "NIfTI header")
 STEP = 1.7
 HALF_AXES = (13.0, 9.0, 11.0)
@@ -165,3 +165,30 @@ def test_curves_run_along_what_is_known() -> None:
     assert (deep.axis, [point.at for point in deep.curves[0].points]) == ("depth, mm", [0, STEP, 2 * STEP, 3 * STEP])
     unknown = [replace(one, time_s=None) for one in frames(labels, Stack(4))]
     assert report(measured(labels, unknown), [BELLY]).axis == "frame"
+
+
+def test_a_frame_without_the_structure_does_not_take_the_others_thickness() -> None:
+    """The structure reaches out of the part that the scale holds for wherever it is: its thickness is in px."""
+    labels = np.zeros((3, 40, 60), np.uint8)
+    labels[:2, 10:20, 5:55] = 1
+    of = frames(labels, Stack(3, Along.TIME))
+    found = report(
+        [figures_of(one, labels[one.index], [BELLY], Counted.ACCEPTED, (0, 0, 40, 30)) for one in of], [BELLY]
+    )
+    (measure,) = found.measures
+    assert measure.thickness is not None
+    assert measure.thickness.unit == "px"
+    assert [point.frame.index for point in found.curves[0].points] == [0, 1]
+
+
+def test_frames_that_say_nothing_of_a_structure_do_not_count_for_it() -> None:
+    """They were accepted before it was in the list: beside the slices that show it, it may go on."""
+    labels = np.zeros((4, 40, 60), np.uint8)
+    labels[1:3, 10:20, 5:55] = 2
+    of = frames(labels, Stack(4, Along.DEPTH, 4, 2.0))
+    asked = [[BELLY], [BELLY, FASCIA], [BELLY, FASCIA], [BELLY]]
+    figures = [figures_of(one, labels[one.index], asked[one.index], Counted.ACCEPTED, None) for one in of]
+    belly, fascia = report(figures, [BELLY, FASCIA]).measures
+    assert (belly.measured, belly.volume_mm3) == (4, 0.0)
+    assert (fascia.measured, fascia.present, fascia.volume_mm3) == (2, 2, None)
+    assert fascia.why == "2 slices, first 0000, in or beside it are not accepted."

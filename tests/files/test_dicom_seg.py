@@ -233,3 +233,28 @@ def test_real_sources_round_trip_and_validate(shared_data: Path, tmp_path: Path,
     if name == "OBXXXX1A_2frame.dcm":  # two frames in a class for one: they can only be told apart by number
         wrong = [line for line in wrong if "not multi-frame - attribute <ReferencedFrameNumber>" not in line]
     assert wrong == []
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_nothing_that_stands_beside_a_place_in_space_is_carried_over_without_names(tmp_path: Path, count: int) -> None:
+    group = pydicom.Dataset()
+    for name, attribute, value in (
+        ("PlanePositionSequence", "ImagePositionPatient", [1, 2, 3]),
+        ("PlaneOrientationSequence", "ImageOrientationPatient", [1, 0, 0, 0, 1, 0]),
+    ):
+        item = pydicom.Dataset()
+        setattr(item, attribute, value)
+        item.ImageComments = "Jane Doe"
+        item.add_new(0x00091001, "LO", "Jane Doe")
+        setattr(group, name, [item])
+    groups = {"PerFrameFunctionalGroupsSequence": [group] * count, "NumberOfFrames": count}
+    tags = groups | {"FrameOfReferenceUID": "1.2.3.4", "PositionReferenceIndicator": "Jane Doe"}
+    clip = us_dicom(tmp_path / "scan.dcm", count, **tags)
+    write(tmp_path / "out", list(clip.frames), ("dicom-seg",), key=KEY)
+    (path,) = (tmp_path / "out" / "dicom-seg").iterdir()
+    assert b"Jane Doe" not in path.read_bytes()
+    seg = pydicom.dcmread(path)
+    first = seg.PerFrameFunctionalGroupsSequence[0]
+    assert first.PlanePositionSequence[0].ImagePositionPatient == [1, 2, 3]
+    assert first.PlaneOrientationSequence[0].ImageOrientationPatient == [1, 0, 0, 0, 1, 0]
+    assert (seg.FrameOfReferenceUID, seg.PositionReferenceIndicator) == ("1.2.3.4", "")

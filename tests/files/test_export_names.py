@@ -20,6 +20,7 @@ from napari_adasam.domain.records import Along, Frame, Stack
 from napari_adasam.domain.structures import MUSCLE_PRESET
 from napari_adasam.files.clips import ending_of, stem_of
 from napari_adasam.files.exports import Extras, losses
+from napari_adasam.files.exports.naming import unique_names
 from napari_adasam.files.exports.plan import file_names
 from napari_adasam.files.exports.table import read_file_table
 from napari_adasam.files.exports.table_rows import rows_of
@@ -260,3 +261,38 @@ def test_a_table_in_another_code_says_how_to_save_it(tmp_path: Path) -> None:
     (tmp_path / "files.csv").write_bytes("file;side\nMüller.png;left\n".encode("latin-1"))
     with pytest.raises(InputError, match=r"in UTF-8; nothing was written\..* “CSV UTF-8 \(comma delimited\)”"):
         read_file_table(tmp_path / "files.csv")
+
+
+def test_a_column_s_name_of_several_lines_breaks_no_row(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text('file,"side\n(of the body)"\na,left\nb,right\n', encoding="utf-8")
+    frames = [plain_frame("a"), plain_frame("b")]
+    write(tmp_path / "out", frames, ("csv",), extras=Extras(table=tmp_path / "mine.csv"))
+    with (tmp_path / "out" / "measurements.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["frame"], row["side\n(of the body)"]) for row in rows} == {("a", "left"), ("b", "right")}
+    assert all(None not in row and row["unit"] for row in rows)
+
+
+def test_empty_rows_below_a_table_are_no_rows(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("file,side\na,left\n,\n,\n", encoding="utf-8")
+    assert read_file_table(tmp_path / "mine.csv") == {"a": {"side": "left"}}
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "筋"])
+def test_a_name_as_long_as_a_disk_takes_is_cut_and_keeps_its_number(tmp_path: Path, letter: str) -> None:
+    stem = letter * (251 // len(letter.encode()))
+    stack = Stack(2, Along.TIME)
+    path = f"/exams/{stem}.avi"
+    frames = [Frame(f"c-{at}", path, at, 40, 30, f"{stem}_{at:04d}", stack=stack) for at in range(2)]
+    report, _ = write(tmp_path / "out", frames, ("png", "tiff", "nifti", "csv"))
+    assert all(file.is_file() for file in report.files)
+    names = sorted(file.stem for file in report.files if file.suffix == ".png")
+    assert [name[-5:] for name in names] == ["_0000", "_0001"]
+    assert all(name.startswith(letter * 70) for name in names)
+
+
+def test_names_that_differ_in_how_an_accent_is_kept_are_two_files_on_every_disk() -> None:
+    wanted = {form: unicodedata.normalize(form, "Müller") for form in ("NFC", "NFD")}  # type: ignore[arg-type]
+    names = unique_names(wanted.items())
+    assert len({unicodedata.normalize("NFC", name) for name in names.values()}) == 2
+    assert names["NFC"] == wanted["NFC"]

@@ -33,7 +33,7 @@ def annotation(key: str, labels: np.ndarray | None = None) -> Annotation:
     if labels is None:
         labels = np.zeros((20, 30), np.uint8)
         labels[5:10, 5:15] = 1
-    return Annotation(key, labels, {1: MaskOrigin.CORRECTED}, {1: 0.25}, 12.34, "abc123")
+    return Annotation(key, labels, {1: MaskOrigin.CORRECTED, 2: MaskOrigin.ABSENT}, {1: 0.25}, 12.34, "abc123")
 
 
 def run(
@@ -162,7 +162,7 @@ def test_provenance_tells_how_each_mask_was_made_and_no_folder(tmp_path: Path) -
     assert content["versions"]["numpy"] == np.__version__
     assert content["structures"][1]["several_parts"] is True
     only = content["frames"][0]
-    assert (only["name"], only["file"], only["origins"]) == ("a", "a.png", {"1": "corrected"})
+    assert (only["name"], only["file"], only["origins"]) == ("a", "a.png", {"1": "corrected", "2": "absent"})
     assert only["spacing"] == {"y_mm": 0.2, "x_mm": 0.1, "source": "by hand"}
     assert "jane" not in text.casefold()
 

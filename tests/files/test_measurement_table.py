@@ -12,10 +12,11 @@ import pytest
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Annotation, Frame, MaskOrigin, Spacing
-from napari_adasam.domain.structures import MUSCLE_PRESET
+from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
 from napari_adasam.files.exports.table import (
     BEYOND_SCALE,
     COLUMNS,
+    NOT_ASKED,
     NOT_COMPARABLE,
     Further,
     measurements_csv,
@@ -129,6 +130,17 @@ def test_frames_without_an_annotation_are_left_out_and_each_frame_is_read_once()
     content = measurements_csv(annotations, frames, MUSCLE_PRESET, {one.id: one.id for one in frames}, grey)
     assert asked == ["a", "c"]
     assert list(dict.fromkeys(row["frame"] for row in rows(content))) == ["a", "c"]
+
+
+def test_a_structure_that_was_named_after_a_frame_was_accepted_is_not_called_absent() -> None:
+    both = (*MUSCLE_PRESET, Structure(3, "fascia"))
+    early = {"a": annotation("a")}
+    late = {"a": replace(early["a"], origins={**early["a"].origins, 3: MaskOrigin.ABSENT})}
+    names = {"a": "a"}
+    (unknown,) = by_measure(measurements_csv(early, [frame("a")], both, names, lambda _: GREY), "fascia").values()
+    assert (unknown["value"], unknown["origin"], unknown["note"]) == ("", "", NOT_ASKED)
+    (absent,) = by_measure(measurements_csv(late, [frame("a")], both, names, lambda _: GREY), "fascia").values()
+    assert (absent["value"], absent["origin"], absent["note"]) == ("0", "absent", "")
 
 
 def test_columns_of_the_users_table_stand_behind(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,20 @@ def test_slices_that_are_not_accepted_are_empty_in_the_volume(tmp_path: Path) ->
     voxels = np.asarray(nibabel.load(tmp_path / "out" / "masks" / "knee.nii.gz").dataobj)
     for at, one in enumerate(labels):
         assert np.array_equal(voxels[..., at].T, one if at in (1, 4) else np.zeros_like(one))
+
+
+def test_a_volume_of_masks_needs_no_room_for_all_of_its_voxels(tmp_path: Path) -> None:
+    nibabel.Nifti1Image(np.zeros((400, 500, 60), np.uint8), np.eye(4)).to_filename(tmp_path / "knee.nii")
+    clip = open_file(tmp_path / "knee.nii")
+    labels = np.pad(np.ones((200, 200), np.uint8), ((100, 200), (100, 100)))
+    taken = {one.id: annotation(one, labels) for one in clip.frames}
+    tracemalloc.start()
+    try:
+        export(taken, clip.frames, STRUCTURES, tmp_path / "out", ExportOptions(("nifti",)))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 400 * 500 * 60 / 2
 
 
 @pytest.mark.parametrize(

@@ -82,3 +82,19 @@ def test_specks_alone_are_followed_as_one() -> None:
     mask[10:12, 10:12] = mask[40:42, 40:42] = True
     (found,) = parts_of(mask, APONEUROSIS)
     assert (found == mask).all()
+
+
+def test_what_has_moved_out_of_the_scan_is_lost() -> None:
+    """A line at the lower edge of the scan, where all goes three pixels down."""
+    net = tiny_net()
+    grey = np.random.default_rng(4).integers(0, 255, (16, 16), dtype=np.uint8)
+    pixels = np.kron(grey, np.ones((4, 4), np.uint8))
+    scenes = [Scene(one, embed(net, one)) for one in (pixels, np.roll(pixels, 3, 0))]
+    region = np.zeros(SHAPE, np.bool_)
+    region[:50] = True
+    mask = np.zeros(SHAPE, np.bool_)
+    mask[48:50, 4:60] = True
+    found = Follower(net, Canvas(*SHAPE, net.sam.size), scenes[0], scenes[1], region).follow(mask, BELLY)
+    assert not found.mask.any()
+    assert found.prompts == ()
+    assert found.signs.confidence == 0.0

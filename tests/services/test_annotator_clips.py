@@ -282,3 +282,143 @@ def test_masks_are_there_after_reopening(desk: Desk, tmp_path: Path) -> None:
     on_disk = Store.read(tmp_path / "session").propagated
     assert sorted(on_disk) == sorted(ids(again)[number] for number in (1, 2, 3, 5, 7, 8))
     again.annotator.close()
+
+
+def hold(desk: Desk, count: int) -> tuple[threading.Event, threading.Event]:
+    """Let the predictor wait in its frame of that number: an event when it is reached, and one to let it go on."""
+    reached, go_on = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        if len(desk.predictor.followed) == count and not reached.is_set():
+            reached.set()
+            assert go_on.wait(10)
+
+    desk.predictor.before_answer = wait
+    return reached, go_on
+
+
+def test_a_tick_or_a_stroke_taken_back_meanwhile_leaves_no_gap(desk: Desk) -> None:
+    accept(desk, 0)
+    reached, go_on = hold(desk, 2)
+    assert desk.annotator.propagate()
+    assert reached.wait(10)
+    desk.annotator.go_to(ids(desk)[5])
+    assert desk.annotator.tick(2, False)
+    desk.annotator.go_to(ids(desk)[7])
+    labels = desk.labels().copy()
+    labels[1:4, 1:9] = 1
+    desk.annotator.stroke(labels)
+    assert desk.annotator.undo()
+    go_on.set()
+    desk.settle()
+    assert sources(desk) == [None, *[0] * 8]
+    assert set(np.unique(desk.session.labels(ids(desk)[5]))) == {0, 1}, "what was ticked off stays away"
+    assert set(np.unique(desk.session.labels(ids(desk)[6]))) == {0, 1, 2}
+
+
+def test_lost_at_once_it_goes_on_from_the_corrected_frame(desk: Desk) -> None:
+    accept(desk, 0)
+    desk.predictor.lost = {ids(desk)[1]}
+    propagate(desk)
+    assert sources(desk) == [None] * 9
+    assert "lost at cine_0001" in desk.problems[-1]
+    accept(desk, 1, slice(2, 8))
+    desk.settle()
+    assert sources(desk) == [None, None, *[1] * 7]
+
+
+def test_outlines_of_before_that_stay_behind_a_loss_are_told_of(desk: Desk) -> None:
+    accept(desk, 0)
+    propagate(desk)
+    desk.predictor.lost = {ids(desk)[4]}
+    desk.annotator.go_to(ids(desk)[0])
+    desk.annotator.reopen()
+    accept(desk, 0, slice(2, 8))
+    desk.settle()
+    assert "lost at cine_0004 (10% sure)" in desk.problems[-1]
+
+
+def test_a_file_that_is_gone_is_told_of_once(desk: Desk, tmp_path: Path) -> None:
+    accept(desk, 2)
+    accept(desk, 6)
+    (tmp_path / "cine.tif").unlink()
+    propagate(desk)
+    assert sources(desk) == [None] * 9
+    assert desk.problems[-1].count("cine.tif") == 1
+
+
+def test_a_clip_that_waits_is_gone_through_once(desk: Desk, tmp_path: Path) -> None:
+    """Two of its frames are accepted while another clip is gone through."""
+    assert desk.annotator.open([write_clip(tmp_path / "other.tif", 12)]) == []
+    desk.predictor.lost = {ids(desk)[20]}
+    accept(desk, 9)
+    propagate(desk)
+    accept(desk, 0)
+    desk.problems.clear()
+    reached, go_on = hold(desk, len(desk.predictor.followed) + 1)
+    desk.annotator.go_to(ids(desk)[0])
+    assert desk.annotator.propagate()
+    assert reached.wait(10)
+    for number in (13, 17):
+        desk.annotator.go_to(ids(desk)[number])
+        desk.annotator.stroke(np.roll(desk.labels(), 2, 0))
+        assert desk.annotator.accept()
+    go_on.set()
+    desk.settle()
+    assert sources(desk)[9:] == [None, 9, 9, 13, 9, 13, 13, 17, 9, 17, 17, None]
+    assert len(desk.problems) == 1
+    assert "lost at other_0011" in desk.problems[0]
+
+
+def test_pressed_again_nothing_is_made_anew_behind_a_frame_that_was_left_out(desk: Desk) -> None:
+    accept(desk, 0)
+    desk.annotator.go_to(ids(desk)[4])
+    desk.annotator.skip()
+    propagate(desk)
+    assert sources(desk) == [None, 0, 0, 0, None, 0, 0, 0, 0]
+    desk.predictor.followed.clear()
+    assert not desk.annotator.propagate()
+    desk.settle()
+    assert desk.predictor.followed == []
+
+
+def test_a_frame_accepted_without_a_structure_that_came_is_a_key_frame(desk: Desk) -> None:
+    accept(desk, 0)
+    propagate(desk)
+    desk.annotator.go_to(ids(desk)[4])
+    assert desk.annotator.tick(2, False)
+    assert desk.annotator.accept()
+    desk.settle()
+    assert sources(desk)[5:] == [4] * 4
+    assert set(np.unique(desk.session.labels(ids(desk)[8]))) == {0, 1}
+
+
+def test_frames_that_followed_a_correction_follow_what_it_was_taken_back_to(desk: Desk) -> None:
+    accept(desk, 0)
+    propagate(desk)
+    as_it_came = desk.session.labels(ids(desk)[4]).copy()
+    accept(desk, 4, slice(2, 8))
+    desk.settle()
+    desk.annotator.go_to(ids(desk)[4])
+    while not np.array_equal(desk.session.labels(ids(desk)[4]), as_it_came):
+        assert desk.annotator.undo()
+    assert desk.annotator.accept()
+    desk.settle()
+    for number in (5, 6, 7, 8):
+        assert np.array_equal(desk.session.labels(ids(desk)[number]), np.roll(as_it_came, number - 4, 1))
+
+
+def test_what_was_ticked_off_on_a_propagated_frame_stays_away_after_reopening(desk: Desk, tmp_path: Path) -> None:
+    assert desk.annotator.save_as(tmp_path / "session")
+    accept(desk, 0)
+    propagate(desk)
+    desk.annotator.go_to(ids(desk)[3])
+    assert desk.annotator.tick(2, False)
+    labels = desk.labels().copy()
+    desk.annotator.close()
+    again = make_desk(Settings(learn=LearnSettings(every=0)), (Structure(9, "something else"),))
+    again.annotator.open([tmp_path / "session"])
+    again.settle()
+    assert set(np.unique(labels)) == {0, 1}
+    assert np.array_equal(again.session.labels(ids(again)[3]), labels)
+    again.annotator.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -192,3 +193,63 @@ def test_the_window_and_the_command_export_the_same_figures(desk: Desk, tmp_path
     assert {row["measured"] for row in rows if row["counted"] == BOTH} == {str(SLICES - 1)}
     with (tmp_path / "window" / "measurements.csv").open(encoding="utf-8") as file:
         assert {row["frame"] for row in csv.DictReader(file)} == {"knee_0000"}, "accepted ones only"
+
+
+def test_where_all_propagated_frames_are_in_work_nothing_counts(desk: Desk) -> None:
+    desk.accept()
+    desk.annotator.propagate()
+    desk.settle()
+    for frame in desk.session.frames[1:]:
+        desk.annotator.go_to(frame.id)
+        desk.annotator.click(INSIDE, 1)
+        desk.settle()
+    desk.annotator.go_to(desk.session.frames[0].id)
+    desk.annotator.reopen()
+    desk.settle()
+    assert desk.annotator.why_not("measure_stack") == stacking.NOTHING_COUNTS
+    assert not desk.annotator.measure_stack()
+
+
+def test_a_file_that_is_gone_is_not_measured_and_spoils_no_later_figures(desk: Desk, tmp_path: Path) -> None:
+    desk.accept(SLICES)
+    path = tmp_path / "knee.nii.gz"
+    assert desk.annotator.why_not("show_volume") == ""
+    path.rename(tmp_path / "elsewhere")
+    found: list[object] = []
+    desk.annotator.stack_measured.connect(lambda file_id, report: found.append(report))
+    assert desk.annotator.measure_stack()
+    desk.settle()
+    assert found == []
+    assert "knee.nii.gz" in desk.problems[-1]
+    (tmp_path / "elsewhere").rename(path)
+    assert all(one.volume_mm3 is not None for one in measured(desk).measures)
+
+
+def test_what_changes_while_it_measures_is_in_the_figures(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.accept(SLICES)
+    figures_of, started = stacking.figures_of, threading.Event()
+    go_on = threading.Event()
+
+    def waiting(*given: object) -> object:
+        started.set()
+        assert go_on.wait(10)
+        return figures_of(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(stacking, "figures_of", waiting)
+    found: list[StackReport] = []
+    desk.annotator.stack_measured.connect(lambda file_id, report: found.append(report))
+    assert desk.annotator.measure_stack()
+    assert started.wait(10)
+    desk.annotator.go_to(desk.session.frames[0].id)
+    desk.annotator.clear_structure(1)
+    assert desk.annotator.accept()
+    go_on.set()
+    desk.settle()
+    (muscle,) = [one for one in found[-1].measures if one.structure == 1]
+    assert (muscle.measured, muscle.present) == (SLICES, SLICES - 1)
+
+
+def test_3d_says_that_the_file_is_gone(desk: Desk, tmp_path: Path) -> None:
+    assert desk.annotator.why_not("show_volume") == ""
+    (tmp_path / "knee.nii.gz").unlink()
+    assert "knee.nii.gz" in desk.annotator.why_not("show_volume")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import unicodedata
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from napari_adasam.domain.errors import InputError
-from napari_adasam.domain.records import Annotation, Frame, MaskOrigin
+from napari_adasam.domain.records import Annotation, Frame, FrameStatus, MaskOrigin
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.readers import open_paths
 from napari_adasam.files.store import Store
@@ -43,6 +44,22 @@ def test_a_file_goes_by_its_name_with_its_ending_and_without(
     saved: Path, tmp_path: Path, name: str, count: int
 ) -> None:
     assert export_session(saved, tmp_path / "out", SessionExport(("png",), (name,))).frames == count
+
+
+@pytest.mark.parametrize("now", [FrameStatus.SKIPPED, FrameStatus.CORRECTED])
+def test_a_slice_that_is_no_longer_accepted_does_not_take_the_volumes_figures_away(
+    saved: Path, tmp_path: Path, now: FrameStatus
+) -> None:
+    store = Store.open(saved)
+    last = next(frame for frame in Store.read(saved).frames if frame.stem == "vol_0002")
+    store.save_status(last.id, now)
+    store.close()
+    report = export_session(saved, tmp_path / "out", SessionExport(("csv",)))
+    assert report.frames == 3
+    with (tmp_path / "out" / "stacks.csv").open(newline="", encoding="utf-8") as file:
+        assert {(row["file"], row["measured"]) for row in csv.DictReader(file) if row["measured"]} == {
+            ("vol.nii.gz", "2")
+        }
 
 
 def test_half_a_name_is_none(saved: Path, tmp_path: Path) -> None:

@@ -159,3 +159,20 @@ def test_a_filter_lists_files_with_such_frames_and_follows(clips: AdasamDock, qt
     card.chosen.activated.emit(0)
     wait_idle(clips, qtbot)
     assert stem(clips) == "cine_0001"
+
+
+def test_a_second_clip_of_the_same_name_has_a_name_of_its_own(clips: AdasamDock, folder: Path, qtbot: Any) -> None:
+    other = folder.parent / "second" / "cine.tif"
+    other.parent.mkdir()
+    stack = np.stack([picture(shift=20 + number) for number in range(FRAMES)])
+    tifffile.imwrite(other, stack, photometric="minisblack")
+    clips.open([other])
+    wait_idle(clips, qtbot)
+    assert lines(clips)[-1] == "○ cine_2 · 0 accepted, 6 to do"
+
+
+def test_a_propagated_frame_that_is_changed_is_not_counted_as_propagated(clips: AdasamDock, qtbot: Any) -> None:
+    run(clips, qtbot, "next_item", "accept", "back", "propagate", "next_frame")
+    clips.annotator.clear_structure(1)
+    wait_idle(clips, qtbot)
+    assert lines(clips)[1] == "◑ cine · 1 accepted, 5 to do (4 propagated)"

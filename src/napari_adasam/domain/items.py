@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from napari_adasam.domain.facts import Facts
 from napari_adasam.domain.queue import DONE
-from napari_adasam.domain.records import FrameStatus
+from napari_adasam.domain.records import Frame, FrameStatus
 
 
 class Standing(StrEnum):
@@ -34,6 +34,16 @@ class Item:
     def several(self) -> bool:
         """Whether it is a clip or a volume."""
         return len(self.frames) > 1
+
+
+def file_stem(frame: Frame) -> str:
+    """What a clip or a volume is called: the name of one of its frames without the frame's number.
+
+    >>> file_stem(Frame("c-3", "/scans/b/cine.avi", 3, 40, 60, stem="cine_0003_2"))  # there is another cine
+    'cine_2'
+    """
+    before, _, behind = frame.stem.rpartition(f"_{frame.index:04d}")
+    return before + behind
 
 
 class Items:
@@ -123,4 +133,5 @@ class Items:
         status = self._session.status(frame_id)
         if status in DONE:
             return Standing.ACCEPTED if status is FrameStatus.ACCEPTED else Standing.SKIPPED
-        return Standing.OPEN if self._session.propagated(frame_id) is None else Standing.PROPAGATED
+        as_it_came = self._session.propagated(frame_id) is not None and not self._session.touched(frame_id)
+        return Standing.PROPAGATED if as_it_came else Standing.OPEN

@@ -243,6 +243,10 @@ class Annotation:
     seconds: float
     model: str
 
+    def tells_of(self, structure: int) -> bool:
+        """Whether a structure was in the list when the frame was accepted; of others it says nothing."""
+        return not self.origins or structure in self.origins
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Draft:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_adasam.domain.packing import LEVEL, PackedMask
+from napari_adasam.domain.prompts import Prompt
 from napari_adasam.domain.records import Suggestion
 
 BUDGET = 256 * 1024 * 1024
@@ -25,26 +26,53 @@ _NO_CAM = np.zeros((0, 0), dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class PackedPrompt:
+    """A prompt with its dense map compressed."""
+
+    bare: Prompt
+    shape: tuple[int, ...]
+    dense: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, prompt: Prompt) -> PackedPrompt:
+        """Compress; without loss."""
+        if prompt.dense is None:
+            return cls(prompt, (), b"")
+        dense = np.ascontiguousarray(prompt.dense, np.float32)
+        return cls(replace(prompt, dense=_NO_CAM), dense.shape, zlib.compress(dense.tobytes(), LEVEL))
+
+    def open(self) -> Prompt:
+        """Return the prompt with its map."""
+        if self.bare.dense is None:
+            return self.bare
+        flat = np.frombuffer(bytearray(zlib.decompress(self.dense)), np.float32)  # one that may be written to
+        return replace(self.bare, dense=flat.reshape(self.shape))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PackedSuggestion:
-    """A suggestion with its mask and map compressed."""
+    """A suggestion with its mask, its map and those of its prompts compressed."""
 
     bare: Suggestion
     mask: PackedMask
     cam_shape: tuple[int, ...]
     cam: bytes = field(repr=False)
+    prompts: tuple[PackedPrompt, ...] = ()
 
     @classmethod
     def of(cls, suggestion: Suggestion) -> PackedSuggestion:
         """Compress; the map is rounded to 1/255."""
         grey = np.rint(np.clip(suggestion.cam, 0, 1) * 255).astype(np.uint8)
-        bare = replace(suggestion, mask=_NO_MASK, cam=_NO_CAM, logits=())
-        return cls(bare, PackedMask.of(suggestion.mask), grey.shape, zlib.compress(grey.tobytes(), LEVEL))
+        bare = replace(suggestion, mask=_NO_MASK, cam=_NO_CAM, logits=(), prompts=())
+        prompts = tuple(PackedPrompt.of(one) for one in suggestion.prompts)
+        return cls(bare, PackedMask.of(suggestion.mask), grey.shape, zlib.compress(grey.tobytes(), LEVEL), prompts)
 
     def open(self) -> Suggestion:
         """Return the suggestion with its arrays."""
         grey = np.frombuffer(zlib.decompress(self.cam), dtype=np.uint8).reshape(self.cam_shape)
         cam: NDArray[np.float32] = grey.astype(np.float32) / np.float32(255)
-        return replace(self.bare, mask=self.mask.open(), cam=cam)
+        prompts = tuple(one.open() for one in self.prompts)
+        return replace(self.bare, mask=self.mask.open(), cam=cam, prompts=prompts)
 
 
 class SuggestionSet:
@@ -61,7 +89,7 @@ class SuggestionSet:
     @property
     def nbytes(self) -> int:
         """Bytes of the open arrays; 0 while packed."""
-        return sum(array.nbytes for one in (self._open or {}).values() for array in (one.mask, one.cam, *one.logits))
+        return sum(array.nbytes for one in (self._open or {}).values() for array in _arrays(one))
 
     def pack(self) -> None:
         """Compress the arrays."""
@@ -75,6 +103,11 @@ class SuggestionSet:
             unpacked = (one.open() for one in self._packed)
             self._open = MappingProxyType({one.structure: one for one in unpacked})
         return self._open
+
+
+def _arrays(one: Suggestion) -> tuple[NDArray[np.generic], ...]:
+    maps = (prompt.dense for prompt in one.prompts if prompt.dense is not None)
+    return one.mask, one.cam, *one.logits, *maps
 
 
 class Shelf:

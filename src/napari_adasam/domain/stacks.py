@@ -53,7 +53,7 @@ class StructureFigures:
 
 @dataclass(frozen=True, slots=True)
 class FrameFigures:
-    """One frame that counts: its place in the file, and its structures by value."""
+    """One frame that counts: its place in the file, and by value the structures that it tells of."""
 
     frame: Frame
     counted: Counted
@@ -207,10 +207,14 @@ def axis_of(figures: Sequence[FrameFigures]) -> tuple[str, list[float]]:
 
 
 def _measures(moment: Sequence[FrameFigures], value: int, slices: int) -> list[StackMeasure]:
-    """Over the accepted frames of one moment; and with the propagated ones, where there are some."""
-    accepted = [one for one in moment if one.counted is Counted.ACCEPTED]
+    """Over the accepted frames of one moment; and with the propagated ones, where there are some.
+
+    Frames that say nothing of the structure do not count.
+    """
+    telling = [one for one in moment if value in one.structures]
+    accepted = [one for one in telling if one.counted is Counted.ACCEPTED]
     found = [_measure(accepted, value, slices, str(Counted.ACCEPTED), moment[0])]
-    return found if len(accepted) == len(moment) else [*found, _measure(moment, value, slices, BOTH, moment[0])]
+    return found if len(accepted) == len(telling) else [*found, _measure(telling, value, slices, BOTH, moment[0])]
 
 
 def _measure(
@@ -261,11 +265,11 @@ def _volume(
 
 
 def _thicknesses(figures: Sequence[FrameFigures], value: int) -> tuple[str, list[tuple[FrameFigures, float]]]:
-    """In mm where a frame has a scale, and of frames with a scale only; else in px."""
-    all_of = [(one, one.structures[value]) for one in figures]
-    scaled = any(figure.scaled for _, figure in all_of)
-    values = [(one, figure.thickness) for one, figure in all_of if figure.scaled is scaled]
-    return "mm" if scaled else "px", [(one, thick) for one, thick in values if thick is not None]
+    """In mm where one of the thicknesses has a scale, and of those with a scale only; else in px."""
+    found = [(one, one.structures[value]) for one in figures if value in one.structures]
+    there = [(one, its.thickness, its.scaled) for one, its in found if its.thickness is not None]
+    in_mm = any(scaled for _, _, scaled in there)
+    return "mm" if in_mm else "px", [(one, thick) for one, thick, scaled in there if scaled is in_mm]
 
 
 def _spread(figures: Sequence[FrameFigures], value: int) -> Spread | None:

@@ -82,7 +82,7 @@ class Follower:
         asked = [self._prompt(part) for part in carried]
         prompts = [one for one in asked if one is not None]
         if not prompts:
-            return Followed(np.zeros_like(mask), (), 0.0, Signs())
+            return Followed(np.zeros_like(mask), (), 0.0, Signs(steady=0.0) if own else Signs())
         found, score, agreed = self._answer(prompts)
         found = found if self.region is None else found & self.region
         back, score_back = self._way_back(found, mask, structure, shifts)

@@ -91,9 +91,9 @@ class Propagating:
         self._bench = bench
         self._clock = clock
         self._sent: int | None = None
-        self._revisions: dict[str, int] = {}
         self._done, self._total, self._since = 0, 0, 0.0
         self._clip: tuple[str, ...] = ()
+        self._begun: set[str] = set()
         self._waiting: list[str] = []
 
     @property
@@ -119,17 +119,19 @@ class Propagating:
         clip = self.clip(frame_id)
         return self._send(clip, runs(self._keys(clip), len(clip)))
 
-    def renew(self, key: str) -> bool:
+    def renew(self, key: str, as_it_came: bool = False) -> bool:
         """A key frame is new or another one: renew what follows it, where the clip was gone through before.
 
         A job in the same clip is ended first, one in another waited for; then all that is out of date is done.
         """
         session, clip = self._bench.session, self.clip(key)
         under_way = self._sent is not None and clip == self._clip
-        if not under_way and not any(session.propagated(one) for one in clip):
+        hows = [how for how in map(session.propagated, clip) if how is not None]
+        nothing_new = as_it_came and not any(how.source == key for how in hows)
+        if nothing_new or not (hows or clip[0] in self._begun):
             return False
         if self._sent is not None:
-            self._waiting.append(key)
+            self._waiting += [] if clip[0] in self._waiting else [clip[0]]
             if under_way:
                 self._bench.dispatch.cancel(self._sent)
             return True
@@ -162,21 +164,28 @@ class Propagating:
         labels = session.labels(source)
         outline = outline_of(labels)
         frames = [clip[at] for at in run.frames]
-        done = 0
-        while done < len(frames) and self._is_of(frames[done], source, outline):
-            done += 1
-        rest = frames[done:]
-        while rest and not self._is_open(rest[-1]):
-            rest.pop()
+        while frames and not self._is_open(frames[-1]):
+            frames.pop()
+        wanted = (at for at, one in enumerate(frames) if self._is_open(one) and not self._is_of(one, source, outline))
+        done = next(wanted, None)
+        if done is None or not labels.any():
+            return None
+        while done and not self._is_of(frames[done - 1], source, outline):
+            done -= 1
         start = frames[done - 1] if done else source
         packed = session.packed(start)
-        if not rest or not labels.any() or packed is None:
-            return None
-        return Course(source, outline, start, packed, tuple(rest))
+        return None if packed is None else Course(source, outline, start, packed, tuple(frames[done:]))
 
     def _is_of(self, frame_id: str, source: str, outline: str) -> bool:
         how = self._bench.session.propagated(frame_id)
         return how is not None and (how.source, how.outline) == (source, outline) and self._is_open(frame_id)
+
+    def _is_up_to_date(self, frame_id: str) -> bool:
+        """Whether a frame has masks of a key frame that is still as it was."""
+        session, how = self._bench.session, self._bench.session.propagated(frame_id)
+        if how is None or session.status(how.source) is not FrameStatus.ACCEPTED:
+            return False
+        return outline_of(session.labels(how.source)) == how.outline
 
     def _is_open(self, frame_id: str) -> bool:
         """Whether masks may come: nothing was decided or changed by a person."""
@@ -186,13 +195,13 @@ class Propagating:
     # -- the job -------------------------------------------------------------------------------------------------------
 
     def _send(self, clip: tuple[str, ...], wanted: Sequence[Run]) -> bool:
-        session, structures = self._bench.session, self._bench.session.structures
+        structures = self._bench.session.structures
         courses = [one for one in (self._course(clip, run) for run in wanted) if one is not None]
         frames = [frame_id for course in courses for frame_id in course.frames]
         if not frames:
             return False
-        self._revisions = {frame_id: session.revision(frame_id) for frame_id in frames}
         self._clip = clip
+        self._begun.add(clip[0])
         self._done, self._total, self._since = 0, len(frames), self._clock()
         job = Job(JobKind.PROPAGATE, lambda: self._work(courses, structures), key="clip")
         self._sent = self._bench.dispatch.send(job, "Taking outlines through the clip", self._receive)
@@ -238,15 +247,16 @@ class Propagating:
         self.ended.emit()
 
     def _take(self, step: Step) -> None:
-        """Lay a step's masks into the session, unless a person has been there meanwhile."""
+        """Lay a step's masks into the session, unless a person has been there meanwhile; ticks hold for them, too."""
         self._done += 1
-        if self._is_open(step.frame_id):
-            self._bench.session.propose(step.frame_id, step.suggestions, self._revisions[step.frame_id], step.how)
+        session, frame_id = self._bench.session, step.frame_id
+        if self._is_open(frame_id):
+            session.propose(frame_id, step.suggestions, session.revision(frame_id), step.how)
 
     def _words(self, drifts: Sequence[Drift]) -> str:
         """Where it stopped, and what to do; not where masks of another key frame stay, as on both sides of a cut."""
-        unread = [one.why for one in drifts if one.why]
-        lost = [one for one in drifts if not one.why and self._bench.session.propagated(one.frame_id) is None]
+        unread = list(dict.fromkeys(one.why for one in drifts if one.why))
+        lost = [one for one in drifts if not one.why and not self._is_up_to_date(one.frame_id)]
         if lost:
             lost.sort(key=lambda one: natural_key(self._bench.stem(one.frame_id)))
             said = [f"{self._bench.stem(one.frame_id)} ({one.confidence:.0%} sure)" for one in lost[:MOST_NAMED]]

@@ -9,7 +9,7 @@ from pathlib import Path
 from napari_adasam.domain.calibration import NOT_SET
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.export_formats import EVERYDAY
-from napari_adasam.domain.packing import LabelImage
+from napari_adasam.domain.packing import LabelImage, PackedAnnotations
 from napari_adasam.domain.records import Frame, FrameStatus
 from napari_adasam.domain.steps import CLOSED
 from napari_adasam.files.clips import stem_of
@@ -91,7 +91,13 @@ def export_session(
     )
     wanted = {frame.id for frame in chosen} | propagated.keys()
     whole = [sources.facts(frame) if frame.id in wanted else frame for frame in frames]
-    return export(record.annotations, whole, record.structures, out, options)
+    return export(_those(record, accepted), whole, record.structures, out, options)
+
+
+def _those(record: SessionRecord, frames: Sequence[Frame]) -> PackedAnnotations:
+    """The annotations of some frames; the record has those of frames that were opened again or left out, too."""
+    packed = {frame.id: record.annotations.packed(frame.id) for frame in frames}
+    return PackedAnnotations({frame_id: one for frame_id, one in packed.items() if one is not None})
 
 
 def _is_accepted(record: SessionRecord, frame: Frame) -> bool:

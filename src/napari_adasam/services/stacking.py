@@ -23,13 +23,19 @@ ONE_ALONE = "This image is one alone; only a clip or a volume is measured over i
 NOTHING_COUNTS = "Accept an image of this file first; only accepted and propagated outlines are measured."
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """A frame that counts, with its labels."""
 
     frame: Frame
     counted: Counted
     labels: LabelImage = field(repr=False)
+    structures: tuple[Structure, ...]
+    """Those that were in the list when the frame was accepted: of others it says nothing."""
+
+
+Order = tuple[tuple[Wanted, ...], tuple[Structure, ...]]
+"""What is measured: the frames of a file that count, and the structures on them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +57,8 @@ class Stacking:
     def __init__(self, bench: Workbench) -> None:
         self._bench = bench
         self._sent: int | None = None
-        self._done, self._total, self._file = 0, 0, ""
+        self._done, self._total = 0, 0
+        self._frame_id, self._order = "", cast(Order, ((), ()))
         self._known: dict[str, Known] = {}
 
     @property
@@ -76,10 +83,9 @@ class Stacking:
 
     def start(self, frame_id: str) -> None:
         """Measure the file of a frame; :attr:`finished` tells the end."""
-        session = self._bench.session
-        wanted = self._wanted(self._bench.items.of(frame_id).frames)
-        structures = session.structures
-        self._file, self._done, self._total = session.frame(frame_id).file_id, 0, len(wanted)
+        self._frame_id, self._order = frame_id, self._order_of(frame_id)
+        wanted, structures = self._order
+        self._done, self._total = 0, len(wanted)
         job = Job(JobKind.EXPORT, lambda: self._work(wanted, structures), key="stack")
         self._sent = self._bench.dispatch.send(job, "Measuring the clip", self._receive)
 
@@ -88,27 +94,35 @@ class Stacking:
         if self._sent is not None:
             self._bench.dispatch.cancel(self._sent)
 
-    def _wanted(self, frames: Sequence[str]) -> list[Wanted]:
+    def _order_of(self, of_file: str) -> Order:
+        """What is to be measured of the file of a frame, as it is now."""
         session, found = self._bench.session, list[Wanted]()
-        for frame_id in frames:
+        kept = session.annotations.snapshot()
+        for frame_id in self._bench.items.of(of_file).frames:
             accepted = session.status(frame_id) is FrameStatus.ACCEPTED
             labels = session.packed(frame_id) if accepted else propagated_labels(session, frame_id)
             if labels is not None:
                 counted = Counted.ACCEPTED if accepted else Counted.PROPAGATED
-                found.append(Wanted(session.frame(frame_id), counted, labels))
-        return found
+                packed = kept.packed(frame_id) if accepted else None
+                asked = (one for one in session.structures if packed is None or packed.bare.tells_of(one.value))
+                found.append(Wanted(session.frame(frame_id), counted, labels, tuple(asked)))
+        return tuple(found), session.structures
 
     def _work(
         self, wanted: Sequence[Wanted], structures: tuple[Structure, ...]
     ) -> Generator[tuple[str, Known], None, StackReport]:
-        """The job; lane's thread. A frame that is as it was is not measured again."""
+        """The job; lane's thread. A frame that is as it was is not measured again.
+
+        Raises InputError if the file cannot be read, since only it says what its frames are to each other.
+        """
         found = []
         for one in wanted:
             known = self._known.get(one.frame.id)
-            of = (one.frame, structures)
+            of = (one.frame, one.structures)
             if known is None or known.labels != one.labels or (known.frame, known.structures) != of:
+                self._bench.sources.clip(one.frame.id)
                 frame = self._bench.sources.facts(one.frame)
-                figures = figures_of(frame, one.labels.open(), structures, one.counted, scaled_part(frame))
+                figures = figures_of(frame, one.labels.open(), one.structures, one.counted, scaled_part(frame))
                 known = Known(one.labels, *of, figures)
             found.append(FrameFigures(known.figures.frame, one.counted, known.figures.structures))
             yield one.frame.id, known
@@ -121,5 +135,11 @@ class Stacking:
             self._done += 1
             return
         self._sent = None
-        if outcome.state == "done":
-            self.finished.emit(self._file, cast(StackReport, outcome.value))
+        if outcome.state != "done":
+            return
+        order = self._order_of(self._frame_id)
+        if order[0] and order != self._order:  # changed meanwhile: figures shown now would pass for those of now
+            self.start(self._frame_id)
+        else:
+            file_id = self._bench.session.frame(self._frame_id).file_id
+            self.finished.emit(file_id, cast(StackReport, outcome.value))

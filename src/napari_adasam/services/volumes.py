@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
+from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.items import file_stem
 from napari_adasam.domain.packing import LabelImage
 from napari_adasam.domain.records import Along, Frame, FrameStatus, Stack
 from napari_adasam.files.pixels import grey_levels
@@ -85,6 +87,10 @@ class Volumes:
         """Why the file of a frame cannot be shown in 3D; empty if it can."""
         if not self._bench.items.of(frame_id).several:
             return ONE_ALONE
+        try:
+            self._bench.sources.clip(frame_id)
+        except InputError as error:
+            return str(error)
         stack = self._bench.sources.facts(self._bench.session.frame(frame_id)).stack
         if stack is None or stack.along is Along.UNKNOWN:
             return NOT_TOLD
@@ -154,5 +160,4 @@ def _volume(
         notes.append("How far apart the slices are is not known, so the volume is as deep here as if they were pixels.")
         through = x
     unit = "pixel" if frame.spacing is None else "mm"
-    name = frame.stem.removesuffix(f"_{frame.index:04d}")
-    return Volume(frame.file_id, name, *arrays, (through, y * step, x * step), unit, " ".join(notes))
+    return Volume(frame.file_id, file_stem(frame), *arrays, (through, y * step, x * step), unit, " ".join(notes))

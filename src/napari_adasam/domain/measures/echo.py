@@ -11,6 +11,9 @@ from napari_adasam.domain.lazily import ndimage
 from napari_adasam.domain.measures.figures import NO_SCALE, Measurement
 from napari_adasam.domain.records import Labels, Spacing
 
+ROUNDING = 1e-9
+"""Three pixels of 0.1 mm are 0.30000000000000004 mm, and no farther than 0.3."""
+
 
 def echo_intensity(
     labels: Labels,
@@ -41,7 +44,7 @@ def echo_intensity(
     inside = labels == structure
     if erosion > 0 and not inside.all():
         pixel = (1.0, 1.0) if spacing is None else (spacing.y_mm, spacing.x_mm)
-        inside = ndimage.distance_transform_edt(inside, pixel) > erosion
+        inside = ndimage.distance_transform_edt(inside, pixel) > erosion * (1 + ROUNDING)
     values = np.ma.compressed(grey[inside]).astype(np.float64)
     if not values.size:
         return ()

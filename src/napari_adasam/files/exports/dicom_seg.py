@@ -112,7 +112,7 @@ def segmentation(source: Source, planes: Sequence[Plane], structures: Sequence[S
     placed = all(len(place) for place in places)
     if placed:
         made.FrameOfReferenceUID = source.header.FrameOfReferenceUID
-        made.PositionReferenceIndicator = source.header.get("PositionReferenceIndicator", "")
+        made.PositionReferenceIndicator = "" if key else source.header.get("PositionReferenceIndicator", "")
     else:
         made.PatientOrientation = ""
     mould = made.PerFrameFunctionalGroupsSequence[0]

@@ -60,15 +60,13 @@ class Source:
             ("PlanePositionSequence", "ImagePositionPatient"),
             ("PlaneOrientationSequence", "ImageOrientationPatient"),
         ):
-            for holder in self._groups(index):
-                if name in holder:
-                    setattr(found, name, deepcopy(holder[name].value))
-                    break
-            else:
-                if not self.multi_frame and self.header.get(attribute):
-                    item = pydicom.Dataset()
-                    setattr(item, attribute, self.header[attribute].value)
-                    setattr(found, name, [item])
+            holder = next((one[name].value[0] for one in self._groups(index) if one.get(name)), None)
+            if holder is None and not self.multi_frame:
+                holder = self.header
+            if holder is not None and holder.get(attribute):
+                item = pydicom.Dataset()  # with nothing else that may stand beside it
+                setattr(item, attribute, holder[attribute].value)
+                setattr(found, name, [item])
         return found if len(found) == 2 and "FrameOfReferenceUID" in self.header else pydicom.Dataset()
 
     def thickness(self, index: int) -> float:

@@ -13,10 +13,12 @@ from pathlib import Path, PurePath, PureWindowsPath
 from napari_adasam.domain.errors import InputError, StorageError
 from napari_adasam.domain.records import Frame
 from napari_adasam.files.atomic import REFUSED, write_new
+from napari_adasam.files.tables import composed
 
 KEY_FILE = "pseudonyms.key"
 KEY_BYTES = 32
 DIGITS = 12
+LONGEST_BYTES, NUMBER_BYTES = 235, 16
 KEY_NOT_KEPT = (
     "The session's folder may not be written to, so that the next export will use other names; "
     "copy the session to a folder of your own to keep them."
@@ -32,25 +34,38 @@ def as_path(path: str) -> PurePath:
 def output_names(frames: Sequence[Frame]) -> dict[str, str]:
     """Frame id to its name in the export: its stem, with ``_2``, ``_3``… behind it where another frame has that name.
 
-    Upper and lower case are not told apart, as on many disks.
+    Upper and lower case are not told apart, nor letters whose accents are kept in another way, as on many disks.
     """
     return unique_names((frame.id, frame.stem) for frame in frames)
 
 
 def unique_names(wanted: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Key to a name of its own, from pairs of key and wished-for name; a backslash becomes ``_``."""
-    pairs = [(key, stem.replace("\\", "_")) for key, stem in wanted]
+    """Key to a name of its own, from pairs of key and wished-for name; a backslash becomes ``_``, a long one is cut."""
+    pairs = [(key, _short(stem.replace("\\", "_"))) for key, stem in wanted]
     names: dict[str, str] = {}
-    taken: set[str] = {stem.casefold() for _, stem in pairs}
+    taken: set[str] = {_alike(stem) for _, stem in pairs}
     used: set[str] = set()
     for key, stem in pairs:
         name, number = stem, 1
-        while name.casefold() in (used if number == 1 else used | taken):
+        while _alike(name) in (used if number == 1 else used | taken):
             number += 1
             name = f"{stem}_{number}"
-        used.add(name.casefold())
+        used.add(_alike(name))
         names[key] = name
     return names
+
+
+def _short(stem: str) -> str:
+    """A name that a number and an ending fit behind, for disks take 255 bytes; a frame's number at its end stays."""
+    kept = stem.encode(errors="replace")
+    if len(kept) <= LONGEST_BYTES:
+        return stem
+    return (kept[: LONGEST_BYTES - NUMBER_BYTES] + kept[-NUMBER_BYTES:]).decode(errors="ignore")
+
+
+def _alike(name: str) -> str:
+    """The same for names that some disk takes for one."""
+    return composed(composed(name).casefold())
 
 
 def pseudonym(key: bytes, text: str) -> str:

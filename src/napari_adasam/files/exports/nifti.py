@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from io import BytesIO
+from math import prod
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.lazily import Lazily
+from napari_adasam.domain.packing import PackedLabels
 from napari_adasam.domain.records import Frame, Geometry, Labels, Spacing
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.exports.naming import as_path, unique_names
@@ -44,7 +46,7 @@ class NiftiFiles:
         flat = [(frame.id, plan.names[frame.id]) for frame in plan.sources if self._geometries[frame.id] is None]
         stems = {frame.path: plan.file_stem(frame) for frame in stacked}
         self._names = unique_names([*flat, *stems.items()])
-        self._volumes: dict[Path, NDArray[np.uint8]] = {}
+        self._volumes: dict[Path, dict[int, PackedLabels]] = {}
 
     def add(self, item: Item) -> None:
         """Take one frame."""
@@ -53,13 +55,13 @@ class NiftiFiles:
             content = mask_nifti(labels, item.frame.spacing, item.structures)
             self._staging.write(f"masks/{self._names[item.frame.id]}.nii.gz", content)
             return
-        volume = self._volumes.setdefault(item.source, np.zeros(geometry.shape, np.uint8))
-        volume[geometry.place(item.frame.index)] = labels.T
-        self._counts[item.source] -= 1
-        if not self._counts[item.source]:
-            text = facts_json(item.structures, item.frame.spacing)
-            content = _nifti(self._volumes.pop(item.source), geometry, text)
-            self._staging.write(f"masks/{self._names[str(item.source)]}.nii.gz", content)
+        slices = self._volumes.setdefault(item.source, {})
+        slices[item.frame.index] = PackedLabels.of(labels)
+        if len(slices) == self._counts[item.source]:
+            del self._volumes[item.source]
+            text, each = facts_json(item.structures, item.frame.spacing), _in_order(slices, geometry, labels)
+            with self._staging.open(f"masks/{self._names[str(item.source)]}.nii.gz") as file:
+                _write(file, each, geometry, text)
 
     def finish(self) -> None:
         """Nothing is left to do: every volume was written with its last frame."""
@@ -71,10 +73,11 @@ def mask_nifti(labels: Labels, spacing: Spacing | None = None, structures: Seque
     Units are mm where the size of a pixel is known; where it is not, pixels are 1 and the units are "unknown".
     """
     affine = np.diag((1.0, 1.0, 1.0, 1.0) if spacing is None else (spacing.x_mm, spacing.y_mm, 1.0, 1.0))
-    array = np.ascontiguousarray(labels.T)[..., None]
     units = UNKNOWN if spacing is None else MM
-    geometry = Geometry(tuple(tuple(map(float, row)) for row in affine), array.shape, 1, 0, units)
-    return _nifti(array, geometry, facts_json(structures, spacing))
+    geometry = Geometry(tuple(tuple(map(float, row)) for row in affine), (*labels.T.shape, 1), 1, 0, units)
+    file = BytesIO()
+    _write(file, [labels], geometry, facts_json(structures, spacing))
+    return file.getvalue()
 
 
 def is_slice(frame: Frame) -> bool:
@@ -91,11 +94,36 @@ def _geometry(frame: Frame) -> Geometry | None:
     return frame.geometry
 
 
-def _nifti(array: NDArray[np.uint8], geometry: Geometry, text: str) -> bytes:
+def _in_order(slices: Mapping[int, PackedLabels], geometry: Geometry, like: Labels) -> Iterable[Labels]:
+    """What lies in the array, in its order: frame by frame where each lies there as one piece, else all at once."""
+    last = max(geometry.rows, geometry.columns)
+    if geometry.columns < geometry.rows and prod(geometry.shape[: last + 1]) == like.size:
+        empty, count = np.zeros_like(like), prod(geometry.shape) // like.size
+        return (slices[at].open() if at in slices else empty for at in range(count))
+    volume = np.zeros(geometry.shape, np.uint8)
+    for at, labels in slices.items():
+        volume[geometry.place(at)] = labels.open().T
+    return [volume.T]
+
+
+def _write(file: IO[bytes], frames: Iterable[Labels], geometry: Geometry, text: str) -> None:
+    """Write label images (height, width) one by one, in the order of the array."""
+    with gzip.GzipFile("", "wb", LEVEL, file, mtime=0) as packed:
+        packed.write(_beginning(geometry, text))
+        for labels in frames:
+            packed.write(labels.tobytes())
+
+
+def _beginning(geometry: Geometry, text: str) -> bytes:
+    """Header and extension of the file, up to its voxels."""
     nifti: Any = Lazily("nibabel.nifti1")  # its functions have no types
-    image = nifti.Nifti1Image(array, np.asarray(geometry.affine, np.float64))
-    image.header["xyzt_units"] = geometry.units
-    if array.ndim > 3:
-        image.header["pixdim"][4] = geometry.time_step
-    image.header.extensions.append(nifti.Nifti1Extension(COMMENT, text.encode()))
-    return gzip.compress(image.to_bytes(), compresslevel=LEVEL, mtime=0)
+    nothing = np.broadcast_to(np.uint8(0), geometry.shape)
+    header = nifti.Nifti1Image(nothing, np.asarray(geometry.affine, np.float64)).header
+    header["xyzt_units"] = geometry.units
+    if nothing.ndim > 3:
+        header["pixdim"][4] = geometry.time_step
+    header.set_slope_inter(1, 0)
+    header.extensions.append(nifti.Nifti1Extension(COMMENT, text.encode()))
+    file = BytesIO()
+    header.write_to(file)
+    return file.getvalue()

@@ -11,7 +11,7 @@ from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Frame
 from napari_adasam.files.exports.options import Item
 from napari_adasam.files.exports.plan import Plan
-from napari_adasam.files.exports.table import Further, measurements_csv
+from napari_adasam.files.exports.table import Further, given_columns, measurements_csv, table_csv
 from napari_adasam.files.pixels import grey_levels
 from napari_adasam.files.tables import composed
 
@@ -33,8 +33,8 @@ class TableFile:
         given = {composed(item.frame.stem): row} if (row := self._plan.given.get(item.frame.id)) else {}
         further = Further(given, self._plan.extras.erosion_mm)
         table = measurements_csv(annotations, [item.frame], item.structures, self._plan.names, self.grey, further)
-        header, _, rows = table.partition(b"\n")
-        self._file.write(rows if self._begun else header + b"\n" + rows)
+        header = table_csv((), given_columns(given))  # of several lines, where a column's name is
+        self._file.write(table.removeprefix(header) if self._begun else table)
         self._begun = True
 
     def finish(self) -> None:

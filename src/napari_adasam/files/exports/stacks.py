@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import StringIO
 
 from napari_adasam.domain.packing import LabelImage
-from napari_adasam.domain.records import Frame
+from napari_adasam.domain.records import Frame, Labels
 from napari_adasam.domain.stacks import Counted, FrameFigures, StackMeasure, StackReport, figures_of, report
+from napari_adasam.domain.structures import Structure
 from napari_adasam.files.exports.naming import unique_names
 from napari_adasam.files.exports.options import Item
 from napari_adasam.files.exports.plan import Plan
@@ -40,12 +41,13 @@ class StackFiles:
     def add(self, item: Item) -> None:
         """Measure an accepted frame."""
         if item.frame.file_id in self._stems:
-            self._measure(item.frame, item.annotation.labels.copy(), Counted.ACCEPTED)
+            asked = tuple(one for one in self._plan.structures if item.annotation.tells_of(one.value))
+            self._measure(item.frame, item.annotation.labels.copy(), Counted.ACCEPTED, asked)
 
     def add_propagated(self, frame: Frame, labels: LabelImage) -> None:
         """Measure a frame that nobody has accepted."""
         if frame.file_id in self._stems:
-            self._measure(frame, labels.open(), Counted.PROPAGATED)
+            self._measure(frame, labels.open(), Counted.PROPAGATED, self._plan.structures)
 
     def finish(self) -> None:
         """Write the table and the plots, where there is a clip or a volume."""
@@ -64,8 +66,8 @@ class StackFiles:
             writer.writerows(rows)
             self._staging.write(FILE, text.getvalue().encode())
 
-    def _measure(self, frame: Frame, labels: object, counted: Counted) -> None:
-        one = figures_of(frame, labels, self._plan.structures, counted, scaled_part(frame))  # type: ignore[arg-type]
+    def _measure(self, frame: Frame, labels: Labels, counted: Counted, asked: Sequence[Structure]) -> None:
+        one = figures_of(frame, labels, asked, counted, scaled_part(frame))
         self._figures.setdefault(frame.file_id, []).append(one)
 
 

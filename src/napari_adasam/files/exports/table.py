@@ -34,6 +34,7 @@ OUTSIDE_SCAN = "outside the scan sector left out"
 MOST_EROSION_MM = 100.0
 NOT_ERODED = "border not left out: no scale"
 BEYOND_SCALE = "reaches out of the part of the picture that the scale holds for"
+NOT_ASKED = "accepted before this structure was in the list: whether it is there is not known"
 
 Row = dict[str, str]
 
@@ -111,8 +112,8 @@ def measurements_csv(
 
     A file goes by its name, or as ``frames`` have it where that is a relative path, as in an export (:class:`Plan`).
 
-    A structure that is not in a frame has one row, with area 0. Values in a mask that belong to no structure are named
-    by their number.
+    A structure that is not in a frame has one row, with area 0, or with no value where nobody was asked for it. Values
+    in a mask that belong to no structure are named by their number.
 
     Parameters
     ----------
@@ -145,10 +146,17 @@ def measured_rows(one: Measured, structures: Sequence[Structure], grey: NDArray[
         outside = _outside(one.labels, structure.value, grey)
         eroded = _eroded(one.erosion_mm, spacing)
         erosion = one.erosion_mm if spacing is not None else 0.0
+        unasked = (NOT_ASKED,) if _unasked(one, structure, structure.value in present) else ()
         for figure in measure(one.labels, structure, spacing, grey, erosion):
-            notes = (NOT_COMPARABLE, *outside, *eroded, *beyond) if figure.unit == GREY else beyond
-            rows.append(common | _figure(figure, bits, notes) | dict(one.given))
+            notes = (NOT_COMPARABLE, *outside, *eroded, *beyond) if figure.unit == GREY else (*unasked, *beyond)
+            row = common | _figure(figure, bits, notes) | dict(one.given)
+            rows.append(row | {"value": ""} if unasked else row)
     return rows
+
+
+def _unasked(one: Measured, structure: Structure, present: bool) -> bool:
+    """Whether nobody was asked for a structure: the frame was accepted before it was in the list."""
+    return not present and one.annotation is not None and not one.annotation.tells_of(structure.value)
 
 
 def _bits(stated: int | None, grey: NDArray[Any]) -> str:
@@ -198,6 +206,8 @@ def read_file_table(path: Path) -> dict[str, dict[str, str]]:
     table: dict[str, dict[str, str]] = {}
     for row in rows:
         about = row_key(row[key], key == "file")
+        if not about:
+            continue  # spreadsheets keep empty rows below a table
         if about in table:
             raise InputError(f"{path} has two rows for {about}; keep one.")
         table[about] = {name: row[name] or "" for name in columns if name not in KEYS}
@@ -226,10 +236,10 @@ def _common(one: Measured, structure: Structure, present: bool) -> Row:
     if one.annotation is None:
         return row if present else row | {"origin": str(MaskOrigin.ABSENT)}
     otherwise = MaskOrigin.DRAWN if present else MaskOrigin.ABSENT
-    share = one.annotation.changed_share.get(structure.value)
+    share, origins = one.annotation.changed_share.get(structure.value), one.annotation.origins
     return row | {
         "model": one.annotation.model,
-        "origin": str(one.annotation.origins.get(structure.value, otherwise)),
+        "origin": "" if _unasked(one, structure, present) else str(origins.get(structure.value, otherwise)),
         "changed_share": "" if share is None else f"{share:.4f}",
         "seconds": f"{one.annotation.seconds:.1f}",
     }

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from qtpy.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt
 
-from napari_adasam.domain.items import Item, Items, Standing
+from napari_adasam.domain.items import Item, Items, Standing, file_stem
 from napari_adasam.domain.records import FrameStatus
 from napari_adasam.domain.session import Session
 
@@ -48,7 +48,7 @@ def item_line(session: Session, items: Items, item: Item) -> str:
     first = item.frames[0]
     if not item.several:
         return image_line(session, first)
-    counts, stem = items.counts(item), session.frame(first).stem.rpartition("_")[0]
+    counts, stem = items.counts(item), file_stem(session.frame(first))
     mark = MARKS[FrameStatus.NEW]
     if counts[Standing.ACCEPTED] + counts[Standing.SKIPPED] == len(item.frames):
         mark = MARKS[FrameStatus.ACCEPTED]
