@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from session_samples import SHAPE, frame, rows, session, suggested, suggestion
+from session_samples import MUSCLE, SHAPE, frame, rows, session, suggested, suggestion
 
 from napari_adasam.domain.prompts import Point
 from napari_adasam.domain.records import FrameStatus
@@ -102,6 +102,14 @@ def test_a_late_answer_is_refused() -> None:
     before = made.labels("a").copy()
     assert not made.answer("a", 1, rows(5), revision)
     assert np.array_equal(made.labels("a"), before)
+
+
+def test_no_answer_lays_pixels_of_a_structure_that_was_removed() -> None:
+    made = session()
+    revision = made.ask("a", 2, (CLICK,), None)
+    made.set_structures([MUSCLE])
+    assert not made.answer("a", 2, rows(5), revision)
+    assert not made.labels("a").any()
 
 
 def test_no_answer_reaches_a_skipped_frame() -> None:

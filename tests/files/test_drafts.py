@@ -138,18 +138,27 @@ def test_a_session_that_could_not_be_made_whole_leaves_no_database(tmp_path: Pat
 def test_the_folder_for_pictures_does_not_tell_their_name_and_follows_a_move(tmp_path: Path) -> None:
     pictures, elsewhere = tmp_path / "Anna Example", tmp_path / "usb" / "study"
     pictures.mkdir()
-    assert home.earlier_folder(tmp_path, pictures) is None
+    assert home.earlier_folders(tmp_path, pictures) == []
     folder = home.new_folder(tmp_path, pictures)
     assert "Anna" not in folder.name
     folder.mkdir()
-    assert home.earlier_folder(tmp_path, pictures) == folder
+    assert home.earlier_folders(tmp_path, pictures) == [folder]
+    assert home.kept_in(folder) == folder
     assert home.new_folder(tmp_path, pictures) != folder
     elsewhere.mkdir(parents=True)
     home.leave_word(folder, elsewhere)
-    assert home.earlier_folder(tmp_path, pictures) == elsewhere
+    assert home.kept_in(folder) == elsewhere
     elsewhere.rmdir()
     with pytest.raises(InputError, match="is not there now"):
-        home.earlier_folder(tmp_path, pictures)
+        home.kept_in(folder)
+
+
+def test_of_sessions_begun_beside_the_first_the_newest_comes_next(tmp_path: Path) -> None:
+    pictures, made = tmp_path / "scans", []
+    for _ in range(11):
+        made.append(home.new_folder(tmp_path, pictures))
+        made[-1].mkdir()
+    assert home.earlier_folders(tmp_path, pictures) == [made[0], *made[:0:-1]]
 
 
 def test_labels_of_any_shape_are_packed_exactly(tmp_path: Path) -> None:

@@ -88,6 +88,27 @@ def test_too_few_frames_have_no_icc(tmp_path: Path) -> None:
     assert row["bias"] is None
 
 
+def test_distances_in_mm_and_in_px_have_no_mean(tmp_path: Path) -> None:
+    for name, heights in (("a", [10, 8, 0]), ("b", [9, 4, 0])):
+        store = Store.open(reader(tmp_path / name, heights))
+        store.save_frames([Frame("f1", "/scans/1.png", 0, *SHAPE, "scan1", None)])
+        store.close()
+    found = compare_sessions(tmp_path / "a", tmp_path / "b")
+    (row,) = summary(found)["rows"]
+    assert (row["hd95"], row["hd95_unit"], row["area_unit"]) == (None, "mixed", "px")
+    assert row["dice"] == pytest.approx((2 * 9 / 19 + 2 * 4 / 12) / 2)
+    assert [(one.hd95, one.unit) for one in found.structures[0].masks[:2]] == [(0.5, "mm"), (4.0, "px")]
+
+
+def test_an_image_without_the_structure_does_not_take_the_unit_away(tmp_path: Path) -> None:
+    for name, heights in (("a", [10, 0]), ("b", [9, 0])):
+        store = Store.open(reader(tmp_path / name, heights))
+        store.save_frames([Frame("f1", "/scans/1.png", 0, *SHAPE, "scan1", None)])
+        store.close()
+    (row,) = summary(compare_sessions(tmp_path / "a", tmp_path / "b"))["rows"]
+    assert (row["hd95"], row["hd95_unit"]) == (0.5, "mm")
+
+
 def test_sessions_without_anything_in_common_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no accepted image in common"):
         compare_sessions(reader(tmp_path / "a", [10], skip=0), reader(tmp_path / "b", [10]))
@@ -114,7 +135,7 @@ def test_a_third_session_begins_with_the_frames_that_agree_least(tmp_path: Path)
     record = Store.read(tmp_path / "third")
     assert [frame.id for frame in record.frames] == ["f1", "f2", "f0"]
     assert not record.statuses
-    others = OtherReaders(record.readers).versions("f1")
+    others = OtherReaders(record.readers).versions("f1", record.structures)
     assert [one.words for one in others] == ["first reader", "second reader"]
     assert [int((one.labels.open() > 0).sum()) for one in others] == [160, 40]
     with pytest.raises(InputError, match="already"):
@@ -122,4 +143,30 @@ def test_a_third_session_begins_with_the_frames_that_agree_least(tmp_path: Path)
 
 
 def test_a_reader_that_is_gone_has_nothing_to_show(tmp_path: Path) -> None:
-    assert OtherReaders((("first reader", tmp_path / "gone"),)).versions("f0") == ()
+    assert OtherReaders((("first reader", tmp_path / "gone"),)).versions("f0", ()) == ()
+
+
+def test_readers_lie_beside_with_the_numbers_of_the_third_session(tmp_path: Path) -> None:
+    folders = tmp_path / "a", tmp_path / "b"
+    lists = (
+        [Structure(1, "belly"), Structure(2, "Aponeurosis")],
+        [Structure(1, "aponeurosis "), Structure(2, "fat"), Structure(3, "Belly"), Structure(4, "nerve")],
+    )
+    for folder, structures in zip(folders, lists, strict=True):
+        store = Store.create(folder)
+        store.save_structures(structures)
+        store.save_frames([Frame("f0", "/scans/0.png", 0, *SHAPE, "scan0")])
+        labels = np.zeros(SHAPE, np.uint8)
+        for one in structures:
+            labels[one.value] = one.value
+        store.save_annotation(Annotation("f0", labels, {}, {}, 1.0, ""))
+        store.close()
+    begin_adjudication(*folders, compare_sessions(*folders), tmp_path / "third")
+    record = Store.read(tmp_path / "third")
+    assert {one.value: one.name for one in record.structures} == {1: "belly", 2: "Aponeurosis", 3: "fat", 4: "nerve"}
+    first, second = OtherReaders(record.readers).versions("f0", record.structures)
+    assert list(first.labels.open()[:5, 0]) == [0, 1, 2, 0, 0]
+    assert list(second.labels.open()[:5, 0]) == [0, 2, 3, 1, 4]
+    renamed = [record.structures[0].renamed("rectus femoris"), *record.structures[1:2]]
+    _, second = OtherReaders(record.readers).versions("f0", renamed)
+    assert list(second.labels.open()[:5, 0]) == [0, 2, 0, 0, 0]

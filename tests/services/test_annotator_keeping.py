@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from annotator_fakes import FULL, OUTSIDE, Desk, full_disk, make_desk, run_round, write_images
+from annotator_fakes import FULL, HEIGHT, OUTSIDE, WIDTH, Desk, full_disk, make_desk, run_round, write_images
 
+from napari_adasam.domain.errors import StorageError
 from napari_adasam.domain.records import FrameStatus, MaskOrigin
 from napari_adasam.domain.settings import LearnSettings, Settings
 from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
+from napari_adasam.files import home
 from napari_adasam.files.store import Store
 
 Sit = Callable[[], Desk]
@@ -108,6 +113,32 @@ def test_what_was_all_taken_back_is_not_there_again(sit: Sit, tmp_path: Path) ->
     stroke(desk)
     assert desk.annotator.undo()
     assert Store.read(stored(desk)).drafts == {}
+
+
+def test_a_click_taken_back_before_there_was_an_outline_is_not_there_again(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    desk.annotator.open([write_images(tmp_path / "scans", 12)])
+    desk.settle()
+    empty = next(frame.id for frame in desk.session.frames if desk.session.packed(frame.id) is None)
+    desk.session.ask(empty, 1, (OUTSIDE,), None)
+    revision = desk.session.ask(empty, 1, (OUTSIDE, OUTSIDE), None)
+    assert desk.session.answer(empty, 1, np.ones((HEIGHT, WIDTH), np.bool_), revision)
+    assert empty in Store.read(stored(desk)).drafts
+    assert desk.session.undo(empty)
+    assert desk.session.packed(empty) is None
+    assert desk.session.undo(empty)
+    assert Store.read(stored(desk)).drafts == {}
+
+
+def test_what_is_clicked_after_not_there_is_there_on_the_disk_too(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    assert desk.annotator.tick(1, False)
+    assert Store.read(stored(desk)).ticks[desk.current] == {1: False}
+    desk.annotator.click(OUTSIDE, 1)
+    desk.settle()
+    assert desk.session.ticks(desk.current) == {1: True}
+    assert Store.read(stored(desk)).ticks[desk.current] == {1: True}
 
 
 def test_an_accept_that_was_undone_is_work_in_progress_again(sit: Sit, tmp_path: Path) -> None:
@@ -237,6 +268,65 @@ def test_the_earlier_model_one_went_back_to_serves_again(sit: Sit, tmp_path: Pat
     assert again.predictor.version == 1
 
 
+def test_what_was_learned_serves_again_where_the_model_was_loaded_before_the_session_is_opened(
+    sit: Sit, tmp_path: Path
+) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    desk.accept()
+    run_round(desk)
+    desk.annotator.close()
+    again = sit()
+    again.annotator.warm_up()
+    again.settle()
+    assert again.annotator.model is not None
+    assert again.annotator.model.fingerprint == "v1"
+    open_scans(again, tmp_path)
+    assert again.predictor.version == 2
+    assert again.annotator.model == again.predictor.info()
+    assert {one.model for one in again.session.suggestions(again.current).values()} == {"v2"}
+    assert again.models[-1].fingerprint == "v2"
+
+
+def test_a_round_that_starts_while_the_model_loads_goes_on_from_what_was_learned(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    desk.accept()
+    run_round(desk)
+    desk.annotator.close()
+    again, began_from, ended = sit(), list[int](), threading.Event()
+
+    def step(number: int) -> None:
+        began_from.append(again.predictor.version)
+        if number == again.trainer.steps:
+            ended.set()
+
+    again.trainer.before_step = step
+    again.annotator.open([tmp_path / "scans"])
+    assert again.annotator.start_round()
+    assert ended.wait(10), "while the window's thread had no time for anything"
+    again.settle()
+    assert set(began_from) == {2}
+    assert again.predictor.version == 3, "and the older one does not come after it"
+    assert again.annotator.model == again.predictor.info()
+
+
+def test_a_round_begins_all_the_same_where_what_was_learned_is_not_there(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    desk.accept()
+    run_round(desk)
+    for file in (stored(desk) / "models").iterdir():
+        file.unlink()
+    desk.annotator.close()
+    again = sit()
+    again.annotator.open([tmp_path / "scans"])
+    assert again.annotator.start_round()
+    again.settle()
+    assert len(again.reports) == 1
+    assert again.problems == ["What was learned is not there."]
+
+
 def test_what_was_learned_and_is_not_there_any_more_is_said(sit: Sit, tmp_path: Path) -> None:
     desk = sit()
     open_scans(desk, tmp_path)
@@ -301,3 +391,89 @@ def test_structures_the_disk_does_not_take_stay_as_they_were(
     desk.annotator.set_structures([Structure(7, "bone")])
     assert desk.problems == [FULL]
     assert desk.session.structures == MUSCLE_PRESET
+
+
+def test_work_begun_beside_a_session_that_is_gone_is_found_the_next_time(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    assert desk.annotator.save_as(tmp_path / "stick")
+    desk.annotator.close()
+    (tmp_path / "stick").rename(tmp_path / "pulled out")
+    desk = sit()
+    (said,) = open_scans(desk, tmp_path)
+    assert "is not there now" in said
+    beside = stored(desk)
+    desk.accept()
+    desk.annotator.close()
+    again = sit()
+    assert open_scans(again, tmp_path)[1:] == ["Your earlier work is here again: 1 of 3 accepted."]
+    assert stored(again) == beside
+    again.annotator.close()
+    (tmp_path / "pulled out").rename(tmp_path / "stick")
+    assert open_scans(sit(), tmp_path) == ["Your earlier work is here again: 0 of 3 accepted."]
+
+
+def test_a_new_folder_that_the_old_one_cannot_name_is_not_begun(
+    sit: Sit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: object) -> None:
+        raise StorageError(FULL)
+
+    desk = sit()
+    open_scans(desk, tmp_path)
+    old = stored(desk)
+    with monkeypatch.context() as patch:
+        patch.setattr(home, "leave_word", fail)
+        assert not desk.annotator.save_as(tmp_path / "study")
+    assert (desk.problems, stored(desk), desk.annotator.kept_by_itself) == ([FULL], old, True)
+    assert desk.annotator.save_as(tmp_path / "study")
+    assert home.kept_in(old) == tmp_path / "study"
+
+
+def test_the_number_of_a_removed_structure_is_not_given_again_in_another_folder(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    desk.annotator.set_structures([*MUSCLE_PRESET, Structure(3, "skin")])
+    desk.settle()
+    assert desk.annotator.tick(3, False)
+    desk.annotator.set_structures(MUSCLE_PRESET)
+    assert desk.annotator.save_as(tmp_path / "study")
+    desk.annotator.close()
+    again = sit()
+    again.annotator.open([tmp_path / "study"])
+    assert (again.session.structures, again.session.free_value()) == (MUSCLE_PRESET, 4)
+
+
+def test_what_was_wiped_without_a_pixel_is_not_suggested_again(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    stroke(desk)
+    desk.annotator.set_structures([*MUSCLE_PRESET, Structure(3, "skin")])
+    desk.settle()
+    desk.annotator.clear_structure(3)
+    touched = desk.session.touched(desk.current)
+    assert 3 in touched
+    assert Store.read(stored(desk)).drafts[desk.current].touched == touched
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are always text")
+def test_a_file_whose_name_is_no_text_is_named_and_the_others_are_opened(sit: Sit, tmp_path: Path) -> None:
+    scans = write_images(tmp_path / "scans", 3)
+    os.rename(os.fsencode(scans / "scan2.png"), os.fsencode(scans) + b"/sc\xe9an.png")
+    desk = sit()
+    (said,) = desk.annotator.open([scans])
+    assert "sc?an.png not opened" in said
+    assert [frame.stem for frame in desk.session.frames] == ["scan1", "scan3"]
+    elsewhere = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xe9tude"))
+    old = stored(desk)
+    assert desk.annotator.save_as(elsewhere)
+    assert home.kept_in(old) == elsewhere
+
+
+def test_a_note_that_is_no_text_is_refused_in_a_sentence(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    assert not desk.annotator.note("half a sign: \ud83d")
+    (said,) = desk.problems
+    assert "no text" in said
+    assert desk.annotator.note("whole")

@@ -16,6 +16,7 @@ from napari_adasam.domain.packing import StoredLabels
 from napari_adasam.domain.records import FrameStatus
 from napari_adasam.domain.settings import LearnSettings, Settings
 from napari_adasam.domain.structures import MUSCLE_PRESET as STRUCTURES
+from napari_adasam.files.exports.naming import KEY_FILE
 from napari_adasam.files.store import Store
 
 Open = Callable[..., Desk]
@@ -213,3 +214,44 @@ def test_a_mask_that_is_damaged_and_the_only_one_leaves_a_new_frame(first: Desk,
     again = desks(tmp_path / "session")
     assert len(again.session.annotations) == 0
     assert any("missing or damaged" in problem for problem in again.problems)
+
+
+def test_a_copy_takes_every_version_and_the_key_of_pseudonyms_along(first: Desk, desks: Open, tmp_path: Path) -> None:
+    one = ids(first)[0]
+    first.annotator.go_to(one)
+    paint(first, 1, 3)
+    first.accept()
+    (tmp_path / "session" / KEY_FILE).write_bytes(b"k" * 32)
+    before = first.annotator.versions(one)
+    second = desks(tmp_path / "session")
+    assert [version.words for version in second.annotator.versions(one)][-2:] == [one.words for one in before[-2:]]
+    assert second.annotator.save_as(tmp_path / "copy")
+    assert first.annotator.save_as(tmp_path / "other")
+    first.annotator.close()
+    shutil.rmtree(tmp_path / "session")
+    for desk in (second, first):
+        if desk is first:
+            desk = desks(tmp_path / "other")
+        own = [version for version in desk.annotator.versions(one) if version.number]
+        assert [(version.number, version.at) for version in own] == [(v.number, v.at) for v in before if v.number]
+        assert all(version.labels.open().any() for version in own)
+    assert (tmp_path / "copy" / KEY_FILE).read_bytes() == (tmp_path / "other" / KEY_FILE).read_bytes() == b"k" * 32
+
+
+def test_images_that_moved_are_found_by_a_window_that_only_looks(first: Desk, desks: Open, tmp_path: Path) -> None:
+    second = desks(tmp_path / "session")
+    (tmp_path / "scans").rename(tmp_path / "moved")
+    said = second.annotator.open([tmp_path / "moved"])
+    assert any("3 images were found again" in one for one in said)
+    assert second.annotator.pixels(ids(second)[2]).any()
+    assert Path(Store.read(tmp_path / "session").frames[0].path).parent == tmp_path / "scans"
+
+
+def test_an_accepted_image_that_was_skipped_and_reopened_is_still_vouched_for(first: Desk) -> None:
+    one = ids(first)[0]
+    first.annotator.go_to(one)
+    first.annotator.skip()
+    first.annotator.go_to(one)
+    first.annotator.reopen()
+    assert first.session.status(one) is FrameStatus.CORRECTED
+    assert first.session.touched(one) == {structure.value for structure in STRUCTURES}

@@ -128,3 +128,48 @@ def test_regions_tell_found_from_drawn_by_their_key(desk: Desk) -> None:
     assert other is not None
     assert one.key != other.key
     assert one.mask.sum() > other.mask.sum() > 0
+
+
+def test_the_scale_of_the_file_can_be_had_again_after_keeping_elsewhere(
+    desk: Desk, make: Callable[..., Desk], tmp_path: Path
+) -> None:
+    assert desk.annotator.set_scale(RULER)
+    assert desk.annotator.save_as(tmp_path / "session")
+    desk.annotator.close()
+    again = make(images=0)
+    again.annotator.open([tmp_path / "session"])
+    assert again.session.frame(again.current).spacing == SPACING
+    assert again.annotator.objection(again.current) == ""
+    again.annotator.own_scale()
+    assert again.session.frame(again.session.frames[0].id).spacing is None
+
+
+def test_a_scale_is_taken_back_where_it_was_the_last_thing_whatever_was_done_elsewhere(desk: Desk) -> None:
+    here, there = (frame.id for frame in desk.session.frames[:2])
+    labels = desk.labels().copy()
+    labels[:3] = 1
+    desk.annotator.stroke(labels)
+    labels = desk.labels().copy()
+    assert desk.annotator.set_scale(RULER, folder=True)
+    desk.annotator.go_to(there)
+    assert desk.annotator.set_scale(Ruler((0.0, 0.0), (0.0, 30.0), 20.0))
+    desk.annotator.go_to(here)
+    assert desk.annotator.undo()
+    scales = [desk.session.setup(frame.id).scale for frame in desk.session.frames]
+    assert [scale is not None for scale in scales] == [False, True, False, False]
+    assert np.array_equal(desk.labels(), labels)
+    assert desk.annotator.redo()
+    assert desk.session.setup(here).scale == SPACING
+
+
+def test_redo_brings_what_was_taken_back_last_and_no_scale_from_before(desk: Desk) -> None:
+    assert desk.annotator.set_scale(RULER)
+    assert desk.annotator.undo()
+    labels = desk.labels().copy()
+    labels[:3] = 1
+    desk.annotator.stroke(labels)
+    labels = desk.labels().copy()
+    assert desk.annotator.undo()
+    assert desk.annotator.redo()
+    assert np.array_equal(desk.labels(), labels)
+    assert desk.session.setup(desk.current).scale is None

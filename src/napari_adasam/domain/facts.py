@@ -144,6 +144,11 @@ class Facts:
         return self._structures
 
     @property
+    def used(self) -> frozenset[int]:
+        """Every value that a structure of this session ever had."""
+        return frozenset(self._used)
+
+    @property
     def current(self) -> str | None:
         """Id of the frame on the screen."""
         return self._current
@@ -178,6 +183,10 @@ class Facts:
     def step(self, frame_id: str) -> object:
         """Stands for what a frame holds now: the same object again means that it holds the same again."""
         return self._records[frame_id].content
+
+    def step_ahead(self, frame_id: str) -> object:
+        """Stands in the same way for what redo would bring; ``None`` where nothing was taken back."""
+        return self._records[frame_id].history.ahead
 
     def status(self, frame_id: str) -> FrameStatus:
         """Where a frame stands."""

@@ -124,6 +124,11 @@ class History:
         if not keep_redo:
             self._redo.clear()
 
+    @property
+    def ahead(self) -> FrameContent | None:
+        """What :meth:`redo` would give."""
+        return self._redo[-1] if self._redo else None
+
     def undo(self, now: FrameContent) -> FrameContent:
         """Give the content before the last step; ``now`` can be had again by redo."""
         self._redo.append(now)

@@ -159,7 +159,8 @@ class Session(Facts):
     def answer(self, frame_id: str, structure: int, mask: Mask, revision: int) -> bool:
         """Put the mask that a point or box asked for into that step; ``False`` if it came too late or is not wanted."""
         record = self._records[frame_id]
-        if revision != record.revision or record.content.status in steps.CLOSED:
+        known = any(one.value == structure for one in self._structures)
+        if revision != record.revision or record.content.status in steps.CLOSED or not known:
             return False
         self._show(frame_id, steps.answered(record.content, self.labels(frame_id), structure, mask))
         return True

@@ -221,7 +221,8 @@ def without_unknown(content: FrameContent, structures: Sequence[Structure]) -> F
 
 def skipped(content: FrameContent) -> FrameContent:
     """The frame is left out; what is drawn on it stays."""
-    return replace(content, status=FrameStatus.SKIPPED, acceptance=None)
+    touched = content.touched | all_if_accepted(content)
+    return replace(content, status=FrameStatus.SKIPPED, touched=touched, acceptance=None)
 
 
 def reopened(content: FrameContent) -> FrameContent:

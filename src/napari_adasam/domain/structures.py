@@ -89,3 +89,16 @@ def with_free_values(preset: Sequence[Structure], known: Sequence[Structure], fr
     values = {one.name: one.value for one in known}
     left = iter(free)
     return [replace(one, value=values[one.name] if one.name in values else next(left)) for one in preset]
+
+
+def same_name(one: Structure, other: Structure) -> bool:
+    """Whether two sessions mean the same structure: by its name, however it is written."""
+    return one.name.strip().casefold() == other.name.strip().casefold()
+
+
+def counterpart(one: Structure, among: Sequence[Structure]) -> Structure | None:
+    """The structure of another session that is the same: of its name, or renamed since; ``None`` if there is none."""
+    named = (other for other in among if same_name(one, other))
+    known = one.learned_as or one.name
+    renamed = (other for other in among if other.learned_as == known)
+    return next(named, None) or next(renamed, None)

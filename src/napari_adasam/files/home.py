@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 from collections.abc import Collection
 from pathlib import Path
@@ -21,20 +22,27 @@ def sessions_home() -> Path:
     return user_data_path("napari-adasam") / "sessions"
 
 
-def earlier_folder(home: Path, opened: Path) -> Path | None:
-    """The folder of the session of a picture or a folder of pictures; ``None`` if there is none yet.
+def earlier_folders(home: Path, opened: Path) -> list[Path]:
+    """The folders that were made for sessions of a picture or a folder of pictures: the first, then the newest first.
 
-    Raises InputError if it was moved to a place that is not there now.
+    There are several where a session was begun beside one that could not be opened.
     """
-    folder = _folder(home, opened)
+    first = _folder(home, opened)
+    numbers = (path.name.rpartition("-")[2] for path in home.glob(f"{first.name}-*"))
+    later = sorted((int(number) for number in numbers if number.isdecimal()), reverse=True)
+    return [folder for folder in (first, *(first.with_name(f"{first.name}-{at}") for at in later)) if folder.is_dir()]
+
+
+def kept_in(folder: Path) -> Path:
+    """Where the session of such a folder is kept now. InputError if it was moved to a place that is not there now."""
     word = folder / MOVED
     if not word.is_file():
-        return folder if folder.is_dir() else None
-    moved = Path(word.read_text(encoding="utf-8"))
+        return folder
+    moved = Path(os.fsdecode(word.read_bytes()))
     if not moved.is_dir():
         raise InputError(
-            f"Your earlier work on these images is in {moved}, which is not there now. A new session was begun beside "
-            "it. To go on with the earlier one, close this window, connect its disk, and open the images again."
+            f"Your earlier work on these images is in {moved}, which is not there now, so another session is used. "
+            "To go on with the earlier one, close this window, connect its disk, and open the images again."
         )
     return moved
 
@@ -71,9 +79,10 @@ def new_folder(home: Path, opened: Path) -> Path:
 
 def leave_word(folder: Path, new: Path) -> None:
     """Note in a session's folder that the session is kept in another one from now on. Raises StorageError."""
-    write_whole(folder / MOVED, str(new.resolve()).encode())
+    write_whole(folder / MOVED, os.fsencode(new.resolve()))
 
 
 def _folder(home: Path, opened: Path) -> Path:
     """Named by a hash of the path: names of folders may be those of people."""
-    return home / f"session-{hashlib.sha256(str(opened.resolve()).encode()).hexdigest()[:16]}"
+    path = str(opened.resolve()).encode(errors="surrogatepass")
+    return home / f"session-{hashlib.sha256(path).hexdigest()[:16]}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path, PurePath
 from types import TracebackType
@@ -113,7 +114,7 @@ class Transaction:
                 error = failure
         with contextlib.suppress(sqlite3.Error):
             self._connection.execute("ROLLBACK")
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, (sqlite3.Error, UnicodeEncodeError)):
             raise StorageError(not_saved(self._folder, error)) from error
 
 
@@ -199,16 +200,20 @@ def _has_log(path: Path) -> bool:
     return log.is_file() and log.stat().st_size > 0
 
 
-def insert(table: str) -> str:
-    """The statement that adds a row."""
-    names = [column.split()[0] for column in COLUMNS[table]]
-    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+def names(table: str) -> tuple[str, ...]:
+    """The columns of a table, but ``row`` and ``at``."""
+    return tuple(column.split()[0] for column in COLUMNS[table])
+
+
+def insert(table: str, columns: Sequence[str] = ()) -> str:
+    """The statement that adds a row, with these columns or all but ``row`` and ``at``."""
+    filled = columns or names(table)
+    return f"INSERT INTO {table} ({', '.join(filled)}) VALUES ({', '.join('?' * len(filled))})"
 
 
 def select(table: str) -> str:
     """The statement that reads all rows, oldest first."""
-    names = [column.split()[0] for column in COLUMNS[table]]
-    return f"SELECT {', '.join(names)} FROM {table} ORDER BY row"
+    return f"SELECT {', '.join(names(table))} FROM {table} ORDER BY row"
 
 
 def check_there(folder: Path) -> None:
@@ -230,6 +235,8 @@ def not_saved(folder: Path, error: Exception) -> str:
         why = "there is no space left. Free some space and repeat"
     elif "readonly" in text or "read-only" in text or "permission" in text:
         why = "it may not be written to. Choose another folder"
+    elif isinstance(error, UnicodeEncodeError):
+        why = "a name or a note in it has characters that are no text. Change these and repeat"
     elif "locked" in text:
         why = "another program is writing to it. Close that one and repeat"
     else:

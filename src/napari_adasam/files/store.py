@@ -9,6 +9,7 @@ returns, so that an interruption at any instant loses nothing that was accepted.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import threading
@@ -28,7 +29,7 @@ from napari_adasam.files import schema
 from napari_adasam.files.atomic import flush_folder, make_folder
 from napari_adasam.files.drafts import DAMAGE, draft_row, facts_row, propagated_row
 from napari_adasam.files.lock import FolderLock
-from napari_adasam.files.masks import stored_labels, write_mask
+from napari_adasam.files.masks import read_mask, stored_labels, write_mask
 from napari_adasam.files.record import SessionRecord, read_record
 from napari_adasam.files.setup_rows import scale_row, sector_row
 
@@ -85,18 +86,20 @@ class Store:
     def read(cls, folder: Path, lazily: bool = False) -> SessionRecord:
         """What a session holds, also while it is open in a window or may not be written to; changes nothing.
 
-        Raises as :meth:`load` does, and InputError if there is no session or a newer program made it.
+        Raises as :meth:`load` and :meth:`to_read` do.
         """
+        with contextlib.closing(cls.to_read(folder)) as store:
+            return store.load(lazily)
+
+    @classmethod
+    def to_read(cls, folder: Path) -> Store:
+        """Open a session to read only, without its lock. InputError if there is none or a newer program made it."""
         if not is_session(folder):
             raise InputError(f"{folder} holds no session ({DATABASE} is missing or empty); choose the folder of one.")
         try:
-            store = cls(folder, schema.connect_to_read(folder / DATABASE), FolderLock(folder))
+            return cls(folder, schema.connect_to_read(folder / DATABASE), FolderLock(folder))
         except sqlite3.DatabaseError as error:
             raise InputError(schema.not_opened(folder, error)) from error
-        try:
-            return store.load(lazily)
-        finally:
-            store.close()
 
     @classmethod
     def _connect(cls, folder: Path, held: FolderLock) -> Store:
@@ -153,6 +156,20 @@ class Store:
             self._insert("statuses", [(annotation.frame_id, str(FrameStatus.ACCEPTED))])
             for table in schema.PASSING:
                 self._connection.execute(f"DELETE FROM {table} WHERE frame_id = ?", (annotation.frame_id,))
+
+    def carry_versions(self, folder: Path) -> None:
+        """Take over, with their times, the versions that another session's folder has and that can be read there."""
+        columns = ("at", *schema.names("annotations"))
+        try:
+            with contextlib.closing(schema.connect_to_read(folder / DATABASE)) as source:
+                rows = source.execute(f"SELECT {', '.join(columns)} FROM annotations ORDER BY row").fetchall()
+        except (sqlite3.Error, InputError):
+            return
+        with self._lock, self._transaction():
+            for row in rows:
+                with contextlib.suppress(InputError):
+                    write_mask(self.masks, read_mask(folder / "masks", row[columns.index("mask")]))
+                    self._connection.execute(schema.insert("annotations", columns), row)
 
     def save_propagated(self, masks: PropagatedMasks) -> None:
         """Save the masks that came to a frame from a key frame, in place of earlier ones."""

@@ -16,7 +16,7 @@ from napari_adasam.domain.calibration import FROM_REGION, NOT_SET
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.measures import scale_within
 from napari_adasam.domain.records import Frame, FrameStatus, Labels, Spacing
-from napari_adasam.domain.structures import Structure
+from napari_adasam.domain.structures import MAX_STRUCTURES, Structure, same_name
 from napari_adasam.files.agreement_plot import Panel, plot
 from napari_adasam.files.atomic import make_folder, write_whole
 from napari_adasam.files.store import SessionRecord, Store
@@ -78,7 +78,7 @@ def compare_sessions(first: Path, second: Path) -> SessionAgreement:
     one, other = Store.read(first, lazily=True), Store.read(second, lazily=True)
     mine, theirs = _accepted(one), _accepted(other)
     frames = tuple(frame for frame in one.frames if frame.id in mine & theirs)
-    pairs = [(a, b) for a in one.structures for b in other.structures if _name(a) == _name(b)]
+    pairs = [(a, b) for a in one.structures for b in other.structures if same_name(a, b)]
     if not frames or not pairs:
         what = "accepted image" if not frames else "structure of the same name"
         raise InputError(
@@ -164,13 +164,14 @@ def summary(found: SessionAgreement) -> dict[str, Any]:
 
 def _row(one: StructureAgreement) -> dict[str, Any]:
     masks = [one.masks[at] for at in one.outlined]
+    units = {mask.unit for mask in masks if mask.hd95 is not None} or {one.masks[0].unit}
     return {
         "structure": one.structure.name,
         "n": len(masks),
         "in_neither": len(one.masks) - len(masks),
         "dice": _mean([mask.dice for mask in masks]),
-        "hd95": _mean([mask.hd95 for mask in masks]),
-        "hd95_unit": one.masks[0].unit if len({mask.unit for mask in one.masks}) == 1 else "mixed",
+        "hd95": _mean([mask.hd95 for mask in masks]) if len(units) == 1 else None,  # mm and px have no mean
+        "hd95_unit": units.pop() if len(units) == 1 else "mixed",
         "in_one_only": sum(mask.hd95 is None for mask in masks),
         "area_unit": one.unit,
         "icc": _words(one.icc),
@@ -183,13 +184,15 @@ def _row(one: StructureAgreement) -> dict[str, Any]:
 def begin_adjudication(first: Path, second: Path, found: SessionAgreement, folder: Path) -> None:
     """Make a third session of the compared frames, those that agree least first; both readers are laid beside in it.
 
+    It has the structures of both, and the first one's scales and sectors.
+
     Raises InputError if the folder holds a session already, or StorageError.
     """
-    record = Store.read(first, lazily=True)
+    record, other = Store.read(first, lazily=True), Store.read(second, lazily=True)
     worst = {frame.id: min(one.masks[at].dice for one in found.structures) for at, frame in enumerate(found.frames)}
     store = Store.create(folder)
     try:
-        store.save_structures(record.structures)
+        store.save_structures(_joined(record.structures, other.structures))
         store.save_frames(sorted(found.frames, key=lambda frame: worst[frame.id]))
         store.save_setups({}, {key: setup for key, setup in record.setups.items() if key in worst})
         store.save_readers(list(zip(READERS, (first.resolve(), second.resolve()), strict=True)))
@@ -203,8 +206,15 @@ def _accepted(record: SessionRecord) -> set[str]:
     return {key for key in record.annotations if record.statuses.get(key) is FrameStatus.ACCEPTED}
 
 
-def _name(structure: Structure) -> str:
-    return structure.name.strip().casefold()
+def _joined(mine: Sequence[Structure], theirs: Sequence[Structure]) -> list[Structure]:
+    """Structures of both sessions: what only the second has gets a value that is free in the first."""
+    found = list(mine)
+    for one in theirs:
+        if not any(same_name(one, other) for other in found):
+            taken = {other.value for other in found}
+            free = (value for value in (one.value, *range(1, MAX_STRUCTURES + 1)) if value not in taken)
+            found += [replace(one, value=value) for value in [next(free, None)] if value is not None]
+    return found
 
 
 def _only(record: SessionRecord, frame_id: str, value: int) -> Labels:

@@ -74,9 +74,10 @@ class Annotator(Reviewing):
             return False
         if self._session.status(current) is not FrameStatus.ACCEPTED:
             seconds = self._walk.seconds(current)
-            as_it_came = self._session.propagated(current) is not None and not self._session.touched(current)
+            draft = self._session.draft(current, seconds)
+            as_it_came = self._session.propagated(current) is not None and not any(draft.changed_share.values())
             try:
-                kept = self._keeping.annotation(self._session.draft(current, seconds))
+                kept = self._keeping.annotation(draft)
             except AdasamError as error:
                 self.problem.emit(str(error))
                 return False
@@ -85,8 +86,7 @@ class Annotator(Reviewing):
             if kept:
                 self.saved.emit(current)
             self._learning.count_accept()
-            if not as_it_came:
-                self._clips.propagating.renew(current)
+            self._clips.propagating.renew(current, as_it_came)
         self._advance()
         return True
 

@@ -11,7 +11,7 @@ from napari_adasam.domain.history import FrameContent
 from napari_adasam.domain.records import Frame, FrameStatus
 from napari_adasam.domain.steps import restored
 from napari_adasam.files.clips import Clip
-from napari_adasam.files.home import earlier_folder, moved_pictures_folder, new_folder
+from napari_adasam.files.home import earlier_folders, kept_in, moved_pictures_folder, new_folder
 from napari_adasam.files.readers import OpenResult, open_paths, opening
 from napari_adasam.files.store import SessionRecord, is_session
 from napari_adasam.services.checking import Checking
@@ -69,38 +69,45 @@ class Filing:
         self._bench.dispatch.send(job, "Opening images", receive)
 
     def _take(self, pictures: Sequence[Path], result: OpenResult) -> list[str]:
-        problems = list(result.problems)
-        if result.clips:
-            problems += self._resume_at_home(pictures[0], result.clips)
+        clips = [clip for clip in result.clips if _is_text(clip.path)]
+        problems = [*result.problems, *_not_text([clip.path for clip in result.clips if not _is_text(clip.path)])]
+        if clips:
+            problems += self._resume_at_home(pictures[0], clips)
         if self._keeping.reading:
             known = {frame.id for frame in self._bench.session.frames}
-            new = any(frame.id not in known for clip in result.clips for frame in clip.frames)
+            new = any(frame.id not in known for clip in clips for frame in clip.frames)
+            problems += self._move(clips)
             return [*problems, *([f"{self._keeping.reading} No image was added."] if new else [])]
         resumed = bool(self._bench.session.frames)
-        problems += self._move(result.clips)
+        problems += self._move(clips)
         problems += self._bench.sources.missing() if resumed else []
-        fresh = self._bench.sources.add_clips(result.clips)
-        problems += [*self._bench.sources.same_pictures(result.clips), *self._add(fresh)]
+        fresh = self._bench.sources.add_clips(clips)
+        problems += [*self._bench.sources.same_pictures(clips), *self._add(fresh)]
         return problems + self._begin_at_home(pictures[0])
 
     def _resume_at_home(self, opened: Path, clips: Sequence[Clip]) -> list[str]:
         """Go on where these pictures were left, if they were worked on before and nobody chose a folder."""
         if self.home is None or self._keeping.folder is not None or self._bench.session.frames:
             return []
-        try:
-            folder = earlier_folder(self.home, opened) or moved_pictures_folder(
-                self.home, {frame.id for clip in clips for frame in clip.frames}
-            )
-            if folder is None or not is_session(folder):
-                return []
-            problems = self._open_session(folder, automatic=folder.parent == self.home)
-        except AdasamError as error:
-            return [str(error)]
-        if self._keeping.reading:
-            return problems
-        session = self._bench.session
-        accepted = len(session.annotations)
-        return [*problems, f"Your earlier work is here again: {accepted} of {len(session.frames)} accepted."]
+        problems, session = list[str](), self._bench.session
+        folders = earlier_folders(self.home, opened)
+        if not folders:
+            moved = moved_pictures_folder(self.home, {frame.id for clip in clips for frame in clip.frames})
+            folders = [] if moved is None else [moved]
+        for made in folders:
+            try:
+                folder = kept_in(made)
+                if not is_session(folder):
+                    continue
+                problems += self._open_session(folder, automatic=folder == made)
+            except AdasamError as error:
+                problems.append(str(error))
+                continue
+            if self._keeping.reading:
+                return problems
+            accepted = len(session.annotations)
+            return [*problems, f"Your earlier work is here again: {accepted} of {len(session.frames)} accepted."]
+        return problems
 
     def _begin_at_home(self, opened: Path) -> list[str]:
         """Keep a session that nobody chose a folder for, so that nothing accepted is ever in memory alone."""
@@ -170,3 +177,21 @@ def content_of(record: SessionRecord, frame_id: str) -> FrameContent:
     draft, ticks = record.drafts.get(frame_id), record.ticks.get(frame_id, {})
     masks = record.propagated.get(frame_id)
     return restored(status, record.annotations.packed(frame_id), ticks, draft, masks)
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a path can be written down; names on old disks may hold bytes that are no text here."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _not_text(paths: Sequence[Path]) -> list[str]:
+    """One sentence for all of them, or none."""
+    if not paths:
+        return []
+    shown = str(paths[0]).encode(errors="replace").decode()
+    shown += f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return [f"{shown} not opened: a name in the path has characters that are no text. Rename it, and open it again."]

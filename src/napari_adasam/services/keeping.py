@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
 from napari_adasam.domain.calibration import NOT_SET, FrameSetup
+from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.packing import LabelImage, PackedLabels
 from napari_adasam.domain.propagation import Propagated, PropagatedMasks
 from napari_adasam.domain.records import Annotation, Draft, Frame, FrameStatus
@@ -33,9 +35,10 @@ class Keeping:
         self._store: Store | None = None
         self._statuses: dict[str, FrameStatus] = {}
         self._ticks: dict[str, dict[int, bool]] = {}
-        self._drafts: dict[str, LabelImage | None] = {}
+        self._drafts: dict[str, tuple[LabelImage, frozenset[int]]] = {}
         self._remarks: dict[str, Remark] = {}
-        self._propagated: dict[str, Propagated] = {}
+        self._propagated: dict[str, tuple[Propagated, LabelImage]] = {}
+        self._looked: Path | None = None
         self.reading = ""
         """Why the session that is open may only be looked at; empty where it may be changed."""
         self.readers: tuple[tuple[str, Path], ...] = ()
@@ -58,29 +61,36 @@ class Keeping:
         if automatic:
             make_own_folder(folder)
         store = Store.create(folder)
+        origin = self._looked if self._store is None else self._store.folder
         before = (self._store, self._statuses, self._ticks, self._drafts, self._remarks, self._propagated)
         self._store, self._statuses, self._ticks, self._drafts, self._remarks = store, {}, {}, {}, {}
         self._propagated = {}
         try:
+            if origin is not None:
+                store.carry_versions(origin)
             self._write_all(store, reports)
-            if before[0] is not None:
-                carry_key(before[0].folder, folder)
+            if origin is not None:
+                carry_key(origin, folder)
+            if before[0] is not None and self.automatic:
+                home.leave_word(before[0].folder, folder)
         except Exception:
             self._store, self._statuses, self._ticks, self._drafts, self._remarks, self._propagated = before
             store.discard()
             raise
-        self.reading, self.left = "", None
+        self.reading, self.left, self._looked = "", None, None
         if before[0] is not None:
-            if self.automatic:
-                home.leave_word(before[0].folder, folder)
-                self.left = before[0].folder
+            self.left = before[0].folder if self.automatic else None
             before[0].close()
         self.automatic = automatic
 
     def _write_all(self, store: Store, reports: Sequence[RoundReport]) -> None:
         """Write everything that is decided so far into a new session."""
-        self.structures(self._session.structures)
-        self.frames(self._session.frames)
+        session, known = self._session, {one.value for one in self._session.structures}
+        gone = [Structure(value, f"removed {value}") for value in sorted(session.used - known)]
+        if gone:  # their numbers are not given again
+            self.structures([*session.structures, *gone])
+        self.structures(session.structures)
+        self.frames([session.own_frame(frame.id) for frame in session.frames])
         self.setups({}, {frame.id: self._session.setup(frame.id) for frame in self._session.frames})
         for report in reports:
             self.round(report)
@@ -93,7 +103,7 @@ class Keeping:
     def look(self, folder: Path, why: str) -> SessionRecord:
         """Read a session's folder without keeping anything there; ``why`` is told to who wants to change it."""
         record = Store.read(folder, lazily=True)
-        self.reading = why
+        self.reading, self._looked, self.readers = why, folder, record.readers
         return record
 
     def resume(self, folder: Path, automatic: bool = False) -> SessionRecord:
@@ -106,8 +116,10 @@ class Keeping:
             raise
         self._store = store
         self.automatic = automatic
-        self._drafts = {frame_id: PackedLabels.of(draft.annotation.labels) for frame_id, draft in record.drafts.items()}
-        self._propagated = {frame_id: masks.how for frame_id, masks in record.propagated.items()}
+        self._drafts = {
+            key: (PackedLabels.of(one.annotation.labels), one.touched) for key, one in record.drafts.items()
+        }
+        self._propagated = {frame_id: (one.how, one.labels) for frame_id, one in record.propagated.items()}
         self._statuses = dict(record.statuses)
         self._remarks = dict(record.remarks)
         self.readers = record.readers
@@ -132,8 +144,16 @@ class Keeping:
             self._remarks[frame_id] = remark
 
     def versions(self, frame_id: str) -> tuple[Version, ...]:
-        """Every accepted version of a frame; none while nothing is kept."""
-        return () if self._store is None else self._store.versions(frame_id)
+        """Every accepted version of a frame; none while nothing is kept, or where what is looked at has gone."""
+        if self._store is not None:
+            return self._store.versions(frame_id)
+        if self._looked is None:
+            return ()
+        try:
+            with closing(Store.to_read(self._looked)) as store:
+                return store.versions(frame_id)
+        except InputError:
+            return ()
 
     def setups(self, before: Mapping[str, FrameSetup], after: Mapping[str, FrameSetup]) -> None:
         """Write the scales and sectors by hand that are others than before."""
@@ -179,11 +199,12 @@ class Keeping:
         if session.status(frame_id) is FrameStatus.ACCEPTED:
             self._drafts.pop(frame_id, None)
         elif session.touched(frame_id):
-            labels = session.packed(frame_id)
-            if labels != written:
-                self._store.save_draft(Draft(session.draft(frame_id, seconds), session.touched(frame_id)))
-                self._drafts[frame_id] = labels
-        elif written is not None:
+            self._follow_ticks(self._store, frame_id)  # what is outlined after "not there" is there
+            labels, touched = session.packed(frame_id), session.touched(frame_id)
+            if labels is not None and (labels, touched) != written:
+                self._store.save_draft(Draft(session.draft(frame_id, seconds), touched))
+                self._drafts[frame_id] = labels, touched
+        elif frame_id in self._drafts:
             self._store.drop_draft(frame_id)
             del self._drafts[frame_id]
 
@@ -205,10 +226,12 @@ class Keeping:
         elif how is None and written is not None:
             store.drop_propagated(frame_id)
             del self._propagated[frame_id]
-        elif how is not None and how is not written and labels is not None and not session.touched(frame_id):
+        elif how is None or labels is None or session.touched(frame_id):
+            return
+        elif written is None or written[0] is not how or written[1] != labels:
             present = tuple(int(value) for value in np.unique(labels.open()) if value)
             store.save_propagated(PropagatedMasks(frame_id, labels, how, present, session.model_of(frame_id)))
-            self._propagated[frame_id] = how
+            self._propagated[frame_id] = how, labels
 
     def _follow_ticks(self, store: Store, frame_id: str) -> None:
         ticks, written = self._session.ticks(frame_id), self._ticks.setdefault(frame_id, {})

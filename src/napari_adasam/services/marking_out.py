@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from napari_adasam.domain.calibration import FrameSetup, Ruler, alike, check_square, objection
@@ -20,12 +20,16 @@ Setups = dict[str, FrameSetup]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Act:
-    """What was set before and after, and what the frame it was done on held (``step``): undo is in that order."""
+    """What was set before and after, and what the frame it was done on held (``step``): undo is in that order.
+
+    ``ahead``: of an act that was taken back, what redo would have brought on the frame then.
+    """
 
     frame_id: str
     step: object
     before: Setups
     after: Setups
+    ahead: object = None
 
 
 class MarkingOut:
@@ -97,19 +101,31 @@ class MarkingOut:
 
     def undo(self, frame_id: str) -> bool:
         """Take the last act back, if it was the last thing done on the frame. Raises StorageError."""
-        return self._move(frame_id, self._done, self._undone, lambda act: act.before)
+        act = self._to_undo(frame_id)
+        if act is None:
+            return False
+        self._change(act.after, act.before)
+        self._done.remove(act)
+        self._undone.append(replace(act, ahead=self._session.step_ahead(frame_id)))
+        return True
 
     def redo(self, frame_id: str) -> bool:
         """Do it again, if nothing was done on the frame since it was taken back. Raises StorageError."""
-        return self._move(frame_id, self._undone, self._done, lambda act: act.after)
+        act = self._to_redo(frame_id)
+        if act is None:
+            return False
+        self._change(act.before, act.after)
+        self._undone.remove(act)
+        self._done.append(act)
+        return True
 
     def can_undo(self, frame_id: str) -> bool:
         """Whether an act is the last thing that was done on the frame."""
-        return self._fits(frame_id, self._done)
+        return self._to_undo(frame_id) is not None
 
     def can_redo(self, frame_id: str) -> bool:
         """Whether an act is the last thing that was taken back on the frame."""
-        return self._fits(frame_id, self._undone)
+        return self._to_redo(frame_id) is not None
 
     def _act(self, frame_id: str, after: Setups) -> None:
         before = {one: self._session.setup(one) for one in after}
@@ -118,23 +134,33 @@ class MarkingOut:
         self._put(before, after)
         self._done.append(Act(frame_id, self._session.step(frame_id), before, after))
         del self._done[:-DEPTH]
-        self._undone.clear()
+        self._undone = [act for act in self._undone if act.frame_id != frame_id]
 
     def _put(self, before: Mapping[str, FrameSetup], after: Mapping[str, FrameSetup]) -> None:
         """On the disk first: what is shown is safe."""
         self._keeping.setups(before, after)
         self._session.set_up(after)
 
-    def _fits(self, frame_id: str, acts: list[Act]) -> bool:
-        return bool(acts) and acts[-1].frame_id == frame_id and acts[-1].step is self._session.step(frame_id)
+    def _to_undo(self, frame_id: str) -> Act | None:
+        act = next((act for act in reversed(self._done) if act.frame_id == frame_id), None)
+        return act if act is not None and act.step is self._session.step(frame_id) else None
 
-    def _move(self, frame_id: str, here: list[Act], there: list[Act], goal: Callable[[Act], Setups]) -> bool:
-        if not self._fits(frame_id, here):
-            return False
-        act = here[-1]
-        self._put({one: self._session.setup(one) for one in act.after}, goal(act))
-        there.append(here.pop())
-        return True
+    def _to_redo(self, frame_id: str) -> Act | None:
+        act = next((act for act in reversed(self._undone) if act.frame_id == frame_id), None)
+        here = self._session.step(frame_id), self._session.step_ahead(frame_id)
+        return act if act is not None and act.step is here[0] and act.ahead is here[1] else None
+
+    def _change(self, start: Setups, goal: Setups) -> None:
+        """From one set of setups to another; what was set anew since, from another frame, stays."""
+        now = {one: self._session.setup(one) for one in start}
+        self._put(now, {one: _changed(now[one], start[one], goal[one]) for one in start})
 
     def _on_setup(self, frame_id: str) -> None:
         self._regions.set(frame_id, self._session.setup(frame_id).sector)
+
+
+def _changed(now: FrameSetup, start: FrameSetup, goal: FrameSetup) -> FrameSetup:
+    return FrameSetup(
+        goal.scale if now.scale == start.scale else now.scale,
+        goal.sector if now.sector == start.sector else now.sector,
+    )

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from napari_adasam.domain.errors import AdasamError
-from napari_adasam.domain.records import FrameStatus
+from napari_adasam.domain.packing import LabelImage, PackedLabels, StoredLabels
+from napari_adasam.domain.records import FrameStatus, Labels
+from napari_adasam.domain.structures import Structure, counterpart
 from napari_adasam.domain.versions import Version
 from napari_adasam.files.store import SessionRecord, Store
 
@@ -23,14 +30,18 @@ class OtherReaders:
         self.readers = readers
         self._records: dict[str, SessionRecord] = {}
 
-    def versions(self, frame_id: str) -> tuple[Version, ...]:
-        """Each reader's accepted outline of a frame."""
+    def versions(self, frame_id: str, structures: Sequence[Structure]) -> tuple[Version, ...]:
+        """Each reader's accepted outline of a frame, with the values that ``structures`` of the same names have.
+
+        What has no namesake among them is left out.
+        """
         found = []
         for name, folder in self.readers:
             record = self._record(name, folder)
             packed = record.annotations.packed(frame_id)
             if packed is not None and record.statuses.get(frame_id) is FrameStatus.ACCEPTED:
-                found.append(Version(0, "", packed.labels, name))
+                table = _values(record.structures, structures)
+                found.append(Version(0, "", _renumbered(packed.labels, table), name))
         return tuple(found)
 
     def _record(self, name: str, folder: Path) -> SessionRecord:
@@ -40,3 +51,25 @@ class OtherReaders:
             except AdasamError:
                 self._records[name] = SessionRecord()
         return self._records[name]
+
+
+def _values(theirs: Sequence[Structure], ours: Sequence[Structure]) -> NDArray[np.uint8]:
+    """For each value of a reader's label images (256,), the value of the same structure in this session."""
+    table = np.zeros(256, np.uint8)
+    for one in theirs:
+        same = counterpart(one, ours)
+        table[one.value] = 0 if same is None else same.value
+    return table
+
+
+def _renumbered(labels: LabelImage, table: NDArray[np.uint8]) -> LabelImage:
+    read = partial(_read, labels, table)
+    if not isinstance(labels, StoredLabels):
+        return PackedLabels.of(read())
+    return StoredLabels(labels.shape, f"{labels.name} {table.tobytes().hex()}", read)
+
+
+def _read(labels: LabelImage, table: NDArray[np.uint8]) -> Labels:
+    read: Labels = table[labels.open()]
+    read.setflags(write=False)
+    return read

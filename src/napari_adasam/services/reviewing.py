@@ -29,7 +29,7 @@ class Reviewing(Moving):
             frame = session.frame(frame_id)
             read = partial(session.suggested_labels, frame_id)
             found.append(Version(0, "", StoredLabels((frame.height, frame.width), SUGGESTION, read), SUGGESTION))
-        return (*found, *self._keeping.versions(frame_id), *self._readers().versions(frame_id))
+        return (*found, *self._keeping.versions(frame_id), *self._readers().versions(frame_id, session.structures))
 
     def bring_back(self, version: Version) -> bool:
         """Show a version as work in progress on the current frame, to be accepted or undone; ``False`` if refused."""
