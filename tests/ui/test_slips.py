@@ -125,6 +125,16 @@ def test_the_sheet_of_keys_can_be_closed_whatever_the_letters(qtbot: Any, size: 
     sheet.close()
 
 
+def test_the_sheet_of_keys_needs_no_bars_in_the_window_as_it_is(shown: AdasamDock, qtbot: Any) -> None:
+    sheet = HelpSheet(shown)
+    sheet.show()
+    qtbot.wait_until(sheet.isVisible)
+    QApplication.processEvents()
+    bars = (sheet._scroll.verticalScrollBar(), sheet._scroll.horizontalScrollBar())
+    assert [bar.isVisible() for bar in bars] == [False, False]
+    sheet.close()
+
+
 def test_every_structure_has_a_line_and_a_name_in_the_figures(opened: AdasamDock) -> None:
     annotator, panel = opened.annotator, opened.learn_panel
     structures = tuple(Structure(value, f"<{value}> & more") for value in range(1, 10))  # two of them share a colour

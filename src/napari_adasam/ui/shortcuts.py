@@ -18,6 +18,8 @@ from qtpy.QtWidgets import QDialog, QDialogButtonBox, QFrame, QGridLayout, QLabe
 
 from napari_adasam.ui.commands import COMMANDS, Commander, key_words
 
+SLACK_PX = 4
+"""For the frame that a style sheet gives the page: without it bars come that only make room for each other."""
 TITLE_PX = 40
 """Left for the title bar that the system puts around the sheet of keys."""
 
@@ -91,7 +93,7 @@ class HelpSheet(QDialog):
         if event is not None:
             super().showEvent(event)
         self.ensurePolished()
-        around = self.sizeHint() - self._scroll.sizeHint()
+        around = self.sizeHint() - self._scroll.sizeHint() + QSize(SLACK_PX, SLACK_PX)
         screen = self.screen().availableGeometry()
         self.resize((self._page.sizeHint() + around).boundedTo(screen.size() - QSize(0, TITLE_PX)))
         at, corner = self.pos(), screen.bottomRight() - QPoint(self.width(), self.height() + TITLE_PX)
