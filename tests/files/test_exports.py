@@ -19,6 +19,7 @@ from napari_adasam.domain.records import Annotation, Frame, MaskOrigin, Spacing
 from napari_adasam.domain.settings import ModelSettings, Settings
 from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
 from napari_adasam.files.exports import ExportOptions, Provenance, export, mask_png, mask_tiff, output_names
+from napari_adasam.files.exports.table import NO_PICTURE
 from napari_adasam.files.labels import read_labels
 from napari_adasam.files.readers import open_file
 
@@ -125,7 +126,7 @@ def test_area_is_in_mm2_where_the_scale_is_known_and_in_px2_where_not(tmp_path: 
         "changed_share": "0.2500",
         "seconds": "12.3",
         "bit_depth": "",
-        "note": "",
+        "note": NO_PICTURE,
     }
     assert (absent["structure"], absent["value"], absent["origin"]) == ("aponeurosis", "0.0000", "absent")
     assert absent["changed_share"] == ""

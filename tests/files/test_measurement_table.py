@@ -16,6 +16,7 @@ from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
 from napari_adasam.files.exports.table import (
     BEYOND_SCALE,
     COLUMNS,
+    NO_PICTURE,
     NOT_ASKED,
     NOT_COMPARABLE,
     Further,
@@ -96,6 +97,8 @@ def test_without_grey_values_there_is_no_echo_intensity() -> None:
     one = frame("a")
     content = measurements_csv({"a": annotation("a")}, [one], MUSCLE_PRESET, {"a": "a"}, lambda frame: None)
     assert not any("echo" in row["measure"] for row in rows(content))
+    noted = [(row["structure"], row["measure"]) for row in rows(content) if row["note"] == NO_PICTURE]
+    assert noted == [("muscle belly", "area"), ("aponeurosis", "area")]
 
 
 def test_without_a_scale_every_figure_is_labelled_in_pixels() -> None:

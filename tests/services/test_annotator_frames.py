@@ -82,6 +82,27 @@ def test_a_frame_that_waits_for_its_suggestion_is_not_asked_twice(make: Callable
     assert asked(desk) == ["scan1", "scan5", "scan6"]
 
 
+def test_frames_that_were_passed_quickly_do_not_hold_up_the_one_on_the_screen(make: Callable[..., Desk]) -> None:
+    desk = make(images=20)
+    desk.settle()
+    reached, go_on = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        reached.set()
+        assert go_on.wait(10)
+
+    desk.predictor.before_answer = wait
+    before = len(asked(desk))
+    for frame in desk.session.frames[4:15]:
+        desk.annotator.go_to(frame.id)
+    assert reached.wait(10)
+    go_on.set()
+    desk.settle()
+    begun = [one for one in asked(desk)[before:] if one not in {"scan15", "scan16", "scan17"}]
+    assert len(begun) <= 1, "the one that was under way"
+    assert desk.session.scores(desk.current)
+
+
 def test_a_frame_that_is_being_prepared_is_not_begun_anew(make: Callable[..., Desk]) -> None:
     desk = make(images=3)
     gate, entered = threading.Event(), threading.Event()

@@ -34,6 +34,7 @@ OUTSIDE_SCAN = "outside the scan sector left out"
 MOST_EROSION_MM = 100.0
 NOT_ERODED = "border not left out: no scale"
 BEYOND_SCALE = "reaches out of the part of the picture that the scale holds for"
+NO_PICTURE = "no echo intensity: there was no picture to read"
 NOT_ASKED = "accepted before this structure was in the list: whether it is there is not known"
 
 Row = dict[str, str]
@@ -147,8 +148,10 @@ def measured_rows(one: Measured, structures: Sequence[Structure], grey: NDArray[
         eroded = _eroded(one.erosion_mm, spacing)
         erosion = one.erosion_mm if spacing is not None else 0.0
         unasked = (NOT_ASKED,) if _unasked(one, structure, structure.value in present) else ()
+        unread = (NO_PICTURE,) if grey is None and one.annotation is not None and structure.value in present else ()
         for figure in measure(one.labels, structure, spacing, grey, erosion):
-            notes = (NOT_COMPARABLE, *outside, *eroded, *beyond) if figure.unit == GREY else (*unasked, *beyond)
+            about = (*unasked, *unread) if figure.name == "area" else ()
+            notes = (NOT_COMPARABLE, *outside, *eroded, *beyond) if figure.unit == GREY else (*about, *beyond)
             row = common | _figure(figure, bits, notes) | dict(one.given)
             rows.append(row | {"value": ""} if unasked else row)
     return rows
