@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_adasam.domain.overlap import dice
 from napari_adasam.domain.records import Labels
+from napari_adasam.domain.settings import ModelSettings, PromptSettings, TrainSettings
 from napari_adasam.domain.structures import MUSCLE_PRESET
 from napari_adasam.evaluation.demo import (
     GOOD,
@@ -21,6 +23,8 @@ from napari_adasam.evaluation.demo import (
     stroke_over_error,
 )
 from napari_adasam.files.readers import open_paths
+from napari_adasam.services.gate import mean, medians
+from napari_adasam.services.predictor import ModelPredictor
 
 
 @pytest.fixture
@@ -121,3 +125,16 @@ def test_samples_carry_their_scale_and_their_exact_labels(tmp_path: Path) -> Non
 def test_means_are_over_frames_and_then_structures() -> None:
     means = mean_by_name([{1: 1.0, 2: 0.0}, {1: 0.5, 2: 0.5}], MUSCLE_PRESET)
     assert means == {"muscle belly": 0.75, "aponeurosis": 0.25, "mean": 0.5}
+
+
+def test_the_drawn_images_are_a_kind_for_which_the_bundled_model_takes_a_full_round(tmp_path: Path) -> None:
+    """A mild round teaches nothing there, and the demo is to show that learning does something."""
+    plan = DemoPlan(tmp_path)
+    truth = draw_samples(tmp_path, plan)
+    predictor, figures = ModelPredictor(ModelSettings()), dict[int, list[float]]()
+    for clip in open_paths([tmp_path]).clips[: plan.accepted]:
+        frame = clip.frames[0]
+        for one in predictor.suggest(frame.id, clip.grey(0), MUSCLE_PRESET, PromptSettings()):
+            figures.setdefault(one.structure, []).append(dice(one.mask, truth[frame.stem] == one.structure))
+    train = TrainSettings()
+    assert train.fit_for(mean(medians(figures))) == train

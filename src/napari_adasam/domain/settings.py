@@ -195,7 +195,7 @@ class TrainSettings:
     ema_end: float = 0.996
     confidence: float = 0.95
     max_unlabelled: int = 20
-    mild_from: float = 0.8
+    mild_from: float = 0.85
     seed: int = 0
     weights: LossWeights = field(default_factory=LossWeights)
     recipe: Recipe = field(default_factory=Recipe)
