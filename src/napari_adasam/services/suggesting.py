@@ -105,8 +105,9 @@ class Suggesting:
         if current is None:
             return
         self.load()
-        for passed in self._pending.keys() - {current, *self._coming()[:AHEAD]}:  # nobody waits for these any more
-            self._bench.dispatch.cancel(self._pending.pop(passed))
+        if passed := self._pending.keys() - {current}:
+            for frame_id in passed.difference(self._coming()[:AHEAD]):  # nobody waits for these any more
+                self._bench.dispatch.cancel(self._pending.pop(frame_id))
         self.ask_if_needed(current)
         if current not in self._pending:
             self.ask_ahead()
