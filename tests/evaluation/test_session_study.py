@@ -18,6 +18,7 @@ from napari_adasam.cli.studies import orders_of
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import LearnSettings, ModelSettings, Settings, TrainSettings
 from napari_adasam.domain.structures import Structure
+from napari_adasam.evaluation.oracle import Rules
 from napari_adasam.evaluation.run import StudyOptions, run_sessions
 from napari_adasam.evaluation.session import SessionPlan, chosen_ids, run_session
 from napari_adasam.files.dataset import Dataset
@@ -57,6 +58,15 @@ def test_everything_is_corrected_until_it_is_good_and_accepted(data: Dataset) ->
     assert len(found["dice_by_image"]) == 4
     assert max(found["clicks_by_image"]) <= 5
     assert (found["learning"], found["rounds"]) == (False, 0)
+
+
+def test_a_suggestion_beyond_correction_is_answered_with_a_box(data: Dataset) -> None:
+    settings = Settings(CPU, train=TRAIN, learn=LearnSettings(every=0))
+    ways = [SessionPlan("file", 0, settings, Rules(hopeless=hopeless)) for hopeless in (0.0, 1.0)]
+    clicked, boxed = (run_session(data, data.ids[:1], [BELLY], way, lambda *_: None) for way in ways)
+    assert clicked["dice_by_image"] == boxed["dice_by_image"]
+    assert 0 < clicked["dice_by_image"][0] < 0.95, "there is a suggestion, and it is wrong"
+    assert (clicked["boxes"], boxed["boxes"]) == (0, 1)
 
 
 def test_with_learning_rounds_run_by_themselves_and_a_seed_gives_the_same_figures(data: Dataset) -> None:

@@ -31,11 +31,14 @@ class Rules:
     ----------
     good
         Dice from which an outline is left as it is.
+    hopeless
+        Dice below which a suggestion is not corrected: a box is drawn around the structure, as where there is none.
     clicks
         Clicks and boxes for one structure of one image; what is still wrong after them is brushed.
     """
 
     good: float = 0.95
+    hopeless: float = 0.5
     clicks: int = 5
 
 
@@ -115,7 +118,7 @@ class Oracle:
         return effort
 
     def _point(self, structure: Structure, true: Any, effort: Effort) -> int:
-        """A tick where it is not there; else boxes where nothing is found, and clicks at the largest error.
+        """A tick where it is not there; else boxes where nothing of use is found, and clicks at the largest error.
 
         How many of the clicks were taken back: none or one.
         """
@@ -126,7 +129,7 @@ class Oracle:
                 effort.clicks, effort.ticks = effort.clicks + 1, effort.ticks + 1
             return 0
         asks: list[Callable[[], None]] = []
-        if not (self._labels == value).any():
+        if dice(self._labels == value, true) < self._rules.hopeless:
             boxes = [tight_box(part) for part in parts(true, structure)] or [tight_box(true)]
             asks = [lambda box=box: self._annotator.box(box, value) for box in boxes]  # type: ignore[misc]
             effort.boxes += len(asks[: self._rules.clicks])

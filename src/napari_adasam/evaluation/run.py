@@ -13,6 +13,7 @@ from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.queue import Order
 from napari_adasam.domain.settings import LearnSettings, ModelSettings, PromptSettings, Settings, TrainSettings
 from napari_adasam.evaluation import labels, methods, prompts, propagation, report, saved_work, volumes
+from napari_adasam.evaluation.oracle import Rules
 from napari_adasam.evaluation.session import SessionStudy, pass_of
 from napari_adasam.evaluation.subjects import Names, Part, seen_groups, structures_of, subjects, unseen_ids
 from napari_adasam.files.atomic import write_whole
@@ -186,7 +187,7 @@ def run_sessions(folder: Path, options: StudyOptions, on_progress: OnProgress) -
     settings = Settings(options.model, options.prompts, options.train, options.learn)
     passes = [(one, learn, seed) for seed in options.seeds for learn in options.learning for one in options.orders]
     study = SessionStudy(folder, settings, options.part, options.names, options.limit, passes)
-    exact = hashlib.sha256(f"{options.prompts} {options.train} {options.learn}".encode()).hexdigest()[:12]
+    exact = hashlib.sha256(f"{options.prompts} {options.train} {options.learn} {Rules()}".encode()).hexdigest()[:12]
     about = _about(folder, options) | {"tested_on": options.part, "settings": exact}
     result = _answer("session", ModelPredictor(options.model), options, []) | about
     rows = _measured_before(options.resume, result, pass_of)
