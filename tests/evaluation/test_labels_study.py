@@ -204,6 +204,25 @@ def test_settings_are_chosen_without_a_look_at_held_back_groups(dataset: Dataset
     assert (said["tested_on"], [row["n"] for row in said["rows"]]) == ("validation", [len(parts.test)])
 
 
+@pytest.mark.parametrize("part", ["held-back", "validation"])
+def test_a_copy_of_a_tested_picture_in_another_group_is_no_lesson(dataset: Dataset, part: labels.TestPart) -> None:
+    split = split_groups(dataset.groups.values())
+    tested = set(split.held_back if part == "held-back" else split.validation)
+    back, other = (
+        next(key for key in dataset.ids if dataset.groups[key] in groups) for groups in (tested, set(split.train))
+    )
+    dataset.images[other].write_bytes(dataset.images[back].read_bytes())
+    assert dataset.groups[back] != dataset.groups[other]
+    for seed in range(5):
+        parts = plan(dataset, dataset.ids, 3, seed, part)
+        assert {dataset.groups[key] for key in parts.test} == tested
+        assert other not in {*parts.labelled, *parts.unlabelled}
+    size = len(dataset.ids) - 3 if part == "held-back" else 6
+    learned = plan(dataset, dataset.ids, size, 0, part)
+    shown = {dataset.frame_id(key) for key in (*learned.labelled, *learned.unlabelled)}
+    assert not shown & {dataset.frame_id(key) for key in learned.test}
+
+
 def test_groups_for_training_are_labelled_before_those_for_validation(dataset: Dataset) -> None:
     split = split_groups(dataset.groups.values())
     for seed in range(4):

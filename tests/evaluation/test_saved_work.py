@@ -74,6 +74,15 @@ def test_the_interval_holds_the_mean_as_often_as_it_says() -> None:
     assert 50 <= held <= 60
 
 
+def test_images_of_one_person_have_no_interval() -> None:
+    """As one group has none in the other studies: nothing says what another person's images would take."""
+    found = summary([result(row([1, 2, 3], groups_by_image=["a"] * 3), row([1, 1, 1], "active", True))])
+    assert found["ways"][0]["clicks"] == [6.0, None, None]
+    assert None not in found["ways"][1]["clicks"]
+    assert ratio(found, "static, random", "learning, active") == [2.0, None, None]
+    assert "| 6 (–––) |" in table(found)
+
+
 def test_orders_are_compared_where_the_same_model_learns() -> None:
     rows = row([2] * 4, "active", True), row([3] * 4, "random", True), row([4] * 4, "file", True), row([6] * 4)
     found = summary([result(*rows), result(row([9] * 4), model="weights/other.pt")])

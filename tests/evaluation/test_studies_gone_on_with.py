@@ -50,6 +50,40 @@ def test_a_file_without_the_sector_or_of_other_names_is_refused(dataset: Dataset
     assert len(run_labels(dataset.folder, options(resume=file), lambda *_: None)["rows"]) == 1
 
 
+def test_a_data_set_that_has_changed_since_is_another_one(dataset: Dataset, tmp_path: Path) -> None:
+    """Its folder's name is the same; what a row says is not."""
+    file = tmp_path / "rows.json"
+    run_labels(dataset.folder, options(resume=file), lambda *_: None)
+    content = file.read_text()
+    index, label = dataset.folder / "index.csv", dataset.labelled[dataset.ids[0]]
+    before = label.read_bytes()
+    label.write_bytes(dataset.labelled[dataset.ids[1]].read_bytes())
+    with pytest.raises(InputError, match="Give --json another name"):
+        run_labels(dataset.folder, options(resume=file), lambda *_: None)
+    label.write_bytes(before)
+    index.write_text("id,patient\n" + "".join(f"{key},{key}\n" for key in dataset.ids))
+    with pytest.raises(InputError, match="Give --json another name"):
+        run_labels(dataset.folder, options(resume=file), lambda *_: None)
+    index.unlink()
+    assert file.read_text() == content
+    assert len(run_labels(dataset.folder, options(resume=file), lambda *_: None)["rows"]) == 1
+
+
+def test_rows_of_another_device_are_not_gone_on_with(dataset: Dataset, tmp_path: Path) -> None:
+    """The file says one device for all of its rows, and their seconds are averaged."""
+    file = tmp_path / "rows.json"
+    run_labels(dataset.folder, options(resume=file), lambda *_: None)
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"device": "cuda:0"}))
+    with pytest.raises(InputError, match="device"):
+        run_labels(dataset.folder, options(resume=file), lambda *_: None)
+
+
+def test_a_number_of_labels_that_is_asked_for_twice_is_one_training(dataset: Dataset) -> None:
+    said = run_labels(dataset.folder, options(labels=(2, 2)), lambda *_: None)
+    assert len(said["rows"]) == 1
+    assert (said["summary"][0]["seeds"], said["summary"][0]["dice_ci95"]) == (1, None), "no interval from one seed"
+
+
 def test_rows_of_other_settings_stay_apart(dataset: Dataset, tmp_path: Path) -> None:
     file = tmp_path / "rows.json"
     for train in (QUICK, replace(QUICK, steps=2)):

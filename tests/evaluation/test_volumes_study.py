@@ -103,6 +103,18 @@ def test_a_row_tells_of_whole_volumes(dataset: Dataset, tmp_path: Path) -> None:
     assert f"| adasam | {said['rows'][2]['parameters']:,} | muscle belly |" in table
 
 
+def test_a_slice_with_specks_alone_gets_no_box(dataset: Dataset) -> None:
+    """Of a structure of several parts nothing under 20 pixels is asked about; the volume is measured all the same."""
+    for path in set(dataset.labelled.values()):
+        values = np.asanyarray(nibabel.load(path).dataobj).copy()
+        values[:, :, -1] = 0
+        values[3:5, 3:5, -1] = 1
+        values[:2, :, 1:4] = 1  # a second part beside the ball
+        nibabel.save(nibabel.Nifti1Image(values, np.diag([*VOXEL, 1.0])), path)
+    [row] = run(dataset, methods=("medsa",), boxes=True, names=((1, "fascia"),))["rows"]
+    assert 0 <= row["box_dice"] <= 1
+
+
 def test_dice_and_distance_are_of_the_slices_laid_together(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """A method that calls everything the structure: its figures are those of the volumes, not of their slices."""
 

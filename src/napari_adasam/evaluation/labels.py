@@ -26,7 +26,15 @@ from napari_adasam.evaluation.cam_figures import CamFigures, Mask, summary
 from napari_adasam.evaluation.fronts import Fronts
 from napari_adasam.evaluation.methods import START, Choice, Learned, OnStep, learn
 from napari_adasam.evaluation.metrics import hd95, interval
-from napari_adasam.evaluation.subjects import SHOWN, Names, Subject, structures_of, subjects, unseen_ids
+from napari_adasam.evaluation.subjects import (
+    SHOWN,
+    Names,
+    Subject,
+    groups_showing,
+    structures_of,
+    subjects,
+    unseen_ids,
+)
 from napari_adasam.files.dataset import Dataset
 from napari_adasam.services import neighbours
 from napari_adasam.services.predictor import ModelPredictor
@@ -93,42 +101,47 @@ def key_of(row: Mapping[str, Any]) -> Key:
     return row["method"], row["labels"], row["seed"], row.get("settings", "")
 
 
-def labelling_order(dataset: Dataset, unseen: Sequence[str], seed: int, part: TestPart) -> tuple[list[str], set[str]]:
-    """Groups in the order in which they are labelled, those for training first; and the groups that are tested on."""
+def labelling_order(
+    dataset: Dataset, unseen: Sequence[str], seed: int, part: TestPart
+) -> tuple[list[str], set[str], set[str]]:
+    """Groups in the order in which they are labelled, those for training first; those tested on; and those left out.
+
+    Left out are held-back groups, where others are tested on, and groups with a copy of a picture that is tested on.
+    """
     split = split_groups(dataset.groups.values())
     back = set(split.held_back if part == "held-back" else split.validation)
-    kept_out = set(split.held_back) - back
-    groups = [g for g in seeded_order({dataset.groups[key] for key in unseen}, seed) if g not in kept_out]
-    return sorted(groups, key=lambda g: (g in back, g not in split.train)), back  # stable: seeded within each part
+    copies = groups_showing(dataset, [key for key in dataset.ids if dataset.groups[key] in back])
+    out = (copies | set(split.held_back)) - back
+    groups = [g for g in seeded_order({dataset.groups[key] for key in unseen}, seed) if g not in out]
+    return sorted(groups, key=lambda g: (g in back, g not in split.train)), back, out  # seeded within each part
 
 
 def plan(dataset: Dataset, unseen: Sequence[str], labels: int, seed: int, part: TestPart = "held-back") -> LabelsPlan:
     """Test on one part's groups; label the first images, in seeded group order, of the other unseen groups.
 
     Groups for training come before those for validation. Where all those are too few, groups of the tested part are
-    labelled from and leave the test. Unlabelled images come from all groups that are not tested on.
+    labelled from and leave the test. Unlabelled images come from all groups that are not tested on. A copy of a tested
+    picture's file in another group is no lesson either.
 
     Raises
     ------
     InputError
         If there are too few unseen images to label so many and still test.
     """
-    order, back = labelling_order(dataset, unseen, seed, part)
-    kept_out = set(split_groups(dataset.groups.values()).held_back) - back
+    order, back, out = labelling_order(dataset, unseen, seed, part)
     labelled: list[str] = []
-    used: set[str] = set()
     for group in order:
         if len(labelled) >= labels:
             break
-        used.add(group)
         labelled += [key for key in unseen if dataset.groups[key] == group]
+    used = groups_showing(dataset, labelled)
     test = [key for key in unseen if dataset.groups[key] in back - used]
     if len(labelled) < labels or not test:
         raise InputError(
             f"{dataset.folder} has {len(unseen)} images in groups that the model has not seen: too few to label "
             f"{labels} and test on others. Nothing was written. Ask for fewer labels, or give another data set."
         )
-    closed = {dataset.groups[key] for key in test} | kept_out
+    closed = groups_showing(dataset, test) | out
     chosen = set(labelled[:labels])
     rest = [key for key in dataset.ids if dataset.groups[key] not in closed and key not in chosen]
     rng = np.random.default_rng(seed)

@@ -70,6 +70,11 @@ def prompt_free(
     return predictor.suggest(frame_id, pixels, structures, settings)
 
 
+def askable(truth: Mask, structure: Structure) -> bool:
+    """Whether there is a part to ask about: of several, one that is no speck."""
+    return bool(truth.any() and parts(truth, structure))
+
+
 def boxed(predictor: ModelPredictor, subject: Subject, truth: Mask, structure: Structure) -> tuple[Mask, float]:
     """The answer to a tight box around each part: union of the masks, mean of the scores."""
     return _answered(predictor, subject, boxes(truth, structure))[:2]
@@ -150,7 +155,7 @@ def study(
             auto.decode.append(seconds)
             (auto.present if truth.any() else auto.absent).append(suggestion.presence)
             auto.absent += _beside(predictor, subject, structure, settings)
-            if parts(truth, structure) and truth.any():
+            if askable(truth, structure):
                 _prompted(predictor, subject, structure, tallies, clicks)
         predictor.forget(subject.frame_id)
         on_progress(number, len(subjects), subject.key)

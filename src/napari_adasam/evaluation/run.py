@@ -15,7 +15,7 @@ from napari_adasam.domain.settings import LearnSettings, ModelSettings, PromptSe
 from napari_adasam.evaluation import labels, methods, prompts, propagation, report, saved_work, volumes
 from napari_adasam.evaluation.oracle import Rules
 from napari_adasam.evaluation.session import SessionStudy, pass_of
-from napari_adasam.evaluation.subjects import Names, Part, seen_groups, structures_of, subjects, unseen_ids
+from napari_adasam.evaluation.subjects import Names, Part, digest, seen_groups, structures_of, subjects, unseen_ids
 from napari_adasam.files.atomic import write_whole
 from napari_adasam.files.dataset import SLICES, Dataset
 from napari_adasam.model import registry
@@ -29,6 +29,8 @@ SAME_STUDY = (
     "sector",
     "structures",
     "dataset",
+    "contents",
+    "device",
     "tested_on",
     "limit",
     "gated",
@@ -128,7 +130,7 @@ def run_labels(folder: Path, options: StudyOptions, on_progress: OnProgress) -> 
     texts = [*options.methods, *(methods.ablation(base) if options.ablation else [])]
     study = labels.LabelsStudy(
         tuple(methods.choice_of(text, base, options.steps_said) for text in dict.fromkeys(texts)),
-        options.labels,
+        tuple(dict.fromkeys(options.labels)),  # the same training twice would pass for two seeds
         options.seeds,
         base,
         options.gated,
@@ -138,7 +140,7 @@ def run_labels(folder: Path, options: StudyOptions, on_progress: OnProgress) -> 
     )
     dataset = Dataset.open(folder, slices=volumes.ALL_SLICES if options.volumes else SLICES)
     bench = (volumes.VolumesBench if options.volumes else labels.LabelsBench)(dataset, options.names, study)
-    about = _about(folder, options) | {"tested_on": study.part, "gated": options.gated}
+    about = _about(dataset, options) | {"tested_on": study.part, "gated": options.gated}
     what = "volumes" if options.volumes else "labels"
     result = _answer(what, ModelPredictor(options.model), options, []) | about
     rows = _measured_before(options.resume, result, labels.key_of)
@@ -176,8 +178,8 @@ def _measured_before(
         same, keyed = False, []
     if not same or len(keyed) != len(rows):
         raise InputError(
-            f"{path} is not what a stopped run of this study has left: it is of another data set or model, tested on "
-            "other images, or another kind of file. It is unchanged. Give --json another name."
+            f"{path} is not what a stopped run of this study has left: it is of another data set, model or device, "
+            "tested on other images, or another kind of file. It is unchanged. Give --json another name."
         )
     return rows
 
@@ -188,7 +190,7 @@ def run_sessions(folder: Path, options: StudyOptions, on_progress: OnProgress) -
     passes = [(one, learn, seed) for seed in options.seeds for learn in options.learning for one in options.orders]
     study = SessionStudy(folder, settings, options.part, options.names, options.limit, passes)
     exact = hashlib.sha256(f"{options.prompts} {options.train} {options.learn} {Rules()}".encode()).hexdigest()[:12]
-    about = _about(folder, options) | {"tested_on": options.part, "settings": exact}
+    about = _about(Dataset.open(folder), options) | {"tested_on": options.part, "settings": exact}
     result = _answer("session", ModelPredictor(options.model), options, []) | about
     rows = _measured_before(options.resume, result, pass_of)
     for row in study.rows(rows, on_progress):
@@ -199,10 +201,11 @@ def run_sessions(folder: Path, options: StudyOptions, on_progress: OnProgress) -
     return result | {"summary": saved_work.summary([result])}
 
 
-def _about(folder: Path, options: StudyOptions) -> dict[str, Any]:
+def _about(dataset: Dataset, options: StudyOptions) -> dict[str, Any]:
     """What a study that can be gone on with is about, beside its model; of :data:`SAME_STUDY`."""
     return {
-        "dataset": folder.name,
+        "dataset": dataset.folder.name,
+        "contents": digest(dataset),
         "limit": options.limit,
         "sector": options.model.use_sector,
         "structures": {str(value): name for value, name in options.names},

@@ -120,7 +120,7 @@ def _pairs(found: Sequence[Way]) -> list[tuple[int, int]]:
 
 
 def _drawn_means(found: Sequence[Way], measure: str, seed: int) -> list[tuple[float, Values]]:
-    """Mean effort an image of each way, as it is and in every draw of units."""
+    """Mean effort an image of each way, as it is and in every draw of units; one unit has no draws: NaN."""
     pairs = [one.by_unit(measure) for one in found]
     places = {unit: at for at, unit in enumerate(sorted({unit for own in pairs for unit, _ in own}))}
     share = np.full(len(places), 1 / len(places))
@@ -131,7 +131,8 @@ def _drawn_means(found: Sequence[Way], measure: str, seed: int) -> list[tuple[fl
         for unit, effort in own:
             sums[places[unit]] += effort
             counts[places[unit]] += 1
-        means.append((float(sums.sum() / counts.sum()), (weights @ sums) / np.maximum(weights @ counts, 1)))
+        draws = (weights @ sums) / np.maximum(weights @ counts, 1)
+        means.append((float(sums.sum() / counts.sum()), draws if np.count_nonzero(counts) > 1 else draws * np.nan))
     return means
 
 

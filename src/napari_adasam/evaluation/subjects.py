@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -13,6 +15,7 @@ from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Labels
 from napari_adasam.domain.splits import split_groups
 from napari_adasam.domain.structures import Structure
+from napari_adasam.files.clips import content_id
 from napari_adasam.files.dataset import Dataset
 from napari_adasam.services.bundled_data import names_by_folder
 from napari_adasam.services.training import structures_in
@@ -61,8 +64,36 @@ def seen_groups(dataset: Dataset, trained_on: frozenset[str]) -> set[str]:
     A frame's id is that of its file's content, with its place behind it where there are several. Which slices of a
     volume were learned from makes no difference, and neither does whether the volume was taken apart for it.
     """
-    files = {one.partition("-")[0] for one in trained_on}
-    return {dataset.groups[key] for key in dataset.ids if dataset.frame_id(key).partition("-")[0] in files}
+    files, content = {one.partition("-")[0] for one in trained_on}, _contents(dataset.images)
+    return {dataset.groups[key] for key in dataset.ids if content[dataset.images[key]] in files}
+
+
+def groups_showing(dataset: Dataset, ids: Iterable[str]) -> set[str]:
+    """Groups that hold one of these pictures, or a copy of its file under another ID."""
+    return seen_groups(dataset, frozenset(_contents({key: dataset.images[key] for key in ids}).values()))
+
+
+def digest(dataset: Dataset) -> str:
+    """What tells a data set from another of its name: its IDs, their groups, pictures and label images."""
+    pictures, labels = _contents(dataset.images), _contents(dataset.labelled)
+    rows = [
+        f"{key} {dataset.groups[key]} {pictures[dataset.images[key]]} {labels.get(dataset.labelled.get(key))}"
+        for key in dataset.ids
+    ]
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16]
+
+
+def _contents(files: Mapping[str, Path]) -> dict[Path | None, str]:
+    """Each file and the id of its content, a volume's slices being one file; InputError if one cannot be read."""
+    found: dict[Path | None, str] = {}
+    for path in set(files.values()):
+        try:
+            found[path] = content_id(path)
+        except OSError as error:
+            raise InputError(
+                f"{path} cannot be read. Nothing was measured. Copy it again, or ask for access."
+            ) from error
+    return found
 
 
 def structures_of(

@@ -17,7 +17,7 @@ from napari_adasam.domain.overlap import dice
 from napari_adasam.evaluation.labels import LabelsBench, LabelsPlan, Row, Tally, TestPart, labelling_order, plan
 from napari_adasam.evaluation.methods import Learned, OnStep
 from napari_adasam.evaluation.metrics import Mask, hd95_of_volume
-from napari_adasam.evaluation.prompts import boxed
+from napari_adasam.evaluation.prompts import askable, boxed
 from napari_adasam.evaluation.subjects import Subject
 from napari_adasam.files.dataset import Dataset
 
@@ -54,7 +54,7 @@ def volumes_plan(
     InputError
         If there are too few unseen volumes to label so many and still test.
     """
-    order, _ = labelling_order(dataset, unseen, seed, part)
+    order, _, _ = labelling_order(dataset, unseen, seed, part)
     chosen = set(order[:volumes])
     if len(order) <= volumes:
         raise InputError(
@@ -101,7 +101,10 @@ class VolumesBench(LabelsBench):
         return {s.value: np.stack([answer[s.value].mask for answer in answers]) for s in self.structures}
 
     def _by_box(self, learned: Learned, slices: Sequence[Subject]) -> dict[int, Mask]:
-        """The same with a box around each part of the truth in each slice, where that is asked for."""
+        """The same with a box around each part of the truth in each slice, where that is asked for.
+
+        A slice without a part that is large enough for a box has no mask.
+        """
         predictor = learned.prompted
         if predictor is None or not self.study.boxes:
             return {}
@@ -110,6 +113,9 @@ class VolumesBench(LabelsBench):
             truths = [one.labels == structure.value for one in slices]
             pairs = zip(slices, truths, strict=True)
             found[structure.value] = np.stack(
-                [boxed(predictor, one, truth, structure)[0] if truth.any() else truth for one, truth in pairs]
+                [
+                    boxed(predictor, one, truth, structure)[0] if askable(truth, structure) else np.zeros_like(truth)
+                    for one, truth in pairs
+                ]
             )
         return found
