@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from blocks_under_test import KINDS, encoder_of
+from tiny import tiny_net
 
 from napari_adasam.domain.errors import ModelError
-from napari_adasam.model import devices
+from napari_adasam.domain.settings import Method, TrainSettings
+from napari_adasam.model import adaptation, devices
 
 HONEST = devices.check_value
 
@@ -52,3 +55,13 @@ def test_a_device_that_is_not_there_is_one_sentence_with_what_is(monkeypatch: py
     monkeypatch.setattr(devices, "available", lambda: ("cpu",))
     with pytest.raises(ModelError, match=r"no mps device\. .* Choose one of: cpu\."):
         devices.choose("mps")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("method", ["adasam", "medsa", "masam"])
+def test_what_a_round_inserts_lies_where_the_model_does(method: Method, kind: str) -> None:
+    """On a graphics card a weight that was left on the CPU would stop the round; "meta" stands for any other device."""
+    net = tiny_net(encoder=encoder_of(kind)).to("meta")
+    adaptation.prepare(net, adaptation.asked(TrainSettings(method=method, slices=3), net.sam.encoder))
+    net.use_feedback("train")
+    assert {one.device.type for one in (*net.parameters(), *net.buffers())} == {"meta"}

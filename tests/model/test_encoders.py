@@ -78,6 +78,18 @@ def test_vit_takes_other_input_sizes(side: int) -> None:
         torch.testing.assert_close(encoder.units[0](noise(side)) - without, torch.full_like(without, 0.3))
 
 
+@torch.no_grad()
+def test_positions_are_stretched_over_another_input_size() -> None:
+    """A ramp down the rows and one along the columns stay such, each place at the share of the picture that it had."""
+    unit = tiny_vit().units[0]
+    ramp = torch.arange(4.0).expand(4, 4)
+    unit.pos_embed.copy_(torch.stack([ramp.T, ramp] * 8, dim=-1))
+    found = (unit(noise(128)) - unit.patch_embed(noise(128)))[0, 2:6, 2:6]
+    expected = ((torch.arange(2, 6) + 0.5) / 2 - 0.5).expand(4, 4)
+    torch.testing.assert_close(found[..., 0], expected.T, atol=0.15, rtol=0)
+    torch.testing.assert_close(found[..., 1], expected, atol=0.15, rtol=0)
+
+
 def test_the_batch_norms_stay_as_they_were_folded(mobile: TinyVit) -> None:
     """A picture must not be normalised by its own statistics, nor change those that are kept."""
     net = copy.deepcopy(mobile).train()

@@ -191,6 +191,29 @@ def test_what_is_meant_for_use_also_learns_from_masks_against_themselves(
     assert bool(calls) is both
 
 
+def test_second_prompts_and_second_masks_come_from_the_refined_embedding(
+    embedding: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In training as at use; the first ones, and their corrections, from the embedding itself."""
+    seen: list[torch.Tensor] = []
+    scored: list[torch.Tensor] = []
+    answered = supervision.answered
+    monkeypatch.setattr(supervision, "answered", lambda n, e, asked: seen.append(e) or answered(n, e, asked))
+    net = net_with("train", gamma=3.0)
+    net.head.register_forward_hook(lambda module, given, scores: scored.append(given[0]))
+    assert net.feedback is not None
+    made: list[torch.Tensor] = []
+    net.feedback.register_forward_hook(lambda module, given, better: made.append(better))
+    labels = torch.from_numpy(blob(0)[1].astype(np.int64))
+    labelled_loss(net, embedding, labels, np.random.default_rng(0), Lesson(LossWeights()))
+    (better,) = made
+    assert not torch.equal(better, embedding)
+    assert len(seen) == 3
+    assert all(torch.equal(one, embedding) for one in (seen[0], seen[1], scored[0]))
+    assert seen[2] is better
+    assert scored[1] is better
+
+
 def test_a_file_brings_it_back_and_older_files_have_none(tmp_path: Path) -> None:
     net = net_with("train+infer", heads=3, gamma=0.5)
     weights = dict(net.state_dict())

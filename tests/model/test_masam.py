@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from blocks_under_test import KINDS, encoder_of, images, place_of, scramble, vit_shapes
-from tiny import APONEUROSIS, BELLY, SIZE, blob, embed, tiny_net, tiny_vit
+from tiny import APONEUROSIS, BELLY, SIZE, blob, embed, tiny_net
 from torch.nn import functional as F  # noqa: N812
 
-from napari_adasam.domain.errors import ModelError
 from napari_adasam.domain.prompts import Point, Prompt
 from napari_adasam.domain.settings import LossWeights, PromptSettings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.model import adaptation, adasam
-from napari_adasam.model.adapters.lora import LoraSettings
+from napari_adasam.model.adapters.blocks import attend, between, think, width_of
 from napari_adasam.model.adapters.masam import DepthAdapter, FactQV, FactShared, MaSamBlock, MaSamSettings
-from napari_adasam.model.adapters.medsa import MedSaSettings
 from napari_adasam.model.adapters.parts import added, stacked
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.canvas import Canvas
@@ -98,13 +95,29 @@ def test_neighbours_matter_at_the_same_place_and_no_further_than_one_slice(kind:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_block_follows_the_formula(kind: str) -> None:
+    """One 3D adapter before the attention and its residual, one before the MLP and its."""
+    net = with_masam(encoder_of(kind))
+    scramble(net)
+    block = next(m for m in net.modules() if isinstance(m, MaSamBlock))
+    base = block.base
+    x = torch.randn(3, 3, 3, width_of(base), generator=torch.Generator().manual_seed(4))
+    with torch.no_grad(), stacked(net, 3):
+        inner = block.before_attention(x)
+        inner = block.before_mlp(between(base, inner + attend(base, inner)))
+        torch.testing.assert_close(block(x), inner + think(base, inner))
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_fact_changes_queries_and_values_by_u_s_v(kind: str) -> None:
     net = with_masam(encoder_of(kind))
     fact = next(m for m in net.modules() if isinstance(m, FactQV))
     scramble(net)
+    assert fact.scale == 1.0
+    fact.scale = 0.5
     x = torch.randn(5, fact.in_features)
     with torch.no_grad():
-        change = fact(x) - fact.base(x)
+        change = 2 * (fact(x) - fact.base(x))
         queries, values = fact.rows.chunk(2)
         for rows, s in ((queries, fact.s[0]), (values, fact.s[1])):
             expected = x @ fact.shared.u @ s @ fact.shared.v
@@ -163,6 +176,17 @@ def test_masks_come_at_full_resolution() -> None:
     assert not torch.allclose(logits, lifted)
     assert fine.upscaling[0].weight.shape[:2] == (32, 16)
     assert fine.upscaling[3].weight.shape[:2] == (16, 8)
+
+
+def test_finer_masks_are_made_by_the_tokens_of_the_masks() -> None:
+    net = with_masam()
+    assert net.sam.fine is not None
+    behind: list[torch.Tensor] = []
+    given: list[torch.Tensor] = []
+    net.sam.mask_decoder.transformer.register_forward_hook(lambda module, inputs, out: behind.append(out[0]))
+    net.sam.fine.register_forward_hook(lambda module, inputs, out: given.append(inputs[2]))
+    decode(net.sam, embed(net, blob(0)[0]), batch_prompts([BOX], WHOLE, net.sam.cells, net.device))
+    assert torch.equal(given[0], behind[0][:, 1:5])  # the first is that of the predicted IoU
 
 
 def test_without_a_prompt_each_structure_has_its_own_token() -> None:
@@ -250,44 +274,3 @@ def test_the_teacher_asks_with_its_tokens_and_checks_with_its_cam() -> None:
     assert any(label.weight.mean() < 1 for label in labels)  # the CAM's prompt does not always agree
     loss = unlabelled_loss(net, embedding.requires_grad_(True), labels, LossWeights())
     assert torch.isfinite(loss)
-
-
-def test_a_model_of_single_images_goes_on_with_stacks_but_med_sa_cannot() -> None:
-    net = with_masam(settings=replace(SMALL, slices=1))
-    names = [name for name, _ in net.named_parameters()]
-    adaptation.prepare(net, replace(SMALL, slices=3))
-    assert adaptation.slices(net) == 3
-    adaptation.prepare(net, replace(SMALL, slices=1))
-    assert adaptation.slices(net) == 3, "what it has learned along slices is not given up"
-    assert [name for name, _ in net.named_parameters()] == names
-    assert len(net.adapted) == 1
-    other = tiny_net(structures=(BELLY,))
-    adaptation.prepare(other, MedSaSettings(width=4, hyper=4))
-    with pytest.raises(ModelError, match="on single images"):
-        adaptation.prepare(other, MedSaSettings(slices=3, width=4, hyper=4))
-    assert adaptation.slices(other) == 1
-
-
-def test_a_model_cannot_have_both_and_stays_as_it_was() -> None:
-    net = with_masam()
-    names = set(dict(net.named_parameters()))
-    with pytest.raises(ModelError, match="cannot have both"):
-        adaptation.prepare(net, MedSaSettings())
-    assert set(dict(net.named_parameters())) == names
-    assert [one.kind for one in net.adapted] == ["masam"]
-
-
-@pytest.mark.parametrize("first", [LoraSettings(rank=2, adapt_from=0), SMALL])
-def test_lora_and_fact_can_lie_over_each_other(first: LoraSettings | MaSamSettings) -> None:
-    net = tiny_net(encoder=tiny_vit(depth=2))
-    adaptation.prepare(net, first)
-    scramble(net)
-    before = embed(net, blob(0)[0])
-    second = SMALL if isinstance(first, LoraSettings) else LoraSettings(rank=2, adapt_from=0)
-    adaptation.prepare(net, second)
-    torch.testing.assert_close(embed(net, blob(0)[0]), before)
-    learning = {name for name, p in net.named_parameters() if p.requires_grad and name.startswith("sam.encoder")}
-    assert learning == {n for n in added(net, second.kind) if n.startswith("sam.encoder")}
-    assert added(net, first.kind).keys() <= adaptation.adapted_names(net)
-    scramble(net)
-    assert not torch.equal(embed(net, blob(0)[0]), before)

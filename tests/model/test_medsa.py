@@ -15,7 +15,7 @@ from napari_adasam.domain.prompts import Point, Prompt
 from napari_adasam.domain.settings import LossWeights, TrainSettings
 from napari_adasam.model import adaptation
 from napari_adasam.model.adapters import blocks
-from napari_adasam.model.adapters.hyper import HyperAttention
+from napari_adasam.model.adapters.hyper import Asked, HyperAttention, told
 from napari_adasam.model.adapters.medsa import MedSaBlock, MedSaSettings
 from napari_adasam.model.adapters.parts import AlongDepth, added, stacked
 from napari_adasam.model.adasam import AdaSam
@@ -59,6 +59,25 @@ def test_untrained_the_decoder_is_sams_exactly() -> None:
     for prompt in PROMPTS:
         first, second = (answers(one, [prompt]) for one in (plain, net))
         assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("slices", [1, 3])
+def test_a_block_follows_the_formula(kind: str, slices: int) -> None:
+    """One adapter behind the attention, before the residual; one beside the MLP, on the same normed tokens, scaled."""
+    block, x = block_and_tokens(kind, slices)
+    block.scale = 0.25
+    base = block.base
+    with torch.no_grad():
+        attended = blocks.attend(base, x)
+        inner = x + attended + block.behind(attended)
+        inner = blocks.between(base, inner + block.depth(x))
+        beside = block.beside(blocks.normed_for_mlp(base, inner))
+        torch.testing.assert_close(block(x), inner + blocks.think(base, inner) + 0.25 * beside)
+        normed, mlp = blocks.normed_for_mlp(base, inner), base.mlp
+        own = mlp.fc2(mlp.act(mlp.fc1(normed))) if kind == "tiny_vit" else mlp(normed)
+        torch.testing.assert_close(blocks.think(base, inner), own)
+    assert MedSaBlock(base, MedSaSettings(width=4)).scale == 0.5
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -164,6 +183,22 @@ def test_two_prompts_give_two_adapter_outputs_on_one_image() -> None:
         answers(net, [prompt])
     outputs = torch.cat(seen)
     assert not any(torch.allclose(outputs[i], outputs[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
+
+
+def test_the_adapter_of_the_decoder_follows_the_formula() -> None:
+    """e ← ReLU(Norm(e ⊗ W)) between its projections."""
+    net = with_medsa(tiny_vit())
+    scramble(net)
+    adapter = next(m for m in net.modules() if isinstance(m, HyperAttention))
+    asked = Asked(torch.randn(2, 256), torch.tensor([True, False]))
+    q, k = torch.randn(2, 3, 256), torch.randn(2, 16, 256)
+    with torch.no_grad():
+        out = adapter.base(q=q, k=k, v=k)
+        maps = torch.stack([adapter.map(asked.vector[:1]).view(4, 4) + torch.eye(4), torch.eye(4)])
+        expected = out + adapter.up(torch.relu(adapter.norm(adapter.down(out) @ maps)))
+        with told(net, asked):
+            torch.testing.assert_close(adapter(q=q, k=k, v=k), expected)
+    assert adapter.asked is None
 
 
 class Same(nn.Module):

@@ -58,6 +58,9 @@ def test_no_prompt_comes_from_the_padding(teacher: AdaSam) -> None:
         assert (label.prompts[0].dense[2:] == -10).all()
     unaware = pseudo_labels(teacher, embedding, PromptSettings(), Doubt(0.95))
     assert any(point.y > 32 for label in unaware for prompt in label.prompts for point in prompt.points)
+    daring = pseudo_labels(teacher, embedding, PromptSettings(), Doubt(0.5), Seen(frame))
+    assert any(label.weight[:8].any() for label in daring)
+    assert not any(label.weight[8:].any() for label in daring), "nothing is taught of the padding"
 
 
 def test_nothing_is_asked_or_taught_outside_of_a_region(teacher: AdaSam, embedding: torch.Tensor) -> None:

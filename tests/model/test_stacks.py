@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from blocks_under_test import KINDS, encoder_of, images, scramble
@@ -59,6 +61,23 @@ def test_a_slice_of_a_stack_depends_on_its_neighbours(kind: str, settings: Adapt
     assert torch.equal(before[0, 1, 2], after[0, 1, 2])
     first, second = before[2, 3, 4], after[2, 3, 4]
     assert not torch.allclose(first[1], second[1])  # slice 3 sees slice 4
+
+
+@pytest.mark.parametrize("settings", [MASAM, MEDSA])
+@pytest.mark.parametrize("given", [5, 3, 1])
+@pytest.mark.parametrize("slices", [5, 3])
+def test_a_slice_is_seen_with_as_many_neighbours_as_are_given(settings: Adaptation, given: int, slices: int) -> None:
+    """Memory may allow a round fewer slices than the model looks at; of a longer window it takes its own."""
+    net, since, fronts = learned("vit", replace(settings, slices=slices))  # type: ignore[type-var]
+    wanted = min(given, slices)
+    given_ones, wanted_ones = (torch.cat(fronts[2 - count // 2 : 3 + count // 2]) for count in (given, wanted))
+    with torch.no_grad():
+        found = stacks.middle(net, given_ones, since)
+        with stacked(net, wanted):
+            expected = net.sam.encoder.back(wanted_ones, since)[wanted // 2 : wanted // 2 + 1]
+        alone = stacks.middle(net, fronts[2], since)
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+    assert torch.allclose(found, alone, rtol=1e-2, atol=1e-2) == (given == 1)
 
 
 @pytest.mark.parametrize("prompt", [Prompt(token=1, source="token"), Prompt(box=(5, 5, 50, 40))])

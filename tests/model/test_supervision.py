@@ -228,6 +228,18 @@ def test_the_class_loss_falls_where_the_map_is_right(net: AdaSam) -> None:
     assert right < 0.5 * wrong
 
 
+def test_what_the_labels_say_nothing_of_teaches_nothing() -> None:
+    net = see_brightness(tiny_net(structures=(BELLY, APONEUROSIS), encoder=BrightnessEncoder()))
+    pixels, labels = blob(0)
+    masks = torch.from_numpy(np.stack([labels, 1 - labels])).float()
+    weights = LossWeights(presence=1, map=1)
+    class_loss(net.head(embed(net, pixels)), masks, weights, torch.tensor([1.0, 0.0])).backward()
+    for name, parameter in net.head.named_parameters():
+        assert parameter.grad is not None
+        assert parameter.grad[0].any(), name
+        assert not parameter.grad[1].any(), name
+
+
 def test_the_predicted_iou_learns_the_real_one(net: AdaSam) -> None:
     pixels, labels = blob(0)
     embedding = embed(net, pixels)

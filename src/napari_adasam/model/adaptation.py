@@ -85,7 +85,9 @@ def prepare(net: AdaSam, adaptation: Adaptation) -> int:
                 "This model has learned with the other one of Med-SA and MA-SAM, and cannot have both. It is "
                 "unchanged. Go back to an earlier model, or start from another one."
             )
+        device = net.device
         adaptation.insert(net)
+        net.to(device)  # what is inserted is made on the CPU, so that a seed gives the same numbers everywhere
         net.adapted = (*net.adapted, adaptation)
     net.requires_grad_(False)
     mine = trained_names(net, adaptation)

@@ -126,10 +126,12 @@ def pseudo_labels(
 
 
 def _inside(seen: Seen | None, chance: Tensor) -> Tensor:
-    """1 where a map (4h, 4w) over the square lies within the region, for more than a half."""
-    if seen is None or seen.region is None:
+    """1 where a map (4h, 4w) over the square lies within the picture and the region, for more than a half."""
+    if seen is None:
         return torch.ones_like(chance)
-    square = label_canvas(seen.region.astype(np.uint8), seen.canvas.size)[None, None].float()
+    whole = np.ones((seen.canvas.height, seen.canvas.width), np.bool_)
+    counted = whole if seen.region is None else seen.region
+    square = label_canvas(counted.astype(np.uint8), seen.canvas.size)[None, None].float()
     return (F.interpolate(square, chance.shape[-2:], mode="area")[0, 0] > 0.5).float().to(chance.device)
 
 

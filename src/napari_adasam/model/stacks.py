@@ -41,13 +41,13 @@ def middle(net: AdaSam, fronts: Tensor, since: int) -> Tensor:
     ----------
     fronts
         (L, …) activations of neighbours in front of unit ``since``, the slice in their middle, L // 2. Of a longer
-        window the model takes its D; one alone is the same as a stack of copies of it.
+        window the model takes its D, and of a shorter one all; one alone is the same as a stack of copies of it.
     """
     slices = adaptation.slices(net)
     if slices == 1:
         at = len(fronts) // 2
         return net.sam.encoder.back(fronts[at : at + 1], since)
-    wanted = slices if len(fronts) >= slices else 1
+    wanted = min(slices, len(fronts))
     first = len(fronts) // 2 - wanted // 2
     with stacked(net.sam.encoder, wanted):
         return net.sam.encoder.back(fronts[first : first + wanted], since)[wanted // 2 : wanted // 2 + 1]

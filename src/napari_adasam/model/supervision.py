@@ -123,9 +123,7 @@ def labelled_loss(net: AdaSam, embedding: Tensor, labels: Tensor, rng: np.random
     by_token = net.sam.structure_tokens is not None and lesson.prompts.use_token
     own = view.by_token() if by_token else []
     asked = view.asked(scores, rng, lesson.prompts, "both")
-    if lesson.most is not None and len(own) + len(asked) > lesson.most:
-        asked = [asked[i] for i in rng.permutation(len(asked))[: max(0, lesson.most - len(own))]]
-    asked = own + asked
+    asked = own + _some(asked, rng, None if lesson.most is None else max(0, lesson.most - len(own)))
     if not asked:
         return loss
     first = answered(net, embedding, asked)
@@ -135,6 +133,13 @@ def labelled_loss(net: AdaSam, embedding: Tensor, labels: Tensor, rng: np.random
     from_cam = [i for i, one in enumerate(asked) if one.prompt.source == "cam"]
     second = feedback_loss(net, embedding, (first, from_cam), view, rng, lesson)
     return (loss + weights.feedback * second) / (1 + weights.feedback)
+
+
+def _some(asked: list[Asked], rng: np.random.Generator, most: int | None) -> list[Asked]:
+    """So many of the prompts at most, drawn at random: the last structures are asked for as often as the first."""
+    if most is None or len(asked) <= most:
+        return asked
+    return [asked[place] for place in rng.permutation(len(asked))[:most]]
 
 
 def corrected_loss(
@@ -225,5 +230,5 @@ def feedback_loss(
     better = net.feedback(embedding, gradient)
     scores = net.head(better)
     loss = class_loss(scores, view.masks, lesson.weights, view.known)
-    asked = view.asked(scores, rng, lesson.prompts, "cam")[: lesson.most]
+    asked = _some(view.asked(scores, rng, lesson.prompts, "cam"), rng, lesson.most)
     return loss + answered(net, better, asked).loss(lesson.weights) if asked else loss
