@@ -22,6 +22,7 @@ from napari_adasam.domain.structures import Structure
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.services.volumes import Volume
 from napari_adasam.ui.at_once import at_once, take_out
+from napari_adasam.ui.axes import rest_sliders, show_own_axes
 from napari_adasam.ui.beside import Beside
 from napari_adasam.ui.drawn_prompts import drawn_prompts
 from napari_adasam.ui.image_layer import Contrast, fits, image_layer, show_pixels
@@ -53,6 +54,7 @@ class Canvas:
         self.prompts = PromptLayers()
         self.beside = Beside(viewer)
         self.volume = VolumeView(viewer)
+        self.marks: tuple[Layer, ...] = ()
         self.image: Image | None = None
         self._contrast = Contrast()
         self._closing = ExitStack()
@@ -87,6 +89,10 @@ class Canvas:
         """Our layers, from the bottom up."""
         own = [self.image, *self.maps.layers.values(), self.masks.layer, self.prompts.boxes, self.prompts.points]
         return [layer for layer in own if layer is not None]
+
+    def all_layers(self) -> list[Layer]:
+        """Our layers, and those of ours that are there only at times: beside, in 3D, marks."""
+        return [*self.layers(), *self.beside.layers, *self.volume.layers, *self.marks]
 
     def close(self) -> None:
         """Let go of the viewer and the session, and take our layers out, unless the viewer's window is gone."""
@@ -128,6 +134,8 @@ class Canvas:
         session = self._session
         for signal, slot in (
             (self.viewer.layers.events.removed, self._on_removed),
+            (self.viewer.dims.events.order, self._on_axes),
+            (self.viewer.dims.events.ndisplay, self._on_axes),
             (self._laying.put, self._on_put),
             (self._laying.whole, self._on_whole),
             (session.current_changed, self._on_current),
@@ -164,7 +172,8 @@ class Canvas:
         if self.image is not None:
             self._contrast.show(self.image, frame.file_id)
         self._make_missing(in_turns)
-        self._rest_sliders()
+        self._on_axes()
+        rest_sliders(self.viewer)
         if self.layers() != known:
             self._show_suggestions(frame)
         self._show_scale_bar(placement)
@@ -201,9 +210,7 @@ class Canvas:
         structures = self._session.structures
         self.masks.set_structures(structures)
         with self._laying.ours_to_change():
-            maps = list(self.maps.layers.values())
-            self.maps.layers.clear()
-            take_out(self.viewer, maps)
+            take_out(self.viewer, self.maps.keep(structures))
         self._make_missing()
         if self._shown is not None:
             self._show_suggestions(self._shown)
@@ -225,15 +232,9 @@ class Canvas:
             self.image = image_layer(pixels, Placement.of(frame))
         show_pixels(self.image, pixels, Placement.of(frame))
 
-    def _rest_sliders(self) -> None:
-        """Keep what napari has no slider for at 0, which lies in every frame.
-
-        A position beyond the edge of a smaller frame is moved by napari, which slices and draws every layer again.
-        """
-        dims = self.viewer.dims
-        for axis in dims.displayed:
-            if dims.point[axis]:
-                dims.set_point(axis, 0.0)
+    def _on_axes(self, event: Any = None) -> None:
+        if self._shown is not None and show_own_axes(self.viewer) and event is not None and event.type == "order":
+            self.message.emit("The image stays on the screen. Turn a volume of your own in another window of napari.")
 
     def _make_missing(self, in_turns: bool = False) -> None:
         """Put into the viewer whichever of our layers is not there.
@@ -272,6 +273,8 @@ class Canvas:
 
     def _bring_back(self) -> None:
         lost = [layer.name for layer in self.layers() if layer not in self.viewer.layers]
+        if self.masks.layer is not None and self.masks.layer not in self.viewer.layers:
+            self.masks.part()
         self._make_missing()
         if lost:
             self.message.emit(f"“{lost[0]}” was deleted and is back: the program needs it. Your outlines are safe.")

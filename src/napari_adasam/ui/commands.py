@@ -20,6 +20,8 @@ DRAWING = (
     "where it began, or with Q."
 )
 
+POLYGON = "A polygon is not finished yet. Click in the image; Enter fills the polygon, Esc takes it away."
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -170,6 +172,9 @@ class Commander:
     def _ask(self, command: Callable[[], object]) -> bool:
         if self._canvas.masks.stroke_open:
             self.problem.emit(DRAWING)
+            return False
+        if self._canvas.masks.polygon_open:
+            self.problem.emit(POLYGON)
             return False
         try:
             command()

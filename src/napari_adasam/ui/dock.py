@@ -283,7 +283,7 @@ class AdasamDock(Docked):
 
     def _on_layers(self, event: Any = None) -> None:
         """Images that were opened or dropped in napari are offered to the session."""
-        own = (*self.canvas.layers(), *self.canvas.beside.layers, *self.canvas.volume.layers)
+        own = self.canvas.all_layers()
         others = [layer for layer in self.viewer.layers if layer not in own]
         self.open_panel.offer(not_taken_in(others, self.annotator.session.frames))
 

@@ -19,7 +19,7 @@ from napari_adasam.services.annotator import Annotator
 from napari_adasam.ui.at_once import take_out
 from napari_adasam.ui.canvas import Canvas
 from napari_adasam.ui.placement import Placement, inside, pixel_at
-from napari_adasam.ui.prompt_layers import take_all_out
+from napari_adasam.ui.prompt_layers import only_to_look_at, take_all_out
 from napari_adasam.ui.tools import CLICK_REACH, Tool, Tools
 
 MARK_COLOR, SECTOR_COLOR = "#f0e442", "#56b4e9"
@@ -109,7 +109,7 @@ class Marking:
         lines = [] if frame is None else [*self._sector_lines(), *self._mark_lines()]
         layer = self.layer
         if layer is None and lines:
-            layer = self.layer = Shapes(ndim=2, name="Scale and sector", opacity=1.0)
+            layer = self.layer = self._make()
         if layer is None or frame is None:
             self.changed.emit()
             return
@@ -117,6 +117,7 @@ class Marking:
         take_all_out(layer)
         if lines and layer not in self._viewer.layers:
             self._viewer.layers.append(layer)
+            self._canvas.layer_made.emit(layer)
             self._canvas.activate()  # napari takes a new layer in hand, and tools would not work on the outlines
         if not lines:
             take_out(self._viewer, [layer])
@@ -126,6 +127,13 @@ class Marking:
         layer.selected_data = set()
         self._canvas.activate()
         self.changed.emit()
+
+    def _make(self) -> Shapes:
+        """A layer that is there to be looked at."""
+        layer = Shapes(ndim=2, name="Scale and sector", opacity=1.0)
+        only_to_look_at(layer)
+        self._canvas.marks = (layer,)
+        return layer
 
     def _sector_lines(self) -> list[tuple[NDArray[np.float64], str]]:
         frame = self._canvas.frame

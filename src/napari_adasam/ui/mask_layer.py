@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from napari.layers import Labels as LabelsLayer
@@ -43,6 +44,7 @@ class MaskLayer:
         self._structures: tuple[Structure, ...] = ()
         self._current = 1
         self._told: Labels | None = None
+        self._coloring = False
 
     @property
     def stroke_open(self) -> bool:
@@ -52,6 +54,11 @@ class MaskLayer:
         back from the first pixel to the last.
         """
         return self.layer is not None and not self._writing and bool(getattr(self.layer, "_block_history", False))
+
+    @property
+    def polygon_open(self) -> bool:
+        """Whether a polygon of napari's own tool is begun, and not filled yet."""
+        return self.layer is not None and str(self.layer.mode) == "polygon" and bool(_corners(self.layer))
 
     def make(self, labels: Labels, placement: Placement) -> LabelsLayer:
         """Make a new layer for a frame; the caller puts it into the viewer."""
@@ -69,14 +76,14 @@ class MaskLayer:
         layer.selected_label = self._current
         layer.events.paint.connect(self._on_paint)
         layer.events.selected_label.connect(self._on_selected_label)
+        layer.events.colormap.connect(self._color)
         self.layer = layer
         return layer
 
     def set_structures(self, structures: Sequence[Structure]) -> None:
         """Colour the values of these structures."""
         self._structures = tuple(structures)
-        if self.layer is not None:
-            self.layer.colormap = label_colors(self._structures)
+        self._color()
 
     def choose(self, value: int) -> None:
         """Make the brush and the eraser work on this structure."""
@@ -89,8 +96,15 @@ class MaskLayer:
         if self.layer is None:
             return
         self._told, self._late, self._known = None, None, np.array(labels)
+        if _corners(self.layer):
+            self.layer._overlays["polygon"].points = []  # begun on the frame before, it would be filled on this one
         self.layer.data = np.array(labels, dtype=np.uint8)
         placement.apply(self.layer)
+
+    def part(self) -> None:
+        """Share no pixels with what napari has made of the layer: "convert to image" hands them on as they are."""
+        if self.layer is not None and not self.stroke_open:
+            self.layer.data = np.array(self.layer.data)
 
     def write(self, labels: Labels) -> None:
         """Show newer labels of the same frame, as one step of napari's own history; after a stroke, if one is open."""
@@ -113,6 +127,16 @@ class MaskLayer:
                 layer.data_setitem(changed, np.asarray(labels)[changed])
         finally:
             self._writing = False
+
+    def _color(self, event: object = None) -> None:
+        """Each structure has its colour, whatever napari's button that shuffles them does."""
+        if self.layer is None or self._coloring:
+            return
+        self._coloring = True
+        try:
+            self.layer.colormap = label_colors(self._structures)
+        finally:
+            self._coloring = False
 
     def _on_paint(self, event: object = None) -> None:
         """Tell of a stroke; and look again a moment later, for napari tells of a polygon before it has filled it."""
@@ -151,3 +175,8 @@ class MaskLayer:
             self.structure_picked.emit(picked)
         else:
             self.layer.selected_label = self._current
+
+
+def _corners(layer: LabelsLayer) -> list[Any]:
+    """The corners of a polygon that is being drawn. napari has no public word for them; without any there are none."""
+    return list(getattr(getattr(layer, "_overlays", {}).get("polygon"), "points", ()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from napari.layers import Points, Shapes
@@ -28,7 +29,7 @@ class DrawnPrompt:
 
 
 class PromptLayers:
-    """Owns one Shapes and one Points layer; the clinician draws through the tools, not in these layers."""
+    """Owns one Shapes and one Points layer; the clinician draws through the tools, and cannot in these layers."""
 
     def __init__(self) -> None:
         self.boxes: Shapes | None = None
@@ -39,6 +40,7 @@ class PromptLayers:
     def make_boxes(self, placement: Placement) -> Shapes:
         """Make the layer of boxes; the caller puts it into the viewer."""
         self.boxes = Shapes(ndim=2, name="Prompt boxes", opacity=0.9, **placement.layer_arguments())
+        only_to_look_at(self.boxes)
         self._drawn_boxes = None
         return self.boxes
 
@@ -47,6 +49,7 @@ class PromptLayers:
         self.points = Points(
             ndim=2, name="Prompt points", opacity=1.0, canvas_size_limits=(9, 16), **placement.layer_arguments()
         )
+        only_to_look_at(self.points)
         self._drawn_points = None
         return self.points
 
@@ -108,6 +111,17 @@ class PromptLayers:
                 layer.border_color = ["white" if one.by_clinician else one.color for _, one in rows]
                 layer.border_width = 0.15
                 layer.size = max(shape) / 45
+
+
+def only_to_look_at(layer: Shapes | Points) -> None:
+    """Leave napari's tools no hold on a layer: what they move there would no longer be what is kept."""
+    layer.events.editable.connect(_shut)
+    layer.editable = False
+
+
+def _shut(event: Any) -> None:
+    """napari's controls open layers of shapes and points again when they are made for one, and on the way out of 3D."""
+    event.source.editable = False
 
 
 def take_all_out(layer: Shapes) -> None:

@@ -23,6 +23,9 @@ SLACK_PX = 4
 TITLE_PX = 40
 """Left for the title bar that the system puts around the sheet of keys."""
 
+WIPE = "clear_structure"
+NOT_OURS = "Nothing was wiped: “{}” is chosen in the list of layers. Choose a tool (F, B, D or E) first, or press Wipe."
+
 
 class Keys:
     """Binds every command's keys, and frees them again."""
@@ -31,7 +34,9 @@ class Keys:
         self._commander = commander
         self._viewer = viewer
         self._bound: list[Viewer | Layer] = []
+        before = dict(viewer.keymap)
         self.bind(viewer)
+        self._others = {key: what for key, what in before.items() if viewer.keymap[key] is not what}
         # "?" is no key of its own to napari, so Qt listens for it; text fields keep theirs.
         self._question = QShortcut(QKeySequence("?"), window)
         self._question.setContext(Qt.ShortcutContext.WindowShortcut)
@@ -40,24 +45,34 @@ class Keys:
     def bind(self, target: Viewer | Layer) -> None:
         """Bind all keys on the viewer or on one of our layers."""
         for command in COMMANDS:
+            run = partial(self._wipe if command.name == WIPE else self._commander.run, command.name)
             for key in command.keys:
-                target.bind_key(key, _binding(self._commander.run, command.name), overwrite=True)
+                target.bind_key(key, _binding(run), overwrite=True)
         there = [self._viewer, *self._viewer.layers]  # what was taken out is let go
         self._bound = [one for one in self._bound if one is not target and any(one is own for own in there)]
         self._bound.append(target)
 
     def close(self) -> None:
-        """Give the keys back to napari."""
+        """Give the keys back to napari, and to whoever had bound them on the viewer."""
         for target in self._bound:
             for command in COMMANDS:
                 for key in command.keys:
                     target.bind_key(key, None)
         self._bound.clear()
+        self._viewer.keymap.update(self._others)
+
+    def _wipe(self, name: str) -> None:
+        """Not while a layer of her own is in hand: it is that one which she would delete something of."""
+        active = self._viewer.layers.selection.active
+        if active is None or any(active is ours for ours in self._bound):
+            self._commander.run(name)
+        else:
+            self._commander.problem.emit(NOT_OURS.format(active.name))
 
 
-def _binding(run: Callable[[str], None], name: str) -> Callable[[Any], None]:
+def _binding(run: Callable[[], None]) -> Callable[[Any], None]:
     def pressed(_target: Any) -> None:
-        run(name)
+        run()
 
     return pressed
 

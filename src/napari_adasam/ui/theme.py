@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from napari.settings import get_settings
@@ -20,6 +21,8 @@ STATUS_COLORS: dict[FrameStatus, tuple[str, str]] = {
     FrameStatus.SKIPPED: ("#cc79a7", "#000000"),
 }
 AMBER = ("#f0e442", "#000000")
+EVEN = 0.179
+"""Of this relative luminance black and white are seen equally well."""
 USUAL_PX, WIDER = 12.0, 20.0
 """The height of napari's letters as it comes, and how many pixels each pixel more makes the dock wider: measured."""
 
@@ -34,6 +37,7 @@ class Colors:
     text: str
     icon: str
     current: str
+    on_current: str
     font_pt: int
 
 
@@ -47,8 +51,16 @@ def colors_of(theme_name: str) -> Colors:
         text=rgb["text"],
         icon=rgb["icon"],
         current=rgb["current"],
+        on_current=text_on(rgb["current"]),
         font_pt=int(get_settings().appearance.font_size),
     )
+
+
+def text_on(background: str) -> str:
+    """Black or white, whichever reads better on a colour ``"rgb(r, g, b)"``, by WCAG 2's relative luminance."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", background)[:3]]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return "black" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > EVEN else "white"
 
 
 def chip(background: str, text: str) -> str:
@@ -62,8 +74,9 @@ def dock_style(colors: Colors) -> str:
     return f"""
     QLabel, QCheckBox, QRadioButton {{ font-size: {size}pt; background: transparent; }}
     QPushButton {{ font-size: {size}pt; padding: 4px 4px; min-height: 16px; }}
-    QPushButton:checked {{ background-color: {colors.current}; color: white; }}
-    QPushButton#primary:enabled {{ background-color: {colors.current}; color: white; font-weight: bold; }}
+    QPushButton:checked {{ background-color: {colors.current}; color: {colors.on_current}; }}
+    QPushButton#primary:enabled {{ background-color: {colors.current}; color: {colors.on_current};
+        font-weight: bold; }}
     QPushButton:disabled, QCheckBox:disabled {{ color: rgba(150, 150, 150, 160); }}
     QToolButton#sectionTitle {{ font-size: {size + 1}pt; font-weight: bold; text-align: left; border: 0px;
         background-color: {colors.foreground}; padding: 3px; border-radius: 2px; }}

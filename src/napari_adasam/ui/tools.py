@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Any
 
-from napari.layers import Layer
 from napari.viewer import Viewer
 from psygnal import Signal
 
@@ -172,16 +171,12 @@ class Tools:
         if self.tool is Tool.MOVE:  # no other one was taken in hand meanwhile
             self.choose(tool)
 
-    def _ours(self) -> list[Layer]:
-        canvas = self._canvas
-        return [*canvas.layers(), *canvas.beside.layers, *canvas.volume.layers]
-
     def _on_move(self, _viewer: Viewer, _event: object) -> None:
-        """Back over the image with a tool: it works on the outlines, though another layer of ours was looked at."""
+        """Back over the image with a tool: it works on the outlines, though others of ours were chosen, or none was."""
         if self.tool is Tool.MOVE or self._viewer.dims.ndisplay != 2:
             return
-        active, masks = self._viewer.layers.selection.active, self._canvas.masks.layer
-        if active is not None and active != masks and active in self._ours():
+        chosen, ours = self._viewer.layers.selection, self._canvas.all_layers()
+        if chosen.active is not self._canvas.masks.layer and all(layer in ours for layer in chosen):
             self._canvas.activate()
 
     def _on_press(self, viewer: Viewer, event: Any) -> Iterator[None]:
@@ -190,8 +185,8 @@ class Tools:
         if frame is None or image is None or structure is None or event.button != 1 or viewer.dims.ndisplay != 2:
             return
         active = self._viewer.layers.selection.active
-        if active is not None and active not in self._ours():  # her own layer: what she draws there is not for us
-            return
+        if active is not None and active not in self._canvas.all_layers():
+            return  # her own layer: what she draws there is not for us
         if self.tool in (Tool.POINT, Tool.NOT_POINT):
             yield from self._click(event, structure)
         elif self.tool is Tool.BOX:

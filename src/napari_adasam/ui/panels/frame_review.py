@@ -118,6 +118,8 @@ class FrameReview(QWidget):
         placement = Placement.of(self._annotator.session.frame(current))
         structures = self._annotator.session.structures
         canvas.beside.show(pixels, labels, placement, structures, version.words)
+        for layer in canvas.beside.layers:
+            canvas.layer_made.emit(layer)
         canvas.activate()
 
     def _bring(self) -> None:

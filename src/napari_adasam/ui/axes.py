@@ -1,0 +1,30 @@
+"""Which of napari's axes are on the screen. The image lies in the last two, and is outlined there alone."""
+
+from __future__ import annotations
+
+from napari.viewer import Viewer
+
+
+def rest_sliders(viewer: Viewer) -> None:
+    """Keep what napari has no slider for at 0, which lies in every frame.
+
+    A position beyond the edge of a smaller frame is moved by napari, which slices and draws every layer again.
+    """
+    dims = viewer.dims
+    for axis in dims.displayed:
+        if dims.point[axis]:
+            dims.set_point(axis, 0.0)
+
+
+def show_own_axes(viewer: Viewer) -> bool:
+    """Bring the axes of the image back to the screen in 2D; whether others were there.
+
+    A volume of somebody's own brings more axes along, and napari can roll them: the image is a line then, and what is
+    drawn or clicked lands at its edge.
+    """
+    dims = viewer.dims
+    own = (dims.ndim - 2, dims.ndim - 1)
+    if dims.ndisplay != 2 or set(dims.displayed) == set(own):
+        return False
+    dims.order = (*(axis for axis in dims.order if axis not in own), *own)
+    return True
