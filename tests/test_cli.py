@@ -385,6 +385,7 @@ def test_a_model_is_studied_with_the_whole_picture_where_that_is_asked_for(
         ("--steps", "-3", "--steps"),
         ("--steps", "0", "--steps"),
         ("--seed", "-1", "--seed"),
+        ("--labels", "0", "--labels"),
         *(("--set", f"{name}={value}", f"no value of {name}") for name, value in NO_FIGURES.items()),
     ],
 )

@@ -6,37 +6,20 @@ import errno
 import os
 import stat
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from held_files import hold
 
 from napari_adasam.domain.errors import StorageError
+from napari_adasam.domain.renaming import PAUSES
 from napari_adasam.files import atomic
-from napari_adasam.files.atomic import PAUSES, UMASK, write_new, write_whole
+from napari_adasam.files.atomic import UMASK, write_new, write_whole
 from napari_adasam.files.exports import naming, read_key
 
 
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
-
-
-def hold(monkeypatch: pytest.MonkeyPatch, moves: int, number: int | None = 32) -> list[float]:
-    """Let the first ``moves`` renames fail as on Windows; the pauses that are made."""
-    real, left, slept = Path.replace, [moves], []
-
-    def replace(path: Path, target: Path) -> Path:
-        if left[0]:
-            left[0] -= 1
-            error = PermissionError(errno.EACCES, "held", str(path), None, str(target))
-            if number is not None:
-                error.winerror = number  # type: ignore[attr-defined]
-            raise error
-        return real(path, target)
-
-    monkeypatch.setattr(Path, "replace", replace)
-    monkeypatch.setattr(time, "sleep", slept.append)
-    return slept
 
 
 @pytest.mark.parametrize("number", [5, 32, 33])

@@ -185,3 +185,19 @@ def test_rows_that_are_too_short_or_too_long_are_read(tmp_path: Path) -> None:
     path = tmp_path / "files.csv"
     path.write_text("id,side,visit\na,left\nb,right,2,more\n", encoding="utf-8")
     assert read_file_table(path) == {"a": {"side": "left", "visit": ""}, "b": {"side": "right", "visit": "2"}}
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+49", "-5", "@SUM(A1)", "\ttab", "Müller, 2 mm²", 'a "b"', "line\nbreak"])
+def test_names_come_back_as_they_were_written(tmp_path: Path, name: str) -> None:
+    """Nothing is put before what a spreadsheet takes for a formula, nor before the table (a byte order mark)."""
+    pandas = pytest.importorskip("pandas")
+    annotations = {"a": annotation("a")}
+    further = Further({"a_0000": {"remark": name}})
+    structures = (Structure(1, name.strip().replace("\n", " ")), Structure(2, "another"))
+    table = measurements_csv(annotations, [frame("a")], structures, {"a": name}, lambda _: None, further)
+    (tmp_path / "table.csv").write_bytes(table)
+    found = pandas.read_csv(tmp_path / "table.csv", dtype=str)
+    assert list(found.columns[:3]) == ["frame", "file", "structure"]
+    assert table.startswith(b"frame,")
+    assert {*found["frame"], *found["remark"]} == {name}
+    assert {*found["structure"]} == {one.name for one in structures}

@@ -16,7 +16,7 @@ from napari_adasam.files import levels
 from napari_adasam.files.labels import count_labels, read_labels
 from napari_adasam.files.nifti import Volume
 from napari_adasam.files.readers import open_file
-from napari_adasam.files.scaling import to_unsigned
+from napari_adasam.files.scaling import Ends, to_unsigned
 
 
 def saved(path: Path, array: np.ndarray, unit: str = "mm", **header: Any) -> Path:
@@ -203,17 +203,17 @@ def test_of_a_huge_file_some_frames_are_looked_at(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(levels, "MOST_LOOKED_AT", 3)
     asked: list[int] = []
 
-    def ends_at(index: int) -> levels.Ends:
+    def ends_at(index: int) -> Ends:
         asked.append(index)
-        return 0.0, float(index)
+        return Ends(0.0, float(index))
 
-    def read(index: int, ends: levels.Ends | None) -> np.ndarray:
+    def read(index: int, ends: Ends | None) -> np.ndarray:
         return to_unsigned(np.full((4, 4), float(index)), ends)
 
     found = levels.Levels(read, ends_at, 101, 16)
-    assert found.ends == (0.0, 100.0)
+    assert found.ends == Ends(0.0, 100.0)
     assert asked == [0, 50, 100]
-    assert levels.Levels(read, ends_at, 9, 16).ends == (0.0, 8.0)
+    assert levels.Levels(read, ends_at, 9, 16).ends == Ends(0.0, 8.0)
     assert found.pixels(50).max() == pytest.approx(65535 / 2, abs=1)
 
 

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from held_files import hold
 from loopback import Manners, serving
 
 import napari_adasam
 from napari_adasam.domain.errors import InputError, ModelError
+from napari_adasam.domain.renaming import PAUSES
 from napari_adasam.model import fetching, library
 from napari_adasam.model.fetching import CHUNK, MIRROR, FetchSettings, fetch, part_of
 from napari_adasam.model.library import Entry
@@ -62,6 +64,27 @@ def test_a_file_comes_whole_and_alone(address: str, manners: Manners, folder: Pa
     assert path.read_bytes() == CONTENT
     assert left_in(folder) == ["sam.pth"]
     assert manners.asked == [("/sam/sam.pth", "")]
+
+
+def test_what_came_and_a_virus_scanner_holds_is_waited_for(
+    address: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept = hold(monkeypatch, 3)
+    assert fetch(ENTRY, quiet, ONCE).read_bytes() == CONTENT
+    assert [pause for pause in slept if pause] == list(PAUSES[:3]), "the server of the tests sleeps, too"
+    assert left_in(folder) == ["sam.pth"]
+
+
+def test_what_came_and_stays_held_is_not_fetched_again(
+    address: str, manners: Manners, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        hold(patch, 1000)
+        with pytest.raises(OSError, match="held"):
+            fetch(ENTRY, quiet, ONCE)
+    assert fetch(ENTRY, quiet, ONCE).read_bytes() == CONTENT
+    assert len(manners.asked) == 1
+    assert left_in(folder) == ["sam.pth"]
 
 
 def test_what_is_here_and_whole_is_not_asked_for(address: str, manners: Manners, folder: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from held_files import hold
 
 from napari_adasam.domain.errors import StorageError
 from napari_adasam.model import checkpoints
@@ -57,6 +58,24 @@ def test_what_fails_leaves_the_model_that_was_there(tmp_path: Path, monkeypatch:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match="What was there before is unchanged"):
+        checkpoints.write(path, {"a": torch.zeros(3)}, "{}")
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_model_that_a_virus_scanner_holds_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept = hold(monkeypatch, 2)
+    checkpoints.write(tmp_path / "model.safetensors", {"a": torch.ones(3)}, "{}")
+    assert len(slept) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_a_model_that_stays_open_elsewhere_is_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "model.safetensors"
+    checkpoints.write(path, {"a": torch.ones(3)}, "{}")
+    before = path.read_bytes()
+    hold(monkeypatch, 1000)
     with pytest.raises(StorageError, match="What was there before is unchanged"):
         checkpoints.write(path, {"a": torch.zeros(3)}, "{}")
     assert path.read_bytes() == before

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,9 @@ from napari_adasam.domain.records import FrameStatus, MaskOrigin
 from napari_adasam.domain.settings import LearnSettings, Settings
 from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
 from napari_adasam.files import home
-from napari_adasam.files.store import Store
+from napari_adasam.files.exports.naming import KEY_FILE
+from napari_adasam.files.schema import COLUMNS, names
+from napari_adasam.files.store import DATABASE, Store
 
 Sit = Callable[[], Desk]
 
@@ -239,6 +243,71 @@ def test_a_session_that_was_put_elsewhere_is_found_there(sit: Sit, tmp_path: Pat
     again = sit()
     assert open_scans(again, tmp_path) == ["Your earlier work is here again: 1 of 3 accepted."]
     assert stored(again) == (tmp_path / "study").resolve()
+
+
+def held(folder: Path) -> dict[str, object]:
+    """All that a session's folder has, but for when it was written."""
+    with closing(sqlite3.connect(folder / DATABASE)) as connection:
+        tables = {
+            name: sorted(map(repr, connection.execute(f"SELECT DISTINCT {', '.join(names(name))} FROM {name}")))
+            for name in COLUMNS
+        }
+    files = {str(one.relative_to(folder)): one.read_bytes() for one in folder.glob("m*/*")}
+    return tables | files | {"key": (folder / KEY_FILE).read_bytes()}
+
+
+def test_a_session_that_is_kept_elsewhere_twice_is_whole_and_found_in_the_last_place(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    assert desk.annotator.note("seen twice")
+    assert desk.annotator.tick(2, False)
+    stroke(desk)
+    desk.accept()
+    run_round(desk)
+    stroke(desk)
+    assert desk.annotator.save_as(tmp_path / "study")
+    desk.settle()
+    first = [one.name for one in desk.annotator.export(tmp_path / "one", ("png",), deidentify=True)]
+    assert desk.annotator.save_as(tmp_path / "again")
+    desk.settle()
+    assert held(tmp_path / "again") == held(tmp_path / "study")
+    assert [one.name for one in desk.annotator.export(tmp_path / "two", ("png",), deidentify=True)] == first
+    accepted = desk.current
+    desk.accept()
+    desk.annotator.close()
+    again = sit()
+    assert open_scans(again, tmp_path) == ["Your earlier work is here again: 2 of 3 accepted."]
+    assert stored(again) == (tmp_path / "again").resolve()
+    assert accepted in again.session.annotations
+    (tmp_path / "study" / DATABASE).unlink()
+    assert again.annotator.save_as(tmp_path / "study")
+    again.annotator.close()
+    last = sit()
+    open_scans(last, tmp_path)
+    assert stored(last) == (tmp_path / "study").resolve(), "and nobody is led round in a circle"
+
+
+def test_a_session_whose_disk_is_gone_can_be_kept_elsewhere(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    desk.accept()
+    assert desk.annotator.save_as(tmp_path / "stick")
+    (tmp_path / "stick").rename(tmp_path / "pulled out")
+    assert desk.annotator.save_as(tmp_path / "rescue")
+    assert len(Store.read(tmp_path / "rescue").annotations) == 1
+
+
+def test_a_folder_with_another_key_of_pseudonyms_is_refused(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    desk.accept()
+    old = stored(desk)
+    desk.annotator.export(tmp_path / "one", ("png",), deidentify=True)
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / KEY_FILE).write_text("ab" * 32)
+    assert not desk.annotator.save_as(tmp_path / "study")
+    assert "holds another key of pseudonyms" in desk.problems[-1]
+    assert (stored(desk), (tmp_path / "study" / KEY_FILE).read_text()) == (old, "ab" * 32)
 
 
 def test_what_was_learned_serves_again(sit: Sit, tmp_path: Path) -> None:

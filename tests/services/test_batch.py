@@ -215,3 +215,28 @@ def test_an_input_under_another_spelling_is_not_written_over(folder: Path, tmp_p
     with pytest.raises(InputError, match="written over the input"):
         predict_paths([folder], tmp_path / "X", CPU, nothing)
     assert [path.name for path in (tmp_path / "X").rglob("*")] == ["masks", "a.png"]
+
+
+@pytest.mark.parametrize("inside", ["", "predicted", "night/1"])
+def test_a_second_run_does_not_take_the_first_one_s_results_for_pictures(folder: Path, inside: str) -> None:
+    out = folder / inside
+    first = predict_paths([folder], out, CPU, nothing)
+    written = {path: path.read_bytes() for path in folder.rglob("*.png")}
+    assert predict_paths([folder], out, CPU, nothing).frames == first.frames == 2
+    assert {path: path.read_bytes() for path in folder.rglob("*.png")} == written
+
+
+def test_pictures_beside_the_results_are_still_read(folder: Path) -> None:
+    (folder / "P01").mkdir()
+    (folder / "a.png").rename(folder / "P01" / "a.png")
+    for _ in range(2):
+        assert predict_paths([folder], folder / "P01", CPU, nothing).frames == 2
+
+
+def test_masks_by_hand_are_not_written_over(folder: Path) -> None:
+    (folder / "masks").mkdir()
+    Image.fromarray(np.ones((60, 90), np.uint8)).save(folder / "masks" / "b.png")
+    before = {path: path.read_bytes() for path in folder.rglob("*.png")}
+    with pytest.raises(InputError, match=r"written over .*b\.png, which this program did not write\. Nothing was"):
+        predict_paths([folder], folder, CPU, nothing)
+    assert {path: path.read_bytes() for path in folder.rglob("*.png")} == before

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from annotator_fakes import Desk, run_round
+from annotator_fakes import Desk, make_desk, run_round
 from dicom_pictures import picture, region
 from dicom_pictures import saved as dicom
 from PIL import Image
@@ -23,14 +23,15 @@ from napari_adasam.domain.calibration import FrameSetup
 from napari_adasam.domain.errors import InputError, StorageError
 from napari_adasam.domain.records import Annotation, MaskOrigin, Spacing
 from napari_adasam.domain.sector import Sector, rectangle, whole_picture
-from napari_adasam.domain.structures import Structure
+from napari_adasam.domain.settings import Settings
+from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
 from napari_adasam.files.exports import ExportReport, Extras
 from napari_adasam.files.exports import plan as plan_module
-from napari_adasam.files.exports.naming import KEY_FILE, read_key
+from napari_adasam.files.exports.naming import KEY_FILE, KEY_NOT_KEPT, read_key
 from napari_adasam.files.readers import open_file
 from napari_adasam.files.store import Store
 from napari_adasam.services.agreeing import compare_sessions
-from napari_adasam.services.exporting import ExportOrder
+from napari_adasam.services.exporting import NOT_KEPT, ExportOrder
 from napari_adasam.services.session_export import SessionExport, export_session
 
 PSEUDONYMS = SessionExport(("png",), deidentify=True)
@@ -469,7 +470,7 @@ def test_a_session_that_may_only_be_read_is_exported_with_a_key_for_once(
         for out in ("one", "two")
     ]
     assert names[0] & names[1] == {"provenance.json"}
-    assert sum("will use other names" in sentence for sentence in told) == 2
+    assert sum("may use other names" in sentence for sentence in told) == 2
     assert not (saved / KEY_FILE).exists()
 
 
@@ -481,7 +482,7 @@ def test_a_key_that_is_there_is_used_and_one_that_cannot_be_read_is_not_replaced
     told: list[str] = []
     again = export_session(saved, tmp_path / "two", PSEUDONYMS, told.append)
     assert [path.name for path in again.files] == first
-    assert not any("will use other names" in sentence for sentence in told)
+    assert not any("may use other names" in sentence for sentence in told)
     real = Path.read_text
 
     def closed(path: Path, **given: str) -> str:
@@ -502,8 +503,36 @@ def test_a_window_says_that_pseudonyms_are_not_kept(
     assert desk.annotator.save_as(tmp_path / "session")
     refused(tmp_path / "session")
     first = [path.name for path in desk.annotator.export(tmp_path / "one", ("png",), deidentify=True)]
-    assert "will use other names" in desk.problems[-1]
+    assert desk.problems[-1] == KEY_NOT_KEPT
     assert [path.name for path in desk.annotator.export(tmp_path / "two", ("png",), deidentify=True)] == first
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_window_that_only_looks_at_a_session_uses_its_key(
+    desk: Desk, tmp_path: Path, refused: Callable[[Path], None], before: bool
+) -> None:
+    desk.accept()
+    assert desk.annotator.save_as(tmp_path / "session")
+    first = [one.name for one in desk.annotator.export(tmp_path / "one", ("png",), deidentify=True)] if before else []
+    other = make_desk(Settings(), MUSCLE_PRESET)
+    other.annotator.open([tmp_path / "session"])
+    assert other.annotator.why_not("accept")
+    refused(tmp_path / "session")
+    other.problems.clear()
+    order = ExportOrder(tmp_path / "two", ("png",), deidentify=True)
+    assert NOT_KEPT not in other.annotator.export_losses(order)
+    names = [one.name for one in other.annotator.export(order.folder, order.formats, deidentify=True)]
+    other.annotator.close()
+    assert other.problems == ([] if before else [KEY_NOT_KEPT])
+    assert (names == first) == before
+
+
+def test_a_session_in_memory_only_is_said_to_be_so(desk: Desk, tmp_path: Path) -> None:
+    desk.accept()
+    order = ExportOrder(tmp_path / "out", ("png",), deidentify=True)
+    assert NOT_KEPT in desk.annotator.export_losses(order)
+    assert desk.annotator.save_as(tmp_path / "session")
+    assert NOT_KEPT not in desk.annotator.export_losses(order)
 
 
 def test_a_window_puts_no_pseudonyms_beside_names(desk: Desk, tmp_path: Path) -> None:

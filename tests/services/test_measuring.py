@@ -113,6 +113,13 @@ def test_what_is_broken_is_a_sentence_and_the_rest_is_done(tmp_path: Path) -> No
         assert {row["unit"] for row in rows if row["frame"] == key} <= {"px", "px²", "°", "grey level"}
 
 
+def test_a_broken_picture_is_named_once(tmp_path: Path) -> None:
+    make(tmp_path, {"a": BELLY})
+    (tmp_path / "images" / "a.png").write_bytes(b"not a picture")
+    (said,) = run(tmp_path, tmp_path / "out.csv").problems
+    assert said.endswith("was left out. a was measured in pixels, and without echo intensity.")
+
+
 def test_a_file_of_several_label_images_is_not_measured_by_its_first(tmp_path: Path) -> None:
     make(tmp_path, {"a": BELLY})
     tifffile.imwrite(tmp_path / "labels" / "b.tif", np.stack([BELLY, BOTH]), photometric="minisblack")

@@ -62,7 +62,7 @@ def predict(
 def train(
     dataset: Annotated[Path, typer.Argument(help="A folder with images/, labels/ and index.csv.")],
     out: Annotated[Path, typer.Option(metavar="MODEL", help="The adapter's file, *.safetensors.")],
-    labels: Annotated[int | None, typer.Option(help="Use this many labelled images; all, if not given.")] = None,
+    labels: Annotated[int | None, typer.Option(min=1, help="Use this many labelled images; all, if not given.")] = None,
     method: Annotated[str, typer.Option(help=f"One of: {', '.join(get_args(Method))}.")] = TrainSettings().method,
     base: Annotated[str, typer.Option(help="The model to start from: a name or a path.")] = BUNDLED,
     classifier: Annotated[

@@ -7,17 +7,13 @@ import errno
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from napari_adasam.domain.errors import StorageError
+from napari_adasam.domain.renaming import is_held, replaced
 
-HELD = (5, 32, 33)
-"""Windows' numbers for a file that another program has open: access denied, sharing violation, lock violation."""
-PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.6)
-"""Seconds between attempts to rename: virus scanners and indexers hold fresh files for a moment. About 2 s in all."""
 REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 OWNER_ONLY = 0o600
 
@@ -99,26 +95,6 @@ def _finish(file: IO[bytes]) -> None:
     file.close()  # Windows renames no open file
 
 
-def replaced(source: Path, target: Path) -> None:
-    """Rename a file or folder, in place of what is there; waits about 2 s where another program holds one of them.
-
-    Raises OSError, at once where waiting does not help.
-    """
-    for pause in PAUSES:
-        try:
-            source.replace(target)
-            return
-        except PermissionError as error:
-            if not _is_held(error):
-                raise
-        time.sleep(pause)
-    source.replace(target)
-
-
-def _is_held(error: OSError) -> bool:
-    return getattr(error, "winerror", None) in HELD
-
-
 def make_folder(folder: Path) -> Path:
     """Make a folder and those above it. Raises StorageError if that is not possible."""
     try:
@@ -135,7 +111,7 @@ def not_written(path: Path, error: OSError) -> str:
             f"There is no space left to write {path.name}; all that was saved before is safe. "
             "Free some space and repeat."
         )
-    if _is_held(error) and error.filename2 is not None and path.is_file():  # only a rename has a second name
+    if is_held(error) and error.filename2 is not None and path.is_file():  # only a rename has a second name
         return f"{path.name} is open in another program; nothing there was changed. Close it there and do it again."
     if error.errno in REFUSED:
         return f"{path.parent} may not be written to; nothing there was changed. Choose another folder."

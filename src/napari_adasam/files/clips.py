@@ -72,18 +72,18 @@ class Clip:
     def own_values(self, index: int) -> NDArray[Any] | None:
         """Values of one frame as its file means them, (height, width) or (height, width, 3), where pixels are scaled.
 
-        ``None`` where pixels are these values. What is not a number counts as 0. Raises as :meth:`read` does.
+        ``None`` where pixels are these values. Raises as :meth:`read` does.
         """
         if self.values is None:
             return None
-        values: NDArray[Any] = np.nan_to_num(self._from_file(self.values, index), nan=0.0, posinf=0.0, neginf=0.0)
+        values = self._from_file(self.values, index)
         self._check_size(index, values)
         return values
 
     def levels(self, index: int) -> NDArray[Any]:
         """Grey levels (height, width) of one frame as its file has them, to be measured. Raises as :meth:`read` does.
 
-        Colour is made grey.
+        Colour is made grey; what is no number is masked (:mod:`numpy.ma`).
         """
         own = self.own_values(index)
         return grey_levels(self.read(index) if own is None else own)

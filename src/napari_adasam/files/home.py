@@ -10,9 +10,9 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
-from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.errors import InputError, StorageError
 from napari_adasam.files import schema
-from napari_adasam.files.atomic import write_whole
+from napari_adasam.files.atomic import not_written, write_whole
 
 MOVED = "moved.txt"
 
@@ -34,17 +34,26 @@ def earlier_folders(home: Path, opened: Path) -> list[Path]:
 
 
 def kept_in(folder: Path) -> Path:
-    """Where the session of such a folder is kept now. InputError if it was moved to a place that is not there now."""
-    word = folder / MOVED
-    if not word.is_file():
-        return folder
-    moved = Path(os.fsdecode(word.read_bytes()))
+    """Where the session of such a folder is kept now. InputError if it was moved to a place that is not there now.
+
+    One that was kept elsewhere several times is in the last of the folders.
+    """
+    seen, moved = [folder], _moved_to(folder)
+    while moved is not None and moved not in seen:
+        seen.append(moved)
+        moved = _moved_to(moved)
+    moved = seen[-1]
     if not moved.is_dir():
         raise InputError(
             f"Your earlier work on these images is in {moved}, which is not there now, so another session is used. "
             "To go on with the earlier one, close this window, connect its disk, and open the images again."
         )
     return moved
+
+
+def _moved_to(folder: Path) -> Path | None:
+    word = folder / MOVED
+    return Path(os.fsdecode(word.read_bytes())) if word.is_file() else None
 
 
 def moved_pictures_folder(home: Path, frame_ids: Collection[str]) -> Path | None:
@@ -80,6 +89,14 @@ def new_folder(home: Path, opened: Path) -> Path:
 def leave_word(folder: Path, new: Path) -> None:
     """Note in a session's folder that the session is kept in another one from now on. Raises StorageError."""
     write_whole(folder / MOVED, os.fsencode(new.resolve()))
+
+
+def drop_word(folder: Path) -> None:
+    """Take away what a session that was in this folder before has left there. Raises StorageError."""
+    try:
+        (folder / MOVED).unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(not_written(folder / MOVED, error)) from error
 
 
 def _folder(home: Path, opened: Path) -> Path:

@@ -7,16 +7,12 @@ from functools import cached_property
 
 import numpy as np
 
-from napari_adasam.files.scaling import WHITE, Pixels
+from napari_adasam.files.scaling import NO_NUMBERS, WHITE, Ends, Pixels, ends_of_all
 
 ALL_BYTES = 1 << 28
 """Of a larger file not every frame is looked at, for that would take long."""
 MOST_LOOKED_AT = 64
 WHITE_SHARE = 0.005
-
-
-Ends = tuple[float, float]
-"""The smallest and the greatest value."""
 
 
 class Levels:
@@ -31,7 +27,7 @@ class Levels:
     ends_at
         Gives the ends of a frame's values; ``None`` where these are shown as they are.
     frames
-        How many there are; one alone is scaled when it is read.
+        How many there are.
     frame_bytes
         What one takes in the file.
 
@@ -50,11 +46,14 @@ class Levels:
     ) -> None:
         self._read, self._frames = read, frames
         self.ends: Ends | None = None
-        """Of all frames; what is not a number counts as 0."""
-        if ends_at is not None and frames > 1:
+        """Of all frames."""
+        if ends_at is not None:
             most = frames if frames * frame_bytes <= ALL_BYTES else MOST_LOOKED_AT
-            found = [ends_at(index) for index in self._places(most)]
-            self.ends = min(low for low, _ in found), max(high for _, high in found)
+            self.ends = ends_of_all([ends_at(index) for index in self._places(most)])
+
+    def noted(self, note: str) -> str:
+        """A frame's note, with a sentence behind it where some of the values are no numbers."""
+        return f"{note} {NO_NUMBERS}".strip() if self.ends is not None and self.ends.gaps else note
 
     def pixels(self, index: int) -> Pixels:
         """A frame as uint8 or uint16: as it is, or scaled as all others are."""

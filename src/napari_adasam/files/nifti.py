@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from math import isfinite, prod
 from pathlib import Path
@@ -27,7 +27,7 @@ from napari_adasam.domain.lazily import Lazily
 from napari_adasam.domain.records import Along, Geometry, Spacing, Stack
 from napari_adasam.files.clips import Clip, Header, broken, check_count, check_size, make_clip
 from napari_adasam.files.levels import Levels
-from napari_adasam.files.scaling import SCALED_ALIKE, Pixels, ends_of, to_unsigned
+from napari_adasam.files.scaling import SCALED_ALIKE, Ends, Pixels, ends_of, to_unsigned
 from napari_adasam.files.unpacking import GzipIndex, beginning_of_gzip
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Volume:
         """Whether its values are shown as they are, and not scaled from the smallest to the greatest."""
         return self.kind.kind == "V" or (not self.scaled and self.kind.base in (np.uint8, np.uint16))
 
-    def pixels(self, index: int, ends: tuple[float, float] | None) -> Pixels:
+    def pixels(self, index: int, ends: Ends | None) -> Pixels:
         """One frame as uint8 or uint16, see :func:`to_unsigned`."""
         return to_unsigned(self.values(index), ends)
 
@@ -122,6 +122,7 @@ def open_nifti(path: Path) -> Clip:
     except Exception as error:
         raise InputError(broken(path, error)) from error
     own = None if volume.as_they_are else volume.values
+    facts = replace(facts, note=levels.noted(facts.note))
     return make_clip(path, facts, levels.pixels, levels.white_of_all(), own)
 
 

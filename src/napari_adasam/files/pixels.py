@@ -49,9 +49,11 @@ def to_grey(pixels: NDArray[Any], bits: int | None = None, white: int | None = N
 def grey_levels(pixels: NDArray[Any]) -> NDArray[Any]:
     """One frame (height, width) or (height, width, 3) as grey levels (height, width) of its own depth, for measuring.
 
-    Colour becomes luma, as in :func:`to_grey`; nothing is scaled.
+    Colour becomes luma, as in :func:`to_grey`; nothing is scaled. What is no number (NaN, infinite) is masked
+    (:mod:`numpy.ma`).
     """
-    return _luma(pixels) if pixels.ndim == 3 else pixels
+    grey = _luma(pixels) if pixels.ndim == 3 else pixels
+    return grey if np.isfinite(grey).all() else np.ma.masked_invalid(grey)
 
 
 def bit_depth(pixels: NDArray[Any]) -> int:
@@ -63,5 +65,6 @@ def _luma(pixels: NDArray[Any]) -> NDArray[Any]:
     red, green, blue = (pixels[..., channel] for channel in range(3))
     if np.array_equal(red, green) and np.array_equal(green, blue):
         return np.asarray(red)
-    grey = np.float32(LUMA[0]) * red + np.float32(LUMA[1]) * green + np.float32(LUMA[2]) * blue
-    return np.asarray(np.rint(grey), pixels.dtype)
+    with np.errstate(invalid="ignore"):  # infinite less infinite is no number
+        grey = np.float32(LUMA[0]) * red + np.float32(LUMA[1]) * green + np.float32(LUMA[2]) * blue
+    return np.asarray(grey if pixels.dtype.kind == "f" else np.rint(grey), pixels.dtype)

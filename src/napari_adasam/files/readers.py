@@ -68,14 +68,14 @@ def open_file(path: Path) -> Clip:
         raise InputError(broken(path, error)) from error
 
 
-def open_paths(paths: Sequence[Path]) -> OpenResult:
+def open_paths(paths: Sequence[Path], without: Sequence[Path] = ()) -> OpenResult:
     """Open files and folders, folders with their subfolders.
 
     Nothing is raised: what cannot be read is a sentence, and the rest is opened. Pixels are read later, frame by frame.
     In a folder, files of other kinds are passed over; ``labels`` beside ``images`` is too, and so are a saved
-    session and what an export of this program wrote.
+    session, what an export of this program wrote, and subfolders that are one of ``without``.
     """
-    steps = opening(paths)
+    steps = opening(paths, without)
     try:
         while True:
             next(steps)
@@ -84,13 +84,15 @@ def open_paths(paths: Sequence[Path]) -> OpenResult:
         return result
 
 
-def opening(paths: Sequence[Path]) -> Generator[tuple[int, int], None, OpenResult]:
+def opening(paths: Sequence[Path], without: Sequence[Path] = ()) -> Generator[tuple[int, int], None, OpenResult]:
     """The same, file by file: yields how many files are opened, and of how many."""
     clips: list[Clip] = []
     problems: list[str] = []
     files: list[Path] = []
     for path in paths:
-        found = sorted(_pictures(path), key=lambda file: natural_key(str(file))) if path.is_dir() else [path]
+        found = [path]
+        if path.is_dir():
+            found = sorted(_pictures(path, without), key=lambda file: natural_key(str(file)))
         if not found:
             problems.append(f"{path} holds no pictures; {SUPPORTED} are read.")
         files += found
@@ -103,7 +105,7 @@ def opening(paths: Sequence[Path]) -> Generator[tuple[int, int], None, OpenResul
     return OpenResult(_unique_stems(clips), tuple(problems))
 
 
-def _pictures(folder: Path) -> Iterator[Path]:
+def _pictures(folder: Path, without: Sequence[Path]) -> Iterator[Path]:
     for root, folders, files in os.walk(folder):
         if SESSION_FILE in files:
             folders.clear()
@@ -111,11 +113,16 @@ def _pictures(folder: Path) -> Iterator[Path]:
         hidden = {"labels"} if {"images", "labels"} <= set(folders) else set()
         if PROVENANCE_FILE in files and _is_ours(Path(root, PROVENANCE_FILE)):
             hidden |= EXPORTED  # and no more than these: people export beside their pictures, too
+        hidden |= {name for name in folders if _is_one_of(Path(root, name), without)}
         folders[:] = [name for name in folders if name not in hidden and not name.startswith(".")]
         for name in files:
             path = Path(root, name)
             if not name.startswith(".") and (ending_of(path) in OPENERS or dicom_marks.is_dicom(path)):
                 yield path
+
+
+def _is_one_of(folder: Path, others: Sequence[Path]) -> bool:
+    return any(one.is_dir() and folder.samefile(one) for one in others)
 
 
 def _is_ours(provenance: Path) -> bool:

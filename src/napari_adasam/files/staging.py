@@ -19,7 +19,8 @@ from types import TracebackType
 from typing import IO
 
 from napari_adasam.domain.errors import InputError, StorageError
-from napari_adasam.files.atomic import flush_folder, make_folder, not_written, replaced
+from napari_adasam.domain.renaming import replaced
+from napari_adasam.files.atomic import flush_folder, make_folder, not_written
 
 PREFIX, SUFFIX = ".adasam-export-", ".part"
 STALE_SECONDS = 24 * 3600.0

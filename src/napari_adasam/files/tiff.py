@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import struct
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +19,7 @@ from napari_adasam.domain.errors import InputError
 from napari_adasam.files.clips import Clip, Header, broken, check_count, check_size, make_clip
 from napari_adasam.files.levels import Levels
 from napari_adasam.files.raster import to_pixels
-from napari_adasam.files.scaling import SCALED_ALIKE, Pixels, ends_of, to_unsigned
+from napari_adasam.files.scaling import SCALED_ALIKE, Ends, Pixels, ends_of, to_unsigned
 from napari_adasam.files.tiff_headers import spacing_of, stack_of, times_of
 from napari_adasam.files.tiff_pages import Pages, Place, find_pages
 from napari_adasam.files.unpacking import GREATEST_PACKING, inflate
@@ -62,6 +63,7 @@ def open_tiff(path: Path) -> Clip:
     except Exception as error:
         raise InputError(broken(path, error)) from error
     own = (lambda index: _look(path, pages.place(index), _own)) if SCALED_ALIKE in header.note else None
+    header = replace(header, note=levels.noted(header.note))
     return make_clip(path, header, levels.pixels, levels.white_of_all(), own)
 
 
@@ -250,7 +252,7 @@ def _read_by_pillow(path: Path, page: Any) -> NDArray[Any]:
         return np.array(image) if image.mode == "F" else to_pixels(image)
 
 
-def _ends(values: NDArray[Any], page: Any) -> tuple[float, float]:
+def _ends(values: NDArray[Any], page: Any) -> Ends:
     return ends_of(values)
 
 
@@ -261,7 +263,7 @@ def _own(values: NDArray[Any], page: Any) -> NDArray[Any]:
     return values if values.ndim == 2 else values[..., :3] if values.shape[-1] >= 3 else values[..., 0]
 
 
-def _to_pixels(values: NDArray[Any], page: Any, ends: tuple[float, float] | None) -> Pixels:
+def _to_pixels(values: NDArray[Any], page: Any, ends: Ends | None) -> Pixels:
     """Grey as (height, width), colour as (height, width, 3), without transparency; white-is-zero is turned round."""
     if page is None:
         return to_unsigned(values, ends)

@@ -26,6 +26,7 @@ from segment_anything import sam_model_registry
 from torch import Tensor
 
 from napari_adasam.domain.errors import InputError, StorageError
+from napari_adasam.domain.renaming import replaced
 from napari_adasam.domain.structures import Structure
 from napari_adasam.model import feedback
 from napari_adasam.model.adapters import skips
@@ -218,7 +219,7 @@ def write(path: Path, weights: Mapping[str, Tensor], card_json: str) -> None:
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         part.chmod(mode)  # safetensors may have put a file in its place that only its owner may read
-        part.replace(path)
+        replaced(part, path)
     except (OSError, SafetensorError) as error:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)

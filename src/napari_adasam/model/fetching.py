@@ -17,6 +17,7 @@ import pooch
 import requests
 
 from napari_adasam.domain.errors import InputError, ModelError
+from napari_adasam.domain.renaming import replaced
 from napari_adasam.model.library import Entry, models_folder
 
 MIRROR = "NAPARI_ADASAM_MIRROR"
@@ -68,7 +69,7 @@ class ResumingDownloader:
                     raise ModelError(_not_fetched(url, error)) from error
                 if self._here() <= before:
                     raise
-        self._part.replace(output_file)
+        replaced(self._part, Path(output_file))
         self._delivered = True
 
     def _here(self) -> int:

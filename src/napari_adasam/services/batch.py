@@ -19,6 +19,7 @@ from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
 from napari_adasam.files.atomic import make_folder, write_whole
 from napari_adasam.files.clips import Clip
 from napari_adasam.files.exports import mask_png
+from napari_adasam.files.exports.png import TEXT
 from napari_adasam.files.exports.provenance import FILE as PROVENANCE
 from napari_adasam.files.exports.target import check_target, written_over
 from napari_adasam.files.readers import open_paths
@@ -27,6 +28,7 @@ from napari_adasam.services.regions import Regions
 from napari_adasam.services.sentences import is_out_of_memory
 
 OnProgress = Callable[[int, int, str], None]
+FOLDERS = ("masks", "cams")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +64,20 @@ def label_image(suggestions: Sequence[Suggestion], structures: Sequence[Structur
 def predict_paths(inputs: Sequence[Path], out: Path, settings: Settings, on_progress: OnProgress) -> BatchReport:
     """Write ``out/masks/STEM.png`` (indexed) and ``out/cams/STEM_STRUCTURE.png`` (0 to 255) for each frame.
 
+    Where ``out`` lies within a folder of pictures, these are none of its pictures: a second run does the same again.
     A frame that cannot be read, that the model fails on or that does not fit into memory is a sentence in
     ``problems``; the rest is done.
 
     Raises
     ------
     InputError
-        If no input holds a readable frame, the model cannot work without prompts, an input would be written over, or
-        the folder holds a session or an export.
+        If no input holds a readable frame, the model cannot work without prompts, an input or a mask that another
+        program made would be written over, or the folder holds a session or an export.
     StorageError
         If the folder cannot be written.
     """
     _keep_accepted(out)
-    opened = open_paths(inputs)
+    opened = open_paths(inputs, without=[out / name for name in FOLDERS])
     problems = list(opened.problems)
     frames = [(clip, frame) for clip in opened.clips for frame in clip.frames]
     if not frames:
@@ -86,7 +89,8 @@ def predict_paths(inputs: Sequence[Path], out: Path, settings: Settings, on_prog
     structures = structures_of(predictor)
     places = [_places(out, frame.stem, structures) for _, frame in frames]
     _keep_inputs(places, opened.clips)
-    for folder in ("masks", "cams"):
+    _keep_masks([mask for mask, *_ in places])
+    for folder in FOLDERS:
         make_folder(out / folder)
     began, done = time.monotonic(), 0
     for number, ((clip, frame), (mask, *cams)) in enumerate(zip(frames, places, strict=True), start=1):
@@ -106,7 +110,8 @@ def predict_paths(inputs: Sequence[Path], out: Path, settings: Settings, on_prog
 
 def _places(out: Path, stem: str, structures: Sequence[Structure]) -> list[Path]:
     """Where a frame's mask goes, and then its maps."""
-    return [out / "masks" / f"{stem}.png", *(out / "cams" / f"{stem}_{one.value}.png" for one in structures)]
+    masks, cams = (out / name for name in FOLDERS)
+    return [masks / f"{stem}.png", *(cams / f"{stem}_{one.value}.png" for one in structures)]
 
 
 def _keep_accepted(out: Path) -> None:
@@ -126,6 +131,24 @@ def _keep_inputs(places: Sequence[Sequence[Path]], clips: Sequence[Clip]) -> Non
         raise InputError(
             f"The results would be written over the input {lost}. Nothing was written. Choose another folder for --out."
         )
+
+
+def _keep_masks(masks: Sequence[Path]) -> None:
+    """Raise InputError if a mask would be written over one that this program did not write, such as one by hand."""
+    foreign = next((mask for mask in masks if mask.exists() and not _is_ours(mask)), None)
+    if foreign is not None:
+        raise InputError(
+            f"The results would be written over {foreign}, which this program did not write. Nothing was written. "
+            "Choose another folder for --out."
+        )
+
+
+def _is_ours(mask: Path) -> bool:
+    try:
+        with Image.open(mask, formats=("PNG",)) as image:
+            return TEXT in image.info
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return False
 
 
 def _suggest(

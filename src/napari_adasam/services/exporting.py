@@ -40,7 +40,10 @@ from napari_adasam.services.workbench import Workbench
 UNDER_WAY = "An export is under way; wait for it, or stop it."
 NOT_SENT = -1
 """In place of the job's id while the job is being sent: the status line asks for it meanwhile."""
-NOT_KEPT = "The session is not saved, so that the next export will use other names; save it first to keep them."
+NOT_KEPT = (
+    "The session is not saved, so that exports after this window is closed will use other names; to have names that "
+    "stay, use “Keep session in…” first."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ class Exporting:
         """What the order would lose or give away, in sentences."""
         structures = self._bench.session.structures
         found = losses(order.formats, self._wanted(order), structures, order.deidentify, order.extras)
-        return (*found, NOT_KEPT) if order.deidentify and self._keeping.folder is None else found
+        return (*found, NOT_KEPT) if order.deidentify and self._keeping.lies_in is None else found
 
     def now(self, order: ExportOrder) -> ExportReport:
         """Export and wait for it; for scripts. Raises StorageError or InputError."""
@@ -176,8 +179,9 @@ class Exporting:
 
     def _key(self) -> bytes:
         """The session's key; one for this sitting where the session has no folder, or one that takes no key."""
-        if self._keeping.folder is not None:
-            key, kept = key_of(self._keeping.folder)
+        folder = self._keeping.lies_in
+        if folder is not None:
+            key, kept = key_of(folder)
             if kept:
                 return key
             self._bench.dispatch.problem.emit(KEY_NOT_KEPT)

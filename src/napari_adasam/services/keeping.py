@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_adasam.domain.calibration import NOT_SET, FrameSetup
-from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.errors import InputError, StorageError
 from napari_adasam.domain.packing import LabelImage, PackedLabels
 from napari_adasam.domain.propagation import Propagated, PropagatedMasks
 from napari_adasam.domain.records import Annotation, Draft, Frame, FrameStatus
@@ -53,6 +53,11 @@ class Keeping:
         """The session's folder; ``None`` while nothing is kept."""
         return None if self._store is None else self._store.folder
 
+    @property
+    def lies_in(self) -> Path | None:
+        """The folder that the session is kept in or, where it is only looked at, read from; ``None`` for neither."""
+        return self._looked if self._store is None else self._store.folder
+
     def begin(self, folder: Path, reports: Sequence[RoundReport], automatic: bool = False) -> None:
         """Make a new session in a folder with everything that is decided so far, and keep it there from now on.
 
@@ -61,7 +66,7 @@ class Keeping:
         if automatic:
             make_own_folder(folder)
         store = Store.create(folder)
-        origin = self._looked if self._store is None else self._store.folder
+        origin = self.lies_in
         before = (self._store, self._statuses, self._ticks, self._drafts, self._remarks, self._propagated)
         self._store, self._statuses, self._ticks, self._drafts, self._remarks = store, {}, {}, {}, {}
         self._propagated = {}
@@ -71,8 +76,9 @@ class Keeping:
             self._write_all(store, reports)
             if origin is not None:
                 carry_key(origin, folder)
-            if before[0] is not None and self.automatic:
-                home.leave_word(before[0].folder, folder)
+            home.drop_word(folder)
+            if before[0] is not None:
+                self._leave_word(before[0].folder, folder)
         except Exception:
             self._store, self._statuses, self._ticks, self._drafts, self._remarks, self._propagated = before
             store.discard()
@@ -82,6 +88,14 @@ class Keeping:
             self.left = before[0].folder if self.automatic else None
             before[0].close()
         self.automatic = automatic
+
+    def _leave_word(self, old: Path, new: Path) -> None:
+        """Let the images lead to the new folder; an old one that is not the program's own may be gone by now."""
+        try:
+            home.leave_word(old, new)
+        except StorageError:
+            if self.automatic:
+                raise
 
     def _write_all(self, store: Store, reports: Sequence[RoundReport]) -> None:
         """Write everything that is decided so far into a new session."""

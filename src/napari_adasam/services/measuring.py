@@ -171,7 +171,10 @@ def _picture(
     try:
         spacing, part = dataset.scale(key)
     except InputError as error:
-        found.append(f"{error} {key} was measured in pixels.")
+        if found and found[0].startswith(str(error)):  # the same file, which is named once
+            found = [f"{error} {key} was measured in pixels, and without echo intensity."]
+        else:
+            found.append(f"{error} {key} was measured in pixels.")
     if grey is not None and grey.shape != labels.shape:
         found = [
             f"The label image of {key} has {labels.shape[0]} × {labels.shape[1]} px and its picture "

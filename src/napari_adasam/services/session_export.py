@@ -25,6 +25,7 @@ from napari_adasam.files.exports import (
     losses,
 )
 from napari_adasam.files.exports.naming import KEY_NOT_KEPT, as_path
+from napari_adasam.files.exports.plan import make_plan
 from napari_adasam.files.store import SessionRecord, Store
 from napari_adasam.files.tables import composed
 from napari_adasam.services.scan_sectors import ScanSectors
@@ -73,25 +74,29 @@ def export_session(
     accepted = [frame for frame in frames if _is_accepted(record, frame)]
     chosen = _chosen(record.frames, accepted, order.names)
     lost = losses(order.formats, chosen, record.structures, order.deidentify, order.extras)
+    options = _options(record, order, sources, chosen)
+    make_plan(_those(record, accepted), frames, record.structures, options)  # what cannot be is all that is said then
     key, kept = key_of(folder) if order.deidentify else (b"", True)
     for sentence in (*record.problems, *lost, *(() if kept else (KEY_NOT_KEPT,))):
         tell(sentence)
-    propagated = _propagated(record, {frame.file_id for frame in chosen}) if "csv" in order.formats else {}
-    options = ExportOptions(
+    wanted = {frame.id for frame in chosen} | options.propagated.keys()
+    whole = [sources.facts(frame) if frame.id in wanted else frame for frame in frames]
+    options = replace(options, key=key, progress=progress)
+    return export(_those(record, accepted), whole, record.structures, out, options)
+
+
+def _options(record: SessionRecord, order: SessionExport, sources: Sources, chosen: Sequence[Frame]) -> ExportOptions:
+    files = {frame.file_id for frame in chosen}
+    return ExportOptions(
         formats=order.formats,
         frames=tuple(frame.id for frame in chosen),
-        key=key,
         pixels=lambda frame: sources.read(frame.id),
         own_values=lambda frame: sources.own_values(frame.id),
         scan=ScanSectors(record.frames, record.setups, sources.grey).mask,
         extras=order.extras,
-        propagated=propagated,
-        progress=progress,
+        propagated=_propagated(record, files) if "csv" in order.formats else {},
         provenance=_provenance(record),
     )
-    wanted = {frame.id for frame in chosen} | propagated.keys()
-    whole = [sources.facts(frame) if frame.id in wanted else frame for frame in frames]
-    return export(_those(record, accepted), whole, record.structures, out, options)
 
 
 def _those(record: SessionRecord, frames: Sequence[Frame]) -> PackedAnnotations:

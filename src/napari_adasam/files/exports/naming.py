@@ -20,8 +20,8 @@ KEY_BYTES = 32
 DIGITS = 12
 LONGEST_BYTES, NUMBER_BYTES = 235, 16
 KEY_NOT_KEPT = (
-    "The session's folder may not be written to, so that the next export will use other names; "
-    "copy the session to a folder of your own to keep them."
+    "The session's folder may not be written to, so that later exports may use other names; to have names that stay, "
+    "copy the session to a folder of your own first, and export from there."
 )
 
 
@@ -126,19 +126,28 @@ def _found_key(path: Path) -> bytes | None:
             "or remove it: then all names will be others than before."
         ) from error
     except OSError as error:
-        raise StorageError(f"The key of the pseudonyms, {path}, cannot be read; nothing was exported.") from error
+        raise StorageError(
+            f"The key of the pseudonyms, {path}, cannot be read; nothing was exported. Ask for access to it."
+        ) from error
     return key
 
 
 def carry_key(source: Path, target: Path) -> None:
     """Take the key of a session's folder over to a new one, if it has one: the same image keeps its pseudonym.
 
-    Raises StorageError.
+    Raises StorageError; InputError where the new folder has another key.
     """
-    if not (source / KEY_FILE).is_file() or (target / KEY_FILE).exists():
+    key = source / KEY_FILE
+    if not key.is_file():
         return
     try:
-        text = (source / KEY_FILE).read_bytes()
+        text = key.read_bytes()
     except OSError as error:
-        raise StorageError(f"The key of the pseudonyms, {source / KEY_FILE}, cannot be read.") from error
-    write_new(target / KEY_FILE, text)
+        raise StorageError(
+            f"The key of the pseudonyms, {key}, cannot be read; nothing was changed. Ask for access to it."
+        ) from error
+    if not write_new(target / KEY_FILE, text) and (target / KEY_FILE).read_bytes().strip() != text.strip():
+        raise InputError(
+            f"{target} holds another key of pseudonyms ({KEY_FILE}), by which the images would get other names. "
+            "Nothing was changed. Choose another folder."
+        )

@@ -74,7 +74,7 @@ def make_plan(
 ) -> Plan:
     """Choose the frames and name them. Raises InputError if they or the formats cannot be exported."""
     for unknown in sorted(set(options.formats) - set(FORMATS)):
-        raise InputError(f"{unknown!r} is not an export format; {', '.join(FORMATS)} are.")
+        raise InputError(f"{unknown!r} is not an export format; {', '.join(FORMATS)} are. Nothing was exported.")
     wanted = None if options.frames is None else set(options.frames)
     sources = [frame for frame in frames if frame.id in annotations and (wanted is None or frame.id in wanted)]
     if not sources:

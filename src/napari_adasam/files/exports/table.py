@@ -31,10 +31,12 @@ KEYS = ("file", "id")
 NOT_COMPARABLE = "not comparable across devices or gains"
 GREY = "grey level"
 OUTSIDE_SCAN = "outside the scan sector left out"
+NO_NUMBER = "that hold no number left out"
 MOST_EROSION_MM = 100.0
 NOT_ERODED = "border not left out: no scale"
 BEYOND_SCALE = "reaches out of the part of the picture that the scale holds for"
 NO_PICTURE = "no echo intensity: there was no picture to read"
+NOTHING_LEFT = "no echo intensity: all was left out"
 NOT_ASKED = "accepted before this structure was in the list: whether it is there is not known"
 
 Row = dict[str, str]
@@ -144,14 +146,14 @@ def measured_rows(one: Measured, structures: Sequence[Structure], grey: NDArray[
         common = _common(one, structure, structure.value in present)
         spacing = scale_within(one.labels, structure.value, one.spacing, one.part)
         beyond = () if spacing is one.spacing else (BEYOND_SCALE,)
-        outside = _outside(one.labels, structure.value, grey)
-        eroded = _eroded(one.erosion_mm, spacing)
+        left_out = (*_left_out(one.labels, structure.value, grey), *_eroded(one.erosion_mm, spacing))
         erosion = one.erosion_mm if spacing is not None else 0.0
         unasked = (NOT_ASKED,) if _unasked(one, structure, structure.value in present) else ()
-        unread = (NO_PICTURE,) if grey is None and one.annotation is not None and structure.value in present else ()
-        for figure in measure(one.labels, structure, spacing, grey, erosion):
-            about = (*unasked, *unread) if figure.name == "area" else ()
-            notes = (NOT_COMPARABLE, *outside, *eroded, *beyond) if figure.unit == GREY else (*about, *beyond)
+        figures = measure(one.labels, structure, spacing, grey, erosion)
+        why = _without_echo(one, grey, figures, left_out) if structure.value in present else ()
+        for figure in figures:
+            about = (*unasked, *why) if figure.name == "area" else ()
+            notes = (NOT_COMPARABLE, *left_out, *beyond) if figure.unit == GREY else (*about, *beyond)
             row = common | _figure(figure, bits, notes) | dict(one.given)
             rows.append(row | {"value": ""} if unasked else row)
     return rows
@@ -268,7 +270,24 @@ def _eroded(erosion_mm: float, spacing: Spacing | None) -> tuple[str, ...]:
     return (f"{erosion_mm:g} mm along the border left out",) if spacing is not None else (NOT_ERODED,)
 
 
-def _outside(labels: Labels, structure: int, grey: NDArray[Any] | None) -> tuple[str, ...]:
-    """Says how many pixels of a structure do not enter its echo intensity; nothing where all do."""
-    left_out = 0 if grey is None else int(np.count_nonzero(np.ma.getmaskarray(grey) & (labels == structure)))
-    return (f"{left_out} px {OUTSIDE_SCAN}",) if left_out else ()
+def _without_echo(
+    one: Measured, grey: NDArray[Any] | None, figures: Sequence[Measurement], left_out: Sequence[str]
+) -> tuple[str, ...]:
+    """Says why a structure that is there has no echo intensity; nothing where it has one."""
+    if any(figure.unit == GREY for figure in figures):
+        return ()
+    if grey is None:
+        return (NO_PICTURE,) if one.annotation is not None else ()
+    return (NOTHING_LEFT, *left_out)
+
+
+def _left_out(labels: Labels, structure: int, grey: NDArray[Any] | None) -> tuple[str, ...]:
+    """Says how many pixels of a structure do not enter its echo intensity, and why; nothing where all do."""
+    if grey is None:
+        return ()
+    inside, numbers = labels == structure, np.isfinite(np.ma.getdata(grey))
+    counts = {
+        OUTSIDE_SCAN: np.count_nonzero(np.ma.getmaskarray(grey) & inside & numbers),
+        NO_NUMBER: np.count_nonzero(inside & ~numbers),
+    }
+    return tuple(f"{count} px {why}" for why, count in counts.items() if count)
