@@ -1,4 +1,4 @@
-"""Overlaps: what is labelled stays, whatever comes."""
+"""Overlaps: what a person has labelled stays, whatever comes; what yields does not."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from napari_adasam.domain.protection import (
     lay_suggestions,
     put_mask,
     put_stroke,
+    stayed,
 )
 
 SHAPE = (5, 7)
@@ -36,6 +37,35 @@ def test_a_stroke_paints_free_pixels_and_erases_any(before: np.ndarray, after: n
     assert not result[erased].any()
     assert np.array_equal(result[(before == 0)], after[before == 0])
     assert np.array_equal(result[(before != 0) & ~erased], before[(before != 0) & ~erased])
+
+
+@given(label_images, masks, st.integers(1, 3), st.integers(1, 3))
+def test_a_new_mask_takes_the_pixels_of_what_yields(
+    labels: np.ndarray, mask: np.ndarray, structure: int, beneath: int
+) -> None:
+    result = put_mask(labels, structure, mask, [beneath])
+    kept = (labels != 0) & (labels != structure) & (labels != beneath)
+    assert np.array_equal(result[kept], labels[kept])
+    assert np.array_equal(result == structure, mask & ~kept)
+    if beneath != structure:
+        assert np.array_equal(result == beneath, (labels == beneath) & ~mask)
+
+
+@given(label_images, label_images, st.integers(1, 3))
+def test_a_stroke_paints_over_what_yields_and_what_it_did_not_get_has_stayed(
+    before: np.ndarray, after: np.ndarray, beneath: int
+) -> None:
+    result = put_stroke(before, after, [beneath])
+    assert np.array_equal(result[before == beneath], after[before == beneath])
+    others = (before != 0) & (before != beneath) & (after != 0)
+    assert np.array_equal(result[others], before[others])
+    assert stayed(after, result) == set(before[others & (before != after)].tolist())
+
+
+def test_what_only_gave_way_to_a_stroke_was_not_changed_by_it() -> None:
+    before = np.array([[1, 1, 2, 2, 0]], np.uint8)
+    assert changed_structures(before, np.array([[1, 1, 1, 2, 0]], np.uint8)) == {1}
+    assert changed_structures(before, np.array([[1, 1, 0, 2, 0]], np.uint8)) == {2}
 
 
 @given(label_images, masks, masks)

@@ -148,26 +148,57 @@ def test_nothing_is_taken_back_once_more_was_done() -> None:
     assert made.prompts("a", 1) == ((CLICK,), None)
 
 
-def test_a_stroke_protects_other_structures_and_forgets_the_points_of_its_own() -> None:
+def test_a_stroke_protects_what_is_outlined_by_hand_and_forgets_the_points_of_its_own() -> None:
     made = suggested()
     made.answer("a", 1, rows(3), made.ask("a", 1, (CLICK,), None))
+    made.set_mask("a", 2, rows(1, 2))
     painted = made.labels("a").copy()
     painted[2:6] = 1
-    made.set_labels("a", painted)
+    assert made.set_labels("a", painted) == {2}, "it says what stayed"
     assert np.array_equal(made.labels("a")[:, 0], [0, 2, 2, 1, 1, 1])
     assert made.prompts("a", 1) == ((), None)
-    assert made.touched("a") == {1}
+    assert made.touched("a") == {1, 2}
+
+
+def test_what_is_only_suggested_gives_way_to_a_stroke_and_stays_a_suggestion() -> None:
+    made = suggested()
+    painted = made.labels("a").copy()
+    painted[2:6] = 1
+    assert made.set_labels("a", painted) == frozenset()
+    assert np.array_equal(made.labels("a")[:, 0], [0, 2, 1, 1, 1, 1])
+    assert made.touched("a") == {1}, "the other one was not outlined by hand"
+    made.undo("a")
+    assert np.array_equal(made.labels("a")[:, 0], [0, 2, 2, 1, 1, 0])
+
+
+def test_what_was_accepted_is_protected_as_a_whole() -> None:
+    made = suggested()
+    made.accept("a", 2.0)
+    before, painted = made.labels("a").copy(), made.labels("a").copy()
+    painted[2:6] = 1
+    assert made.set_labels("a", painted) == {2}
+    assert np.array_equal(made.labels("a") == 2, before == 2)
+
+
+def test_suggestions_beneath_an_answer_give_way_those_on_top_do_not() -> None:
+    made = suggested()
+    made.answer("a", 2, rows(2, 3), made.ask("a", 2, (CLICK,), None))
+    assert np.array_equal(made.labels("a")[:, 0], [0, 0, 2, 2, 1, 0])
+    assert made.touched("a") == {2}
+    other = suggested()
+    other.answer("a", 1, rows(1, 2, 3), other.ask("a", 1, (CLICK,), None))
+    assert np.array_equal(other.labels("a")[:, 0], [0, 2, 2, 1, 0, 0]), "the thin one lies on top"
 
 
 def test_a_refused_stroke_is_no_step_but_is_told() -> None:
     made = suggested()
+    made.set_mask("a", 2, rows(1, 2))
     told, revision = heard(made), made.revision("a")
     painted = made.labels("a").copy()
     painted[painted == 2] = 1
-    made.set_labels("a", painted)
+    assert made.set_labels("a", painted) == {2}
     assert told == ["labels a"]
     assert made.revision("a") == revision
-    assert made.status("a") is FrameStatus.SUGGESTED
 
 
 def test_undo_covers_every_kind_of_step_and_redo_goes_all_the_way_back() -> None:

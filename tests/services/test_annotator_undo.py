@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from annotator_fakes import FASCIA, INSIDE, OUTSIDE, Desk, disc, model_of, rectangle, run_round
 
+from napari_adasam.domain.prompts import Point
 from napari_adasam.domain.records import FrameStatus
 
 
@@ -20,15 +21,32 @@ def test_a_click_and_its_mask_are_undone_together(desk: Desk) -> None:
     assert desk.session.status(desk.current) is FrameStatus.SUGGESTED
 
 
-def test_a_stroke_is_one_step_and_protects_the_other_structure(desk: Desk) -> None:
+def test_a_stroke_is_one_step_and_what_is_only_suggested_gives_way(desk: Desk) -> None:
     before = desk.labels().copy()
     painted = before.copy()
     painted[17:40] = 1
     desk.annotator.stroke(painted)
-    assert np.array_equal(desk.labels() == 2, before == 2)
-    assert (desk.labels()[36:] == 1).all()
+    assert (desk.labels()[17:] == 1).all()
+    assert desk.problems == []
     desk.annotator.undo()
     assert np.array_equal(desk.labels(), before)
+
+
+def test_what_was_outlined_by_hand_stays_beneath_a_stroke_and_a_click_and_that_is_said(desk: Desk) -> None:
+    drawn = np.where(desk.labels() == 2, 0, desk.labels())
+    drawn[17:20, 10:50] = 2
+    desk.annotator.stroke(drawn)
+    painted = desk.labels().copy()
+    painted[18:40] = 1
+    desk.annotator.stroke(painted)
+    assert (desk.labels()[17:20, 10:50] == 2).all()
+    assert (desk.labels()[20:] == 1).all()
+    (said,) = desk.problems
+    assert said.startswith("What is outlined by hand or accepted as “aponeurosis” stays.")
+    desk.annotator.click(Point(18.0, 30.0), 1)
+    desk.settle()
+    assert desk.labels()[18, 30] == 2
+    assert desk.problems == [said, said]
 
 
 def test_undo_goes_back_over_an_accept_to_its_frame(desk: Desk) -> None:

@@ -11,6 +11,7 @@ from PIL import Image as Picture
 
 from napari_adasam.domain.records import FrameStatus
 from napari_adasam.ui.dock import AdasamDock
+from napari_adasam.ui.tools import Tool
 
 from window_fakes import BRIGHT, brush, picture, wait_idle  # isort: skip
 
@@ -82,13 +83,41 @@ def test_a_stroke_reaches_the_session_as_one_undo_step(opened: AdasamDock) -> No
     assert layer.data[50, 12] == 1
 
 
-def test_a_stroke_does_not_take_pixels_of_another_structure(opened: AdasamDock) -> None:
+def test_a_stroke_takes_pixels_that_are_only_suggested_for_another_structure(opened: AdasamDock) -> None:
+    layer = opened.canvas.masks.layer
+    assert layer is not None
+    opened.tools.choose(Tool.BRUSH)
+    opened.tools.choose_structure(2)
+    assert layer.data[30, 40] == 1
+    brush(layer, (30, 40), layer.selected_label)
+    assert layer.data[30, 40] == 2
+    assert opened.annotator.session.labels(current(opened))[30, 40] == 2
+
+
+def test_a_stroke_does_not_take_pixels_that_are_outlined_by_hand_as_another_structure(opened: AdasamDock) -> None:
+    layer = opened.canvas.masks.layer
+    assert layer is not None
+    said: list[str] = []
+    opened.annotator.problem.connect(said.append)
+    opened.tools.choose(Tool.BRUSH)
+    brush(layer, (55, 40), 1)
+    opened.tools.choose_structure(2)
+    brush(layer, (30, 40), layer.selected_label)
+    assert layer.data[30, 40] == 1, "the screen shows what stayed"
+    assert opened.annotator.session.labels(current(opened))[30, 40] == 1
+    assert [one.partition(".")[0] for one in said] == ["What is outlined by hand or accepted as “muscle belly” stays"]
+
+
+def test_the_eraser_takes_the_chosen_structure_only(opened: AdasamDock) -> None:
     layer = opened.canvas.masks.layer
     assert layer is not None
     opened.tools.choose_structure(2)
-    brush(layer, (30, 40), layer.selected_label)
+    opened.tools.choose(Tool.ERASER)
+    brush(layer, (30, 40), 0)
     assert layer.data[30, 40] == 1
-    assert opened.annotator.session.labels(current(opened))[30, 40] == 1
+    opened.tools.choose_structure(1)
+    brush(layer, (30, 40), 0)
+    assert layer.data[30, 40] == 0
 
 
 def test_a_polygon_of_naparis_own_tool_is_a_stroke_too(opened: AdasamDock, qtbot: Any) -> None:

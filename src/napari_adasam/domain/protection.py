@@ -1,4 +1,7 @@
-"""The one rule about overlaps: what is labelled is protected. New masks take free pixels; erasing is always allowed."""
+"""The one rule about overlaps: what a person has outlined or accepted is protected, what is only suggested gives way.
+
+A new mask takes free pixels, and those of structures that yield to it; erasing is always allowed.
+"""
 
 from __future__ import annotations
 
@@ -9,28 +12,40 @@ import numpy as np
 from napari_adasam.domain.records import Labels, Mask
 
 
-def put_mask(labels: Labels, structure: int, mask: Mask) -> Labels:
-    """Replace the mask of one structure; pixels of the others stay theirs. All (height, width); returns a new array."""
+def put_mask(labels: Labels, structure: int, mask: Mask, yielding: Collection[int] = ()) -> Labels:
+    """Replace the mask of one structure; pixels of the others stay theirs, but for those that are ``yielding``.
+
+    All (height, width); returns a new array.
+    """
     if mask.shape != labels.shape:
         raise ValueError(f"expected a mask of shape {labels.shape}, got {mask.shape}")
     others = (labels != 0) & (labels != structure)
     result = np.where(others, labels, 0).astype(np.uint8)
-    result[mask & ~others] = structure
+    result[mask & ~(others & ~np.isin(labels, list(yielding)))] = structure
     return result
 
 
-def put_stroke(before: Labels, after: Labels) -> Labels:
-    """Take in a stroke: where one structure was painted over another, the earlier one stays. Returns a new array."""
+def put_stroke(before: Labels, after: Labels, yielding: Collection[int] = ()) -> Labels:
+    """Take in a stroke: where one structure was painted over another, the earlier one stays, unless it is ``yielding``.
+
+    Returns a new array.
+    """
     if after.shape != before.shape:
         raise ValueError(f"expected labels of shape {before.shape}, got {after.shape}")
-    taken = (before != 0) & (after != 0) & (before != after)
+    taken = (before != 0) & (after != 0) & (before != after) & ~np.isin(before, list(yielding))
     return np.where(taken, before, after).astype(np.uint8)
 
 
+def stayed(wanted: Labels, got: Labels) -> frozenset[int]:
+    """Values of the structures that kept pixels which were painted over."""
+    kept = (wanted != 0) & (got != 0) & (wanted != got)
+    return frozenset(int(value) for value in np.unique(got[kept]))
+
+
 def changed_structures(before: Labels, after: Labels) -> frozenset[int]:
-    """Values of the structures that gained or lost a pixel."""
+    """Values of the structures that a stroke painted or erased; not of those that only gave way to it."""
     differs = before != after
-    values = np.union1d(before[differs], after[differs])
+    values = np.union1d(after[differs], before[differs & (after == 0)])
     return frozenset(int(value) for value in values if value)
 
 
@@ -44,9 +59,14 @@ def lay_suggestions(labels: Labels, masks: Mapping[int, Mask], on_top: Collectio
     after = np.arange(256, dtype=np.uint8)
     after[list(masks)] = 0
     result: Labels = after[labels]
-    for structure in sorted(masks, key=lambda one: (one not in on_top, int(masks[one].sum()), one)):
+    for structure in sorted(masks, key=lambda one: depth(one, masks[one], on_top)):
         result = put_mask(result, structure, masks[structure])
     return result
+
+
+def depth(structure: int, mask: Mask, on_top: Collection[int]) -> tuple[bool, int, int]:
+    """How far down a structure lies among suggestions: the least is on top."""
+    return structure not in on_top, int(mask.sum()), structure
 
 
 def changed_share(mask: Mask, suggested: Mask) -> float:

@@ -21,6 +21,7 @@ from napari_adasam.domain.history import NO_PROMPT, FrameContent, History, Struc
 from napari_adasam.domain.packing import PackedAnnotation
 from napari_adasam.domain.prompts import Box, Point
 from napari_adasam.domain.propagation import Propagated
+from napari_adasam.domain.protection import stayed
 from napari_adasam.domain.records import Annotation, Draft, Frame, FrameStatus, Labels, Mask, Suggestion
 from napari_adasam.domain.structures import MAX_STRUCTURES, Structure
 from napari_adasam.domain.versions import Remark
@@ -162,7 +163,8 @@ class Session(Facts):
         known = any(one.value == structure for one in self._structures)
         if revision != record.revision or record.content.status in steps.CLOSED or not known:
             return False
-        self._show(frame_id, steps.answered(record.content, self.labels(frame_id), structure, mask))
+        labels = self.labels(frame_id)
+        self._show(frame_id, steps.answered(record.content, labels, structure, mask, self._structures))
         return True
 
     # -- the clinician's changes: one step each --------------------------------------------------------------------
@@ -205,14 +207,15 @@ class Session(Facts):
         if structure in content.prompts:
             self._step(frame_id, steps.with_prompt(content, structure, NO_PROMPT))
 
-    def set_labels(self, frame_id: str, labels: Labels) -> None:
-        """Take in a stroke as a whole, (height, width); where it painted over another structure, that one stays."""
-        content = self._records[frame_id].content
-        after = steps.stroked(content, self.labels(frame_id), np.asarray(labels))
+    def set_labels(self, frame_id: str, labels: Labels) -> frozenset[int]:
+        """Take in a stroke, (height, width); which structures kept pixels beneath it, being more than suggested."""
+        content, before = self._records[frame_id].content, self.labels(frame_id)
+        after = steps.stroked(content, before, np.asarray(labels), self._structures)
         if after is not content:
             self._step(frame_id, after)
         else:
             self.labels_changed.emit(frame_id)  # the screen may show what was refused
+        return stayed(labels, self.labels(frame_id))
 
     def tick(self, frame_id: str, structure: int, present: bool | None) -> None:
         """Say whether a structure is there (``None``: the classifier decides). "Not there" removes a suggested mask."""

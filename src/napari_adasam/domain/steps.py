@@ -11,7 +11,14 @@ import numpy as np
 from napari_adasam.domain.history import NO_PROMPT, Acceptance, EarlierVersion, FrameContent, StructurePrompt
 from napari_adasam.domain.packing import PackedAnnotation, PackedLabels, PackedMask
 from napari_adasam.domain.propagation import PropagatedMasks
-from napari_adasam.domain.protection import changed_share, changed_structures, lay_suggestions, put_mask, put_stroke
+from napari_adasam.domain.protection import (
+    changed_share,
+    changed_structures,
+    depth,
+    lay_suggestions,
+    put_mask,
+    put_stroke,
+)
 from napari_adasam.domain.records import Annotation, Draft, FrameStatus, Labels, Mask, MaskOrigin, Suggestion
 from napari_adasam.domain.structures import Structure
 
@@ -58,6 +65,11 @@ def all_if_accepted(content: FrameContent) -> frozenset[int]:
     return frozenset(content.acceptance.origins) if content.acceptance else frozenset()
 
 
+def only_suggested(content: FrameContent, structures: Sequence[Structure]) -> frozenset[int]:
+    """The structures that nobody has outlined or vouched for: they give way to what is done by hand."""
+    return frozenset(one.value for one in structures) - content.touched - all_if_accepted(content)
+
+
 def with_prompt(content: FrameContent, structure: int, prompt: StructurePrompt) -> FrameContent:
     """The same with another prompt for one structure."""
     prompts = {**content.prompts, structure: prompt}
@@ -70,10 +82,16 @@ def asked(content: FrameContent, structure: int, prompt: StructurePrompt) -> Fra
     return with_prompt(corrected(content, frozenset({structure})), structure, replace(prompt, answered=False))
 
 
-def answered(content: FrameContent, labels: Labels, structure: int, mask: Mask) -> FrameContent:
-    """The mask that came for a point or box."""
+def answered(
+    content: FrameContent, labels: Labels, structure: int, mask: Mask, structures: Sequence[Structure]
+) -> FrameContent:
+    """The mask that came for a point or box. Suggestions that would lie beneath it give way."""
     prompt = replace(content.prompts.get(structure, NO_PROMPT), answered=True)
-    masked = corrected(content, frozenset({structure}), put_mask(labels, structure, mask))
+    several = [one.value for one in structures if one.several_parts]
+    place = depth(structure, mask, several)
+    suggested = only_suggested(content, structures) - {structure}
+    beneath = [value for value in suggested if depth(value, labels == value, several) > place]
+    masked = corrected(content, frozenset({structure}), put_mask(labels, structure, mask, beneath))
     return with_prompt(masked, structure, prompt)
 
 
@@ -83,9 +101,12 @@ def masked(content: FrameContent, labels: Labels, structure: int, mask: Mask) ->
     return with_prompt(changed, structure, NO_PROMPT)
 
 
-def stroked(content: FrameContent, before: Labels, after: Labels) -> FrameContent:
-    """A stroke of brush or eraser; points and boxes of the structures it changed are gone: clicks start anew."""
-    merged = put_stroke(before, after)
+def stroked(content: FrameContent, before: Labels, after: Labels, structures: Sequence[Structure]) -> FrameContent:
+    """A stroke of brush or eraser; points and boxes of the structures it changed are gone: clicks start anew.
+
+    Suggestions of other structures give way to it.
+    """
+    merged = put_stroke(before, after, only_suggested(content, structures))
     touched = changed_structures(before, merged)
     if not touched:
         return content

@@ -151,14 +151,15 @@ class Oracle:
         return 0
 
     def _brush(self, values: Sequence[int], true: Labels, effort: Effort) -> None:
-        """Erase what is wrong, then draw what is missing, as two strokes."""
+        """Paint what is missing, erase what is wrong, paint again where another structure had to be erased first."""
         before = self._labels
         wrong = (before != true) & (np.isin(before, values) | np.isin(true, values))
-        for inside in (np.zeros_like(true), np.where(np.isin(true, values), true, 0)):
+        missing = wrong & np.isin(true, values)
+        for act in ("paint", "erase", "paint"):
             now = self._labels
-            wanted = np.where(wrong, inside, now).astype(np.uint8)
+            wanted = np.where(missing, true, now) if act == "paint" else np.where(wrong & (now != true), 0, now)
             if (wanted != now).any():
-                self._annotator.stroke(wanted)
+                self._annotator.stroke(wanted.astype(np.uint8))
                 drawn = self._labels
                 effort.strokes += 1
                 effort.strokes_px += int(np.count_nonzero(drawn != now))

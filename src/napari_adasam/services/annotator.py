@@ -23,6 +23,7 @@ from napari_adasam.services.lane import Job, JobKind, Outcome
 from napari_adasam.services.ports import ModelInfo
 from napari_adasam.services.propagating import NOTHING_LEFT
 from napari_adasam.services.reviewing import Reviewing
+from napari_adasam.services.sentences import stays
 
 __all__ = ["Activity", "Annotator"]
 
@@ -164,13 +165,12 @@ class Annotator(Reviewing):
             self._changed(current)
 
     def stroke(self, labels: Labels) -> None:
-        """Take in the label image after one stroke of brush or eraser, as one undo step.
-
-        Pixels of other structures are protected: the session's labels afterwards (``labels_changed``) are what counts.
-        """
+        """Take in the label image after one stroke, as one undo step; what another structure keeps of it is said."""
         current = self._current("stroke")
         if current is not None:
-            self._session.set_labels(current, labels)
+            kept = self._session.set_labels(current, labels)
+            if kept:
+                self.problem.emit(stays(self._session.structures, kept))
             self._changed(current)
         elif self._session.current is not None:
             self._session.labels_changed.emit(self._session.current)  # the screen shows what was refused

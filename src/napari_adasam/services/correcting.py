@@ -19,6 +19,7 @@ from napari_adasam.domain.structures import Structure
 from napari_adasam.services.lane import Job, JobKind, Outcome
 from napari_adasam.services.parts import asks_anew, bounds, join_parts, same_part
 from napari_adasam.services.ports import Pixels, Predictor, SegmentAnswer
+from napari_adasam.services.sentences import stays
 from napari_adasam.services.workbench import Workbench
 
 REMEMBERED = 64
@@ -161,7 +162,15 @@ class Correcting:
         if self._has_several_parts(value):
             before: Mask = session.labels(frame_id) == value
             mask = join_parts(before, mask, question.points[start:], question.box if start == 0 else None)
-        session.answer(frame_id, value, mask, revision)
+        if session.answer(frame_id, value, mask, revision) and question.points:
+            self._say_what_stays(question)
+
+    def _say_what_stays(self, question: Question) -> None:
+        """A click for a structure on what a person has outlined as another one changes nothing there."""
+        point, session = question.points[-1], self._bench.session
+        owner = int(session.labels(question.frame_id)[round(point.y), round(point.x)])
+        if point.positive and owner in session.touched(question.frame_id) - {question.structure}:
+            self._bench.dispatch.problem.emit(stays(session.structures, {owner}))
 
     # -- what the decoder is asked -------------------------------------------------------------------------------------
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 from napari_adasam.domain.errors import AdasamError
+from napari_adasam.domain.structures import Structure
 
 FULL = (
     "out of memory",
@@ -35,6 +38,15 @@ def sentence(error: BaseException, doing: str) -> str:
     if is_device_lost(error):
         return DEVICE_LOST
     return f"{doing} failed unexpectedly ({type(error).__name__}). Your annotations are safe; the log has the details."
+
+
+def stays(structures: Sequence[Structure], kept: Collection[int]) -> str:
+    """What is told where a person painted over, or pointed at, what she has outlined as another structure."""
+    names = " and ".join(f"“{one.name}”" for one in structures if one.value in kept)
+    return (
+        f"What is outlined by hand or accepted as {names} stays. To give its pixels to another structure, erase them "
+        "there first (E)."
+    )
 
 
 def is_device_lost(error: BaseException) -> bool:

@@ -70,13 +70,13 @@ class MaskLayer:
             colormap=label_colors(self._structures),
             **placement.layer_arguments(),
         )
-        # Protect: a stroke never takes pixels of another structure, and the eraser erases the chosen one only.
-        layer.preserve_labels = True
+        self._keep_others(layer)
         layer.brush_size = max(5, round(max(labels.shape) / 40))
         layer.selected_label = self._current
         layer.events.paint.connect(self._on_paint)
         layer.events.selected_label.connect(self._on_selected_label)
         layer.events.colormap.connect(self._color)
+        layer.events.mode.connect(lambda: self._keep_others(layer))
         self.layer = layer
         return layer
 
@@ -127,6 +127,11 @@ class MaskLayer:
                 layer.data_setitem(changed, np.asarray(labels)[changed])
         finally:
             self._writing = False
+
+    @staticmethod
+    def _keep_others(layer: LabelsLayer) -> None:
+        """The eraser takes the chosen structure only; what a brush may take of others, the session decides."""
+        layer.preserve_labels = str(layer.mode) == "erase"
 
     def _color(self, event: object = None) -> None:
         """Each structure has its colour, whatever napari's button that shuffles them does."""
