@@ -17,7 +17,7 @@ from napari_adasam.domain.settings import ModelSettings
 from napari_adasam.domain.steps import CLOSED
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.lane import Job, JobKind, Outcome
-from napari_adasam.services.parts import asks_anew, bounds, join_parts, same_part
+from napari_adasam.services.parts import asks_anew, bounds, join_parts, pixel_of, same_part
 from napari_adasam.services.ports import Pixels, Predictor, SegmentAnswer
 from napari_adasam.services.sentences import stays
 from napari_adasam.services.workbench import Workbench
@@ -168,7 +168,8 @@ class Correcting:
     def _say_what_stays(self, question: Question) -> None:
         """A click for a structure on what a person has outlined as another one changes nothing there."""
         point, session = question.points[-1], self._bench.session
-        owner = int(session.labels(question.frame_id)[round(point.y), round(point.x)])
+        labels = session.labels(question.frame_id)
+        owner = int(labels[pixel_of(point, labels.shape)])
         if point.positive and owner in session.touched(question.frame_id) - {question.structure}:
             self._bench.dispatch.problem.emit(stays(session.structures, {owner}))
 

@@ -14,7 +14,7 @@ from napari_adasam.domain.records import Mask
 
 def starts_new_part(mask: Mask, point: Point) -> bool:
     """Whether a click adds a part to a mask (height, width) bool: it is positive, and outside of what is there."""
-    return point.positive and bool(mask.any()) and not mask[_pixel(point, mask.shape)]
+    return point.positive and bool(mask.any()) and not mask[pixel_of(point, mask.shape)]
 
 
 def asks_anew(mask: Mask, point: Point, earlier: Sequence[Point], box: Box | None) -> bool:
@@ -26,7 +26,7 @@ def asks_anew(mask: Mask, point: Point, earlier: Sequence[Point], box: Box | Non
     if starts_new_part(mask, point):
         return True
     parts, _ = _labelled(mask)
-    own = int(parts[_pixel(point, mask.shape)])
+    own = int(parts[pixel_of(point, mask.shape)])
     if own == 0 or (not earlier and box is None):
         return False
     return own not in {_nearest(parts, one) for one in earlier} | _within(parts, box)
@@ -34,7 +34,7 @@ def asks_anew(mask: Mask, point: Point, earlier: Sequence[Point], box: Box | Non
 
 def same_part(mask: Mask, other: Mask, point: Point) -> bool:
     """Whether the part that a point lies in is the same in two masks."""
-    pixel = _pixel(point, mask.shape)
+    pixel = pixel_of(point, mask.shape)
     if not (mask[pixel] and other[pixel]):
         return False
     (own, _), (theirs, _) = _labelled(mask), _labelled(other)
@@ -48,7 +48,7 @@ def join_parts(mask: Mask, answer: Mask, points: Sequence[Point], box: Box | Non
     has a pixel inside it.
     """
     parts, count = _labelled(mask)
-    touched = {int(parts[_pixel(point, mask.shape)]) for point in points} | _within(parts, box)
+    touched = {int(parts[pixel_of(point, mask.shape)]) for point in points} | _within(parts, box)
     stays = np.ones(count + 1, np.bool_)
     stays[[0, *touched]] = False
     joined: Mask = answer | stays[parts]
@@ -80,7 +80,7 @@ def _within(parts: NDArray[np.int32], box: Box | None) -> set[int]:
 
 def _nearest(parts: NDArray[np.int32], point: Point) -> int:
     """The part that a point lies in, or is nearest to."""
-    pixel = _pixel(point, parts.shape)
+    pixel = pixel_of(point, parts.shape)
     if parts[pixel]:
         return int(parts[pixel])
     rows, columns = np.nonzero(parts)
@@ -88,7 +88,7 @@ def _nearest(parts: NDArray[np.int32], point: Point) -> int:
     return int(parts[rows[at], columns[at]])
 
 
-def _pixel(point: Point, shape: tuple[int, ...]) -> tuple[int, int]:
+def pixel_of(point: Point, shape: tuple[int, ...]) -> tuple[int, int]:
     """The pixel that a point lies in, at the border if it lies outside."""
     y, x = int(np.floor(point.y + 0.5)), int(np.floor(point.x + 0.5))
     return min(max(y, 0), shape[0] - 1), min(max(x, 0), shape[1] - 1)
