@@ -165,3 +165,14 @@ def test_nothing_held_out_serves_unmeasured_and_says_so() -> None:
 def test_the_mean_of_nothing_is_not_a_number() -> None:
     assert math.isnan(mean({}))
     assert mean({1: 0.5, 2: 1.0}) == 0.75
+
+
+def test_what_was_found_is_kept_since_the_last_full_round() -> None:
+    made = frames("abc")
+    held = Held(tuple(made[1:]), (made[0],))
+    one = Past().served(held, {1: [0.9, 0.8], 2: []})
+    assert one == Past(frozenset("a"), frozenset("bc"), {1: (0.9, 0.8), 2: ()})
+    more = one.served(held, {1: [0.7] * 19})
+    assert more.found == {1: (0.8, *[0.7] * 19), 2: ()}, "the latest twenty"
+    assert more.refused(Held((), tuple(made[1:2]))) == more, "groups that were learned from are not held out"
+    assert more.served(held, None).found == {}, "a full round makes another model"

@@ -146,6 +146,20 @@ def test_a_model_that_misses_a_few_of_many_is_adjusted_mildly_all_the_same(learn
     assert first.steps == 20
 
 
+@pytest.mark.parametrize(("before", "steps"), [((), 40), ((0.9,) * 13, 20)])
+def test_five_images_that_a_model_misses_are_weighed_with_those_before(
+    learned: Learned, before: tuple[float, ...], steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missed = [replace(f, labels=(1 - f.labels).astype(np.uint8)) for f in labelled(6, start=60)]
+    monkeypatch.setattr(learned.predictor, "past", Past(found={1: before}))
+    settings = TrainSettings(method="lora", steps=40, batch=2, mild_from=0.65)
+    events = RoundTrainer(learned.predictor, settings).round(missed, [], (BELLY,))
+    first = next(event for event in events if event.what == "learning")  # type: ignore[union-attr]
+    events.close()  # type: ignore[attr-defined]
+    assert isinstance(first, RoundProgress)
+    assert first.steps == steps
+
+
 def test_rates_rise_over_the_first_fifth_of_the_steps() -> None:
     assert [risen(step, 40) for step in (0, 3, 7, 8, 39)] == [1 / 8, 1 / 2, 1.0, 1.0, 1.0]
     assert risen(0, 1) == 1.0

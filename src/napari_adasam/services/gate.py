@@ -6,7 +6,7 @@ import hashlib
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -28,12 +28,35 @@ class Held:
     out: tuple[LabelledFrame, ...]
 
 
+RECENT = 20
+
+
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What earlier rounds did with groups: measured on them, or made a serving model learn from them."""
+    """What earlier rounds did with groups: measured on them, or made a serving model learn from them.
+
+    ``found``: by structure value, prompt-free Dice of what served on the latest frames just before it learned from
+    them, 20 at most, since the last full round.
+    """
 
     held: frozenset[str] = frozenset()
     learned: frozenset[str] = frozenset()
+    found: Mapping[int, tuple[float, ...]] = field(default_factory=dict, hash=False)
+
+    def refused(self, held: Held) -> Past:
+        """The same after a round whose student does not serve."""
+        return replace(self, held=(self.held | {one.group for one in held.out}) - self.learned)
+
+    def served(self, held: Held, new: Mapping[int, Sequence[float]] | None) -> Past:
+        """The same after a round whose student serves.
+
+        ``new``: what served before did on what it learned from; ``None`` after a full round, which makes a model of
+        which earlier figures say nothing.
+        """
+        learned, found = self.learned | {one.group for one in held.train}, dict[int, tuple[float, ...]]()
+        if new is not None:
+            found = {one: (*self.found.get(one, ()), *new.get(one, ()))[-RECENT:] for one in self.found.keys() | new}
+        return Past((self.held | {one.group for one in held.out}) - learned, learned, found)
 
 
 def held_count(labelled: int) -> int:

@@ -31,7 +31,7 @@ from napari_adasam.model.headstart import FINER, MOST_CELLS, fit_class_maps
 from napari_adasam.model.pseudo import ema_decay, unlabelled_weight
 from napari_adasam.model.supervision import Lesson, labelled_loss, masks_of
 from napari_adasam.services.descent import average, groups, pairs_of, pull, risen
-from napari_adasam.services.gate import Held, Past, decide, hold_out, mean, means, medians
+from napari_adasam.services.gate import Held, decide, hold_out, mean, means, medians
 from napari_adasam.services.lane import give_way, worked_seconds
 from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
@@ -69,6 +69,7 @@ class RoundTrainer:
         self.predictor, self.gated = predictor, gated
         self.train, self.learn, self.prompts = train, learn, prompts
         self._now = train
+        self._new: dict[int, list[float]] = {}
         self.trained = 0
         """How many parameters learned in the last round."""
         self._thrift = Thrift(train.most_prompts, train.looks_at)
@@ -237,24 +238,24 @@ class RoundTrainer:
     def _choose(
         self, student: AdaSam, views: Views, material: Material
     ) -> Generator[RoundProgress, None, dict[int, float]]:
-        """A full round or a mild one, by how the serving model does on most frames that it has not learned from.
+        """A full round or a mild one, by how the model has done on most frames before it learned from them.
 
-        The held-out ones alone would be too few to tell, and the mean of five is low where it misses one: a full round
-        on five images makes a good model worse. Returns what it does on the held-out ones, in the mean.
+        The held-out ones alone would be too few to tell, and so are five: a full round on five images makes a good
+        model worse. So those since the last full round count. Returns what it does on the held-out ones, in the mean.
         """
         held = yield from self._measure(self.predictor.net, views, material, material.held.out, 0)
-        learned = self.predictor.net.card.trained_on
-        new = tuple(frame for frame in material.held.train if frame.frame_id not in learned)
-        rest = yield from self._measure(self.predictor.net, views, material, new, 0)
-        self._now = self.train.fit_for(mean(medians({value: held[value] + rest[value] for value in held})))
+        past = self.predictor.past
+        new = tuple(frame for frame in material.held.train if frame.group not in past.learned)
+        self._new = yield from self._measure(self.predictor.net, views, material, new, 0)
+        all_of_them = {value: (*past.found.get(value, ()), *held[value], *self._new[value]) for value in held}
+        self._now = self.train.fit_for(mean(medians(all_of_them)))
         if not self._now.sam_learns:
             adaptation.spare_sam(student)
         return means(held)
 
     def _conclude(self, student: AdaSam | None, material: Material, after: dict[int, float]) -> None:
         """Let a student that passed the gate serve, and note what the next round's gate must know."""
-        held, past = material.held, self.predictor.past
-        learned = past.learned
+        held = material.held
         if student is not None:
             figure = f", held-out Dice {mean(after):.3f}" if after else ""
             line = f"round {self.predictor.rounds + 1}: {len(held.train) + len(held.out)} accepted frames{figure}"
@@ -262,8 +263,9 @@ class RoundTrainer:
             seen |= {f.frame_id for f in material.unlabelled}
             student.card = replace(student.card, lineage=(*student.card.lineage, line), trained_on=frozenset(seen))
             self.predictor.serve(student, self.train.method)
-            learned |= {f.group for f in held.train}
-        self.predictor.past = Past((past.held | {f.group for f in held.out}) - learned, learned)
+            self.predictor.past = self.predictor.past.served(held, None if self._now.sam_learns else self._new)
+        else:
+            self.predictor.past = self.predictor.past.refused(held)
         self.predictor.rounds += 1
         self.predictor.watch.keep()
 
