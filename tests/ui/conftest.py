@@ -117,3 +117,14 @@ def only_what_is_new_is_looked_through() -> None:
     """napari collects garbage at each layer that goes: without this among all that earlier modules have left, too."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def shown(make_dock: Callable[..., AdasamDock], images: Path, qtbot: Any) -> AdasamDock:
+    """A visible window with the first image suggested."""
+    dock = make_dock(show=True)
+    dock.viewer.window.set_geometry(0, 0, 1366, 728)
+    dock.open([images])
+    wait_idle(dock, qtbot)
+    qtbot.wait(200)
+    return dock

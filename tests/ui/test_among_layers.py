@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,17 +23,6 @@ from window_fakes import wait_idle  # isort: skip
 
 PATH = [(50.0, 10.0), (50.0, 15.0), (50.0, 20.0)]
 CORNERS = [(48.0, 10.0), (48.0, 30.0), (57.0, 30.0)]
-
-
-@pytest.fixture
-def shown(make_dock: Callable[..., AdasamDock], images: Path, qtbot: Any) -> AdasamDock:
-    """A visible window with the first image suggested."""
-    dock = make_dock(show=True)
-    dock.viewer.window.set_geometry(0, 0, 1366, 728)
-    dock.open([images])
-    wait_idle(dock, qtbot)
-    qtbot.wait(200)
-    return dock
 
 
 def labels(dock: AdasamDock) -> Any:

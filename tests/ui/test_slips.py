@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,17 +23,6 @@ from real_mouse import RealMouse  # isort: skip
 from window_fakes import wait_idle  # isort: skip
 
 LONG = "gastrocnemius medialis, superficial aponeurosis of the left leg, at rest"
-
-
-@pytest.fixture
-def shown(make_dock: Callable[..., AdasamDock], images: Path, qtbot: Any) -> AdasamDock:
-    """A visible window with the first image suggested."""
-    dock = make_dock(show=True)
-    dock.viewer.window.set_geometry(0, 0, 1366, 728)
-    dock.open([images])
-    wait_idle(dock, qtbot)
-    qtbot.wait(200)
-    return dock
 
 
 def test_a_click_means_what_it_meant_when_the_mouse_went_down(shown: AdasamDock, qtbot: Any) -> None:

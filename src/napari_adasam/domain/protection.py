@@ -32,20 +32,25 @@ def put_stroke(before: Labels, after: Labels, yielding: Collection[int] = ()) ->
     """
     if after.shape != before.shape:
         raise ValueError(f"expected labels of shape {before.shape}, got {after.shape}")
-    taken = (before != 0) & (after != 0) & (before != after) & ~np.isin(before, list(yielding))
-    return np.where(taken, before, after).astype(np.uint8)
+    result, places = np.array(after, dtype=np.uint8), before != after
+    was, now = before[places], after[places]
+    stays = (was != 0) & (now != 0) & ~np.isin(was, list(yielding))
+    result[places] = np.where(stays, was, now)
+    return result
 
 
 def stayed(wanted: Labels, got: Labels) -> frozenset[int]:
     """Values of the structures that kept pixels which were painted over."""
-    kept = (wanted != 0) & (got != 0) & (wanted != got)
-    return frozenset(int(value) for value in np.unique(got[kept]))
+    differs = wanted != got
+    kept = got[differs][wanted[differs] != 0]
+    return frozenset(int(value) for value in np.unique(kept) if value)
 
 
 def changed_structures(before: Labels, after: Labels) -> frozenset[int]:
     """Values of the structures that a stroke painted or erased; not of those that only gave way to it."""
     differs = before != after
-    values = np.union1d(after[differs], before[differs & (after == 0)])
+    was, now = before[differs], after[differs]
+    values = np.union1d(now, was[now == 0])
     return frozenset(int(value) for value in values if value)
 
 

@@ -162,19 +162,20 @@ def _picture(
     """Grey levels of a label image, its spacing, and what that holds for; each ``None`` where there is none."""
     grey: NDArray[Any] | None = None
     spacing, part = None, None
-    found: list[str] = []
+    unread = unscaled = ""
     if key in dataset.images:
         try:
             grey = dataset.levels(key)
         except InputError as error:
-            found.append(f"{error} {key} was measured without echo intensity.")
+            unread = str(error)
     try:
         spacing, part = dataset.scale(key)
     except InputError as error:
-        if found and found[0].startswith(str(error)):  # the same file, which is named once
-            found = [f"{error} {key} was measured in pixels, and without echo intensity."]
-        else:
-            found.append(f"{error} {key} was measured in pixels.")
+        unscaled = str(error)
+    found = [f"{unread} {key} was measured without echo intensity."] if unread else []
+    found += [f"{unscaled} {key} was measured in pixels."] if unscaled else []
+    if unread and unread == unscaled:
+        found = [f"{unread} {key} was measured in pixels, and without echo intensity."]
     if grey is not None and grey.shape != labels.shape:
         found = [
             f"The label image of {key} has {labels.shape[0]} × {labels.shape[1]} px and its picture "

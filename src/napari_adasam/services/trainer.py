@@ -39,6 +39,9 @@ from napari_adasam.services.thrift import Thrift
 from napari_adasam.services.unlabelled import Unlabelled
 from napari_adasam.services.views import Views
 
+Figures = dict[int, list[float]]
+"""Dice of each frame, by structure value."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Material:
@@ -69,7 +72,6 @@ class RoundTrainer:
         self.predictor, self.gated = predictor, gated
         self.train, self.learn, self.prompts = train, learn, prompts
         self._now = train
-        self._new: dict[int, list[float]] = {}
         self.trained = 0
         """How many parameters learned in the last round."""
         self._thrift = Thrift(train.most_prompts, train.looks_at)
@@ -87,7 +89,7 @@ class RoundTrainer:
         material = Material(*self._shared_out(labelled, unlabelled), tuple(structures))
         student, since = self._student(material.structures)
         views = Views(self.predictor, student, since)
-        before = yield from self._choose(student, views, material)
+        before, new = yield from self._choose(student, views, material)
         yield from self._head_start(student, views, material)
         teacher = copy.deepcopy(student).requires_grad_(False).eval()
         losses: list[float] = []
@@ -98,7 +100,7 @@ class RoundTrainer:
         after = means((yield from self._measure(teacher, views, material, material.held.out, self._now.steps)))
         accepted, verdict = decide(before, after, material.structures, self.learn)
         less = self._thrift.given_up
-        self._conclude(teacher if accepted else None, material, after)
+        self._conclude(teacher if accepted else None, material, after, new)
         yield RoundReport(
             number=self.predictor.rounds,
             labelled=len(material.held.train),
@@ -219,7 +221,7 @@ class RoundTrainer:
 
     def _measure(
         self, net: AdaSam, views: Views, material: Material, frames: Sequence[LabelledFrame], step: int
-    ) -> Generator[RoundProgress, None, dict[int, list[float]]]:
+    ) -> Generator[RoundProgress, None, Figures]:
         """Prompt-free Dice by structure of each frame; masks are looked at after the answers are there."""
         what = "measuring the new model" if step else "measuring the serving model"
         found: dict[int, list[float]] = {s.value: [] for s in material.structures}
@@ -237,23 +239,26 @@ class RoundTrainer:
 
     def _choose(
         self, student: AdaSam, views: Views, material: Material
-    ) -> Generator[RoundProgress, None, dict[int, float]]:
+    ) -> Generator[RoundProgress, None, tuple[dict[int, float], Figures | None]]:
         """A full round or a mild one, by how the model has done on most frames before it learned from them.
 
         The held-out ones alone would be too few to tell, and so are five: a full round on five images makes a good
-        model worse. So those since the last full round count. Returns what it does on the held-out ones, in the mean.
+        model worse. So those since the last full round count. Returns what it does on the held-out ones, in the mean,
+        and on those that are new to it; ``None`` for these before a full round, behind which they say nothing.
         """
         held = yield from self._measure(self.predictor.net, views, material, material.held.out, 0)
         past = self.predictor.past
-        new = tuple(frame for frame in material.held.train if frame.group not in past.learned)
-        self._new = yield from self._measure(self.predictor.net, views, material, new, 0)
-        all_of_them = {value: (*past.found.get(value, ()), *held[value], *self._new[value]) for value in held}
-        self._now = self.train.fit_for(mean(medians(all_of_them)))
+        frames = tuple(frame for frame in material.held.train if frame.group not in past.learned)
+        new = yield from self._measure(self.predictor.net, views, material, frames, 0)
+        latest = {value: (*past.found.get(value, ()), *held[value], *new[value]) for value in held}
+        self._now = self.train.fit_for(mean(medians(latest)))
         if not self._now.sam_learns:
             adaptation.spare_sam(student)
-        return means(held)
+        return means(held), None if self._now is self.train else new
 
-    def _conclude(self, student: AdaSam | None, material: Material, after: dict[int, float]) -> None:
+    def _conclude(
+        self, student: AdaSam | None, material: Material, after: dict[int, float], new: Figures | None
+    ) -> None:
         """Let a student that passed the gate serve, and note what the next round's gate must know."""
         held = material.held
         if student is not None:
@@ -263,7 +268,7 @@ class RoundTrainer:
             seen |= {f.frame_id for f in material.unlabelled}
             student.card = replace(student.card, lineage=(*student.card.lineage, line), trained_on=frozenset(seen))
             self.predictor.serve(student, self.train.method)
-            self.predictor.past = self.predictor.past.served(held, None if self._now.sam_learns else self._new)
+            self.predictor.past = self.predictor.past.served(held, new)
         else:
             self.predictor.past = self.predictor.past.refused(held)
         self.predictor.rounds += 1
