@@ -44,8 +44,8 @@ def stays(structures: Sequence[Structure], kept: Collection[int]) -> str:
     """What is told where a person painted over, or pointed at, what she has outlined as another structure."""
     names = " and ".join(f"“{one.name}”" for one in structures if one.value in kept)
     return (
-        f"What is outlined by hand or accepted as {names} stays. To give its pixels to another structure, erase them "
-        "there first (E)."
+        f"What is outlined by hand or accepted as {names} stays. To give its pixels to another structure, choose "
+        f"{names} (T), erase them there (E), and draw again."
     )
 
 
