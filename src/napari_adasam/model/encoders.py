@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from napari_adasam.domain.errors import InputError
+from napari_adasam.model import precision
 from napari_adasam.model.windows import attend_in_windows
 
 EMBEDDING = 256
@@ -58,9 +59,10 @@ class Encoder(nn.Module):
         return torch.cat([self._run(finer, at, len(self.units)), self.skip(finer)], dim=1)
 
     def _run(self, x: Tensor, since: int, until: int) -> Tensor:
-        for unit in self.units[since:until]:
-            x = unit(x)
-        return x
+        with precision.mixed(x.device):
+            for unit in self.units[since:until]:
+                x = unit(x)
+        return x.float()
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, S, S) normalised to (B, 256, S/16, S/16), with a skip (B, 512, S/16, S/16)."""

@@ -14,7 +14,7 @@ from segment_anything.modeling import MaskDecoder, PromptEncoder, TwoWayTransfor
 from torch import Tensor, nn
 
 from napari_adasam.domain.prompts import Prompt
-from napari_adasam.model import cam
+from napari_adasam.model import cam, precision
 from napari_adasam.model.adapters import hyper
 from napari_adasam.model.adapters.upsampling import FineMasks, StructureTokens
 from napari_adasam.model.canvas import Canvas
@@ -152,6 +152,12 @@ def decode(net: SamNet, embeddings: Tensor, prompts: PromptBatch) -> tuple[Tenso
 
 def decode_tokens(net: SamNet, embeddings: Tensor, sparse: Tensor, dense: Tensor) -> tuple[Tensor, Tensor]:
     """The same for prompts that are tokens already: sparse (N, P, 256) and dense (N, 256, h, w)."""
+    with precision.mixed(embeddings.device):
+        logits, iou = _decoded(net, embeddings, sparse, dense)
+    return logits.float(), iou.float()
+
+
+def _decoded(net: SamNet, embeddings: Tensor, sparse: Tensor, dense: Tensor) -> tuple[Tensor, Tensor]:
     decoder = net.mask_decoder
     outputs = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
     tokens = torch.cat([outputs.expand(len(sparse), -1, -1), sparse], dim=1)

@@ -90,7 +90,7 @@ class UpdatedQV(Added):
     def weight(self) -> Tensor:
         """(3·out, in), updated."""
         base: Tensor = self.base.weight
-        return base.index_add(0, self.rows, self.update().flatten(0, 1))
+        return base.index_add(0, self.rows, self.update().flatten(0, 1).to(base.dtype))  # under autocast it is shorter
 
     @property
     def bias(self) -> Tensor | None:
