@@ -144,7 +144,7 @@ def test_it_learns_in_a_full_round_and_rests_in_a_mild_one(settings: Adaptation)
     gradient = parameters[LEARNED].grad
     assert gradient is not None
     assert bool(gradient.any())
-    adaptation.spare_sam(net)
+    adaptation.prepare(net, adaptation.ClassifierSettings())
     assert not parameters[LEARNED].requires_grad
     adaptation.prepare(net, settings)
     assert parameters[LEARNED].requires_grad

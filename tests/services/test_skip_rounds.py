@@ -45,7 +45,9 @@ def test_a_full_round_learns_to_use_them_and_what_serves_answers_with_them(servi
 
 def test_a_mild_round_leaves_the_skip_as_it_is(serving: Serving) -> None:
     predictor = serving(net())
-    mild = replace(SHORT, mild_from=-1.0)
-    for _ in range(2):
-        assert to_the_end(RoundTrainer(predictor, mild, LET_PASS).round(labelled(2), (), (BELLY,))).accepted
-    assert not dict(predictor.net.named_parameters())[SKIP].any()
+    learned = []
+    for settings in (FULL, replace(SHORT, mild_from=-1.0)):
+        assert to_the_end(RoundTrainer(predictor, settings, LET_PASS).round(labelled(2), (), (BELLY,))).accepted
+        learned.append(dict(predictor.net.named_parameters())[SKIP].clone())
+    assert learned[0].any()
+    assert torch.equal(*learned)

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from tiny import BELLY, BrightnessEncoder, blob, embed, picture, tiny_net
+from tiny import BELLY, BrightnessEncoder, blob, embed, picture, tiny_net, tiny_vit
 from toy_rounds import BONE, LET_PASS, REFUSE, SHORT, Serving, labelled, serving, to_the_end, unlabelled
 
 from napari_adasam.domain.errors import ModelError
 from napari_adasam.domain.overlap import dice
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
-from napari_adasam.domain.settings import NEVER, LossWeights, Method, ModelSettings, PromptSettings, TrainSettings
-from napari_adasam.model import checkpoints, pseudo, registry, supervision
+from napari_adasam.domain.settings import (
+    NEVER,
+    LossWeights,
+    Method,
+    ModelSettings,
+    PromptSettings,
+    Recipe,
+    TrainSettings,
+)
+from napari_adasam.model import adaptation, checkpoints, pseudo, registry, supervision
 from napari_adasam.model.adapters import lora
 from napari_adasam.model.adapters.parts import HEADS
 from napari_adasam.model.adasam import AdaSam
@@ -184,23 +193,56 @@ def test_the_first_step_goes_an_eighth_of_the_way(serving: Serving) -> None:
 def test_a_mild_round() -> None:
     full = TrainSettings(steps=41, batch=2, most_prompts=4, unlabelled_every=1, lr=5e-4)
     mild = full.fit_for(0.85)
-    assert (mild.steps, mild.batch, mild.most_prompts, mild.unlabelled_every, mild.lr) == (21, 1, 2, 2, 2e-4)
-    assert not mild.sam_learns
-    assert replace(full, method="decoder").fit_for(0.85).sam_learns
+    assert (mild.method, mild.steps, mild.batch, mild.unlabelled_every, mild.lr) == ("classifier", 21, 1, 2, 2e-4)
+    assert not mild.teaches_masks
+    assert replace(full, recipe=Recipe(feedback="train")).fit_for(0.85).teaches_masks
     assert full.fit_for(0.84) == full.fit_for(float("nan")) == full
 
 
-@pytest.mark.parametrize("mild", [True, False])
-def test_a_mild_round_leaves_sams_decoder_as_it_is(serving: Serving, mild: bool) -> None:
+MILD = TrainSettings(steps=4, warm_up=0.0, unlabelled_every=1, mild_from=-1.0)
+
+
+@pytest.mark.parametrize("method", ["adasam", "lora", "medsa", "masam", "decoder"])
+def test_a_mild_round_changes_the_classifier_and_nothing_else(serving: Serving, method: Method) -> None:
     predictor = serving()
-    before = {name: tensor.half().float() for name, tensor in predictor.net.named_parameters()}  # as in files
-    settings = TrainSettings(method="lora", steps=4, warm_up=1.0, mild_from=-1.0 if mild else NEVER)
-    assert to_the_end(RoundTrainer(predictor, settings, LET_PASS).round(labelled(6), [], (BELLY,))).accepted
-    after = dict(predictor.net.named_parameters())
-    changed = {name for name, tensor in before.items() if name in after and (tensor != after[name]).any()}
-    of_decoder = {name for name in changed if name.startswith(("sam.mask_decoder.", "sam.prompt_encoder."))}
-    assert bool(of_decoder) == (not mild)
-    assert any(name.startswith("head.") for name in changed)
+    before = {name: tensor.clone() for name, tensor in predictor.net.state_dict().items()}
+    trainer = RoundTrainer(predictor, replace(MILD, method=method), LET_PASS)
+    assert to_the_end(trainer.round(labelled(6), unlabelled(3), (BELLY,))).accepted
+    after = predictor.net.state_dict()
+    assert after.keys() == before.keys()  # nothing was inserted
+    changed = {name for name, tensor in before.items() if not torch.equal(tensor, after[name])}
+    assert changed
+    assert all(name.startswith("head.") for name in changed)
+    assert trainer.trained == sum(tensor.numel() for name, tensor in after.items() if name.startswith("head."))
+
+
+def test_after_a_mild_round_activations_are_at_hand(serving: Serving) -> None:
+    predictor = serving()
+    frame = labelled(1)[0]
+    at_hand = predictor.activation(frame.frame_id, frame.pixels)
+    to_the_end(RoundTrainer(predictor, MILD, LET_PASS).round(labelled(6), [], (BELLY,)))
+    assert predictor.activation(frame.frame_id, frame.pixels) is at_hand
+
+
+def test_a_mild_round_asks_for_no_mask_but_the_teachers(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No answer could teach the classifier anything: its prompts are drawn from the map, and carry no gradient."""
+    monkeypatch.setattr(supervision, "decode", None)
+    monkeypatch.setattr(pseudo, "_mask_loss", None)
+    net = see_everything(tiny_net(encoder=tiny_vit(depth=2)))
+    report = to_the_end(RoundTrainer(serving(net), MILD, LET_PASS).round(labelled(6), unlabelled(3), (BELLY,)))
+    assert len(report.losses) == 2
+    assert all(loss > 0 for loss in report.losses)
+
+
+def test_after_a_mild_round_a_full_one_may_follow(serving: Serving, tmp_path: Path) -> None:
+    predictor = serving()
+    for mild_from in (-1.0, NEVER):
+        trainer = RoundTrainer(predictor, replace(MILD, mild_from=mild_from), LET_PASS)
+        assert to_the_end(trainer.round(labelled(6), [], (BELLY,))).accepted
+    assert [one.kind for one in predictor.net.adapted] == ["classifier", "lora"]
+    net, path = predictor.net, tmp_path / "a.safetensors"
+    registry.save_adapter(path, net, registry.AdapterOrigin("tiny", "base", "adasam"))
+    assert set(adaptation.state(net)) >= lora.parameters(net).keys()
 
 
 def test_the_card_tells_what_happened(learned: Learned) -> None:

@@ -73,7 +73,10 @@ class Work:
         unlabelled = sum(train.unlabelled_is_due(step) for step in range(train.steps)) if rest else 0
         new = (train.views - 1) / train.views  # the first view is the frame as it is, which suggestions have encoded
         views = new * _drawn(labelled, learned * train.views, rounds) + 2 * _drawn(unlabelled, rest, rounds)
-        return cls(train.looks_at * views, labelled, unlabelled, 2 * held, train.looks_at)
+        measured = 2 * held
+        if not train.teaches_masks:  # then a view is seen about as it is for measuring: once, or by teacher and student
+            measured, labelled, unlabelled = measured + labelled + 2 * unlabelled, 0, 0
+        return cls(train.looks_at * views, labelled, unlabelled, measured, train.looks_at)
 
     def estimate(self, speeds: Speeds, size: ModelSize, prompts: int) -> Estimate:
         """What it takes, with at most so many prompts at once."""

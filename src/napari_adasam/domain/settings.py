@@ -9,11 +9,11 @@ from typing import Literal
 ClassifierForm = Literal["classmap", "gradcam"]
 DeviceChoice = Literal["auto", "cuda", "mps", "cpu"]
 FeedbackMode = Literal["off", "train", "train+infer"]
-Method = Literal["adasam", "lora", "medsa", "masam", "decoder"]
+Method = Literal["adasam", "lora", "medsa", "masam", "decoder", "classifier"]
 DepthBranch = Literal["attention", "convolution"]
 NEVER = 2.0
 """As ``mild_from``: no model does so well, and every round is a full one."""
-SEMI_SUPERVISED: tuple[Method, ...] = ("adasam", "medsa", "masam")
+SEMI_SUPERVISED: tuple[Method, ...] = ("adasam", "medsa", "masam", "classifier")
 """The methods that learn from unlabelled frames too."""
 OF_STACKS: tuple[Method, ...] = ("medsa", "masam")
 """The methods that may look at neighbouring slices or frames together."""
@@ -133,7 +133,7 @@ class TrainSettings:
     method
         ``adasam``: LoRA, decoder and heads, with unlabelled frames; ``lora``: the same without unlabelled frames;
         ``medsa``, ``masam``: other adaptations (docs/adaptations.md), with unlabelled frames; ``decoder``: decoder and
-        heads only.
+        heads only; ``classifier``: the classifier only, so that clicks are answered as before, bit for bit.
     rank, alpha
         Of LoRA.
     slices
@@ -150,8 +150,6 @@ class TrainSettings:
     skip
         Of ``adasam``, ``lora`` and ``masam``: whether the decoder gets the encoder's finer features too, if that has
         any; TinyViT has.
-    sam_learns
-        Whether SAM's own weights learn, where the method lets them; else what is inserted and the classifier alone.
     steps
         Optimiser steps of the round.
     batch
@@ -183,7 +181,6 @@ class TrainSettings:
     adapt_from: int | None = None
     tuned: int | None = None
     skip: bool = True
-    sam_learns: bool = True
     steps: int = 40
     batch: int = 2
     views: int = 3
@@ -201,16 +198,15 @@ class TrainSettings:
     recipe: Recipe = field(default_factory=Recipe)
 
     def mild(self) -> TrainSettings:
-        """Half the steps of one view with two prompts, every second beside an unlabelled one, at 0.4 of the rate.
+        """The classifier alone: half the steps of one view, every second beside an unlabelled one, at 0.4 of the rate.
 
-        SAM's own weights stay as they are, for clicks are answered by them, unless they are all that the method trains.
+        What answers clicks stays as it is, for there a model that does well has little to gain (docs/speed.md).
         """
         return replace(
             self,
-            sam_learns=self.sam_learns and self.method == "decoder",
+            method="classifier",
             steps=math.ceil(self.steps / 2),
             batch=1,
-            most_prompts=min(2, self.most_prompts),
             unlabelled_every=2 * self.unlabelled_every,
             lr=0.4 * self.lr,
         )
@@ -223,6 +219,11 @@ class TrainSettings:
     def learns_unlabelled(self) -> bool:
         """Whether a round looks at unlabelled frames."""
         return self.method in SEMI_SUPERVISED and self.recipe.unlabelled
+
+    @property
+    def teaches_masks(self) -> bool:
+        """Whether what learns has a say in the mask that a prompt gets; where it has none, none need be asked for."""
+        return self.method != "classifier" or self.recipe.feedback != "off"
 
     @property
     def looks_at(self) -> int:

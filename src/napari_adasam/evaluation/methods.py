@@ -26,7 +26,7 @@ from napari_adasam.services.trainer import RoundTrainer
 from napari_adasam.services.training import as_told, for_labels, run_round
 
 START = "start"
-ROUNDS: tuple[Method, ...] = ("adasam", "lora", "medsa", "masam", "decoder")
+ROUNDS: tuple[Method, ...] = ("adasam", "lora", "medsa", "masam", "decoder", "classifier")
 BASELINES: dict[str, Any] = {
     "unet": unet.UnetSettings(),
     "unet-mean-teacher": unet.UnetSettings(consistency=10.0),

@@ -15,7 +15,6 @@ import torch
 
 from napari_adasam.domain.errors import InputError, ModelError
 from napari_adasam.domain.settings import DepthBranch, Method, TrainSettings
-from napari_adasam.model.adapters import skips
 from napari_adasam.model.adapters.lora import LoraSettings
 from napari_adasam.model.adapters.masam import MaSamSettings
 from napari_adasam.model.adapters.medsa import MedSaSettings
@@ -41,7 +40,21 @@ class DecoderSettings:
         """Nothing to insert."""
 
 
-KNOWN: tuple[type[Adaptation], ...] = (LoraSettings, MedSaSettings, MaSamSettings, DecoderSettings)
+@dataclass(frozen=True, slots=True)
+class ClassifierSettings(DecoderSettings):
+    """Nothing is inserted, and the classifier alone learns: SAM stays as it is."""
+
+    kind: ClassVar[str] = "classifier"
+    trains: ClassVar[tuple[str, ...]] = CLASSIFIER
+
+
+KNOWN: tuple[type[Adaptation], ...] = (
+    LoraSettings,
+    MedSaSettings,
+    MaSamSettings,
+    DecoderSettings,
+    ClassifierSettings,
+)
 KINDS = {one.kind: one for one in KNOWN}
 WIDEST = 256
 NO_FIGURES = ("adapt_from", "depth", "tuned")
@@ -51,8 +64,8 @@ BLOCK_KINDS = frozenset({MedSaSettings.kind, MaSamSettings.kind})
 
 def asked(train: TrainSettings, encoder: Encoder) -> Adaptation:
     """The adaptation that the settings of a round ask for; InputError where the encoder cannot take it."""
-    if train.method == "decoder":
-        return DecoderSettings()
+    if train.method in ("decoder", "classifier"):
+        return DecoderSettings() if train.method == "decoder" else ClassifierSettings()
     if train.method == "medsa":
         return MedSaSettings(
             slices=train.slices, depth=train.depth, hyper_maps=train.hyper_maps, adapt_from=train.adapt_from
@@ -133,17 +146,6 @@ def _deeper(known: Adaptation, asked: Adaptation) -> Adaptation:
             "unchanged. Go on with single images, go back to an earlier model, or start from another one."
         )
     return replace(known, slices=asked.slices)
-
-
-def spare_sam(net: AdaSam) -> None:
-    """Leave SAM's own weights as they are: what is inserted in them and the classifier may go on learning.
-
-    Not the skip: the decoder, which would have to learn to use it, stays as it is.
-    """
-    new = added(net)
-    for name, parameter in net.named_parameters():
-        if name.startswith(skips.NAME) or (name not in new and not name.startswith(CLASSIFIER)):
-            parameter.requires_grad_(False)
 
 
 def trained_names(net: AdaSam, adaptation: Adaptation) -> set[str]:

@@ -168,17 +168,27 @@ def _nothing(like: PseudoLabel) -> PseudoLabel:
     return PseudoLabel(like.index, (), torch.zeros_like(like.target), torch.zeros_like(like.weight), dark)
 
 
-def unlabelled_loss(net: AdaSam, embedding: Tensor, labels: list[PseudoLabel], weights: LossWeights) -> Tensor:
-    """The student's loss on a strong view (1, 256, h, w) of a frame against the teacher's labels: masks and maps."""
+def unlabelled_loss(
+    net: AdaSam, embedding: Tensor, labels: list[PseudoLabel], weights: LossWeights, masks: bool = True
+) -> Tensor:
+    """The student's loss on a strong view (1, 256, h, w) of a frame against the teacher's labels: masks and maps.
+
+    ``masks``: whether masks are asked for; where nothing that makes them learns, they teach nothing.
+    """
     scores = net.head(embedding)
     total = embedding.new_zeros(())
-    size = net.sam.size
     for label in labels:
-        batch = batch_prompts(label.prompts, Canvas(size, size, size), net.sam.cells, net.device)
-        logits, _ = decode(net.sam, embedding.expand(len(label.prompts), -1, -1, -1), batch)
-        union = logits[:, 0].amax(0)[None]
-        loss = segmentation_loss(union, label.target[None], label.weight[None])
         own = scores.maps[:, label.index : label.index + 1]
         maps = map_loss(own, label.target[None, None], label.weight[None, None])
-        total = total + loss.mean() + weights.map * maps.mean()
+        total = total + weights.map * maps.mean()
+        if masks:
+            total = total + _mask_loss(net, embedding, label)
     return total / max(1, len(labels))
+
+
+def _mask_loss(net: AdaSam, embedding: Tensor, label: PseudoLabel) -> Tensor:
+    size = net.sam.size
+    batch = batch_prompts(label.prompts, Canvas(size, size, size), net.sam.cells, net.device)
+    logits, _ = decode(net.sam, embedding.expand(len(label.prompts), -1, -1, -1), batch)
+    union = logits[:, 0].amax(0)[None]
+    return segmentation_loss(union, label.target[None], label.weight[None]).mean()

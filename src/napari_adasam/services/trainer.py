@@ -1,7 +1,7 @@
 """One fine-tuning round: a student learns from every accepted frame and from unlabelled ones, and is gated.
 
-Reading order: hold frames out → copy the serving model, and measure it on them, and on all that it has not learned
-from: where it does well already, the round is a mild one → encode views up to the first adapted unit, once →
+Reading order: hold frames out → measure the serving model on them, and on all that it has not learned from: where it
+does well already, the round is a mild one → copy it → encode views up to the first adapted unit, once →
 supervised warm-up, then the teacher's pseudo-labels at a rising weight → measure the student → serve, or not.
 Each ``yield`` is a point where a click may overtake.
 """
@@ -11,8 +11,10 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Literal
 
 import numpy as np
 import torch
@@ -87,9 +89,9 @@ class RoundTrainer:
         if not labelled:
             raise ModelError("There is no accepted frame to learn from. Nothing was changed. Accept a frame first.")
         material = Material(*self._shared_out(labelled, unlabelled), tuple(structures))
+        before, new = yield from self._choose(material)
         student, since = self._student(material.structures)
         views = Views(self.predictor, student, since)
-        before, new = yield from self._choose(student, views, material)
         yield from self._head_start(student, views, material)
         teacher = copy.deepcopy(student).requires_grad_(False).eval()
         losses: list[float] = []
@@ -129,7 +131,7 @@ class RoundTrainer:
         torch.manual_seed(self.train.seed)
         student.set_structures(structures)
         student.use_feedback(self.train.recipe.feedback, self.train.recipe.feedback_heads)
-        return student, adaptation.prepare(student, adaptation.asked(self.train, student.sam.encoder))
+        return student, adaptation.prepare(student, adaptation.asked(self._now, student.sam.encoder))
 
     def _steps(self, student: AdaSam, teacher: AdaSam, views: Views, material: Material) -> Iterator[RoundProgress]:
         """Optimise; each step is ``batch`` labelled views, and an unlabelled one after the warm-up."""
@@ -184,7 +186,7 @@ class RoundTrainer:
 
     def _labelled(self, student: AdaSam, views: Views, material: Material, rng: np.random.Generator) -> float:
         """One labelled view; where memory is full, another one with less, from now on."""
-        with self.predictor.watch.timing("labelled", views.slices):
+        with self._timing("labelled", views.slices):
             return self._thrift.afford(lambda: self._labelled_at_once(student, views, material, rng), student.zero_grad)
 
     def _unlabelled(
@@ -193,7 +195,7 @@ class RoundTrainer:
         if not self._thrift.unlabelled:
             return 0.0
         rest.views.slices = min(rest.views.slices, self._thrift.slices)
-        with self.predictor.watch.timing("unlabelled", rest.views.slices):
+        with self._timing("unlabelled", rest.views.slices):
             loss = rest.loss(student, teacher, rng, weight)
             if loss.requires_grad:
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -206,11 +208,15 @@ class RoundTrainer:
         student.train()
         with torch.set_grad_enabled(self._thrift.encoder):
             embedding = views.embed(student, front)
-        most = min(self._thrift.most_prompts, self._now.most_prompts)
+        most = self._thrift.most_prompts if self._now.teaches_masks else 0
         lesson = Lesson(self.train.weights, self.prompts, most, judged=frame.judged)
         loss = labelled_loss(student, embedding, labels, rng, lesson) / self._now.batch
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.item()
+
+    def _timing(self, part: Literal["labelled", "unlabelled"], slices: int) -> AbstractContextManager[None]:
+        """A view's time, for estimates; not where the classifier alone learns, which takes a part of it."""
+        return self.predictor.watch.timing(part, slices) if self._now.teaches_masks else nullcontext()
 
     def _progress(self, step: int, loss: float, began: float) -> RoundProgress:
         taken = worked_seconds() - began
@@ -237,23 +243,20 @@ class RoundTrainer:
             yield RoundProgress(step, self._now.steps, float("nan"), what, None)
         return found
 
-    def _choose(
-        self, student: AdaSam, views: Views, material: Material
-    ) -> Generator[RoundProgress, None, tuple[dict[int, float], Figures | None]]:
+    def _choose(self, material: Material) -> Generator[RoundProgress, None, tuple[dict[int, float], Figures | None]]:
         """A full round or a mild one, by how the model has done on most frames before it learned from them.
 
         The held-out ones alone would be too few to tell, and so are five: a full round on five images makes a good
         model worse. So those since the last full round count. Returns what it does on the held-out ones, in the mean,
         and on those that are new to it; ``None`` for these before a full round, behind which they say nothing.
         """
-        held = yield from self._measure(self.predictor.net, views, material, material.held.out, 0)
-        past = self.predictor.past
+        serving, past = self.predictor.net, self.predictor.past
+        views = Views(self.predictor, serving, self.predictor.cut)
+        held = yield from self._measure(serving, views, material, material.held.out, 0)
         frames = tuple(frame for frame in material.held.train if frame.group not in past.learned)
-        new = yield from self._measure(self.predictor.net, views, material, frames, 0)
+        new = yield from self._measure(serving, views, material, frames, 0)
         latest = {value: (*past.found.get(value, ()), *held[value], *new[value]) for value in held}
         self._now = self.train.fit_for(mean(medians(latest)))
-        if not self._now.sam_learns:
-            adaptation.spare_sam(student)
         return means(held), None if self._now is self.train else new
 
     def _conclude(

@@ -60,7 +60,8 @@ class Unlabelled:
             front = paste(front, before[0], patch, student.sam.encoder.channels_last)
             labels = cut_in(teacher, labels, before[1], patch, self.prompts)
         embedding = drop_channels(self.views.embed(student, front), DROPPED_CHANNELS)
-        loss = weight * unlabelled_loss(student, embedding, labels, self.settings.weights)
+        masks = self.settings.teaches_masks
+        loss = weight * unlabelled_loss(student, embedding, labels, self.settings.weights, masks)
         if recipe.image_labels and frame.present:
             own = self.views.embed(student, whole[0]) if cut else embedding
             loss = loss + self.settings.weights.presence * tick_loss(student, own, frame, self.structures)
