@@ -276,7 +276,7 @@ def test_what_earlier_rounds_held_out_and_learned_from_is_known_in_the_next_sitt
 ) -> None:
     base = tiny_net(structures=(BELLY,), encoder=tiny_vit(depth=2))
     predictor = serving(copy.deepcopy(base), monkeypatch)
-    predictor.past = past = Past(frozenset({"b", "a"}), frozenset({"c"}))
+    predictor.past = past = Past(frozenset({"b", "a"}), frozenset({"c"}), {1: (0.9, 0.25), 2: ()})
     predictor.serve(student_of(predictor.net), "adasam")
     path = predictor.save(tmp_path)
     assert path is not None

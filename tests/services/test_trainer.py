@@ -207,7 +207,9 @@ def test_a_mild_round_changes_the_classifier_and_nothing_else(serving: Serving, 
     predictor = serving()
     before = {name: tensor.clone() for name, tensor in predictor.net.state_dict().items()}
     trainer = RoundTrainer(predictor, replace(MILD, method=method), LET_PASS)
-    assert to_the_end(trainer.round(labelled(6), unlabelled(3), (BELLY,))).accepted
+    report = to_the_end(trainer.round(labelled(6), unlabelled(3), (BELLY,)))
+    assert report.accepted
+    assert report.verdict.endswith("clicks are answered as before.")
     after = predictor.net.state_dict()
     assert after.keys() == before.keys()  # nothing was inserted
     changed = {name for name, tensor in before.items() if not torch.equal(tensor, after[name])}

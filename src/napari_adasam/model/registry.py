@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -161,7 +161,8 @@ def _where_bases_lie(path: Path, architecture: str, origin: AdapterOrigin) -> It
 class AdapterOrigin:
     """What an adapter file must know of its base, the method of its last round, and what rounds did with which groups.
 
-    ``held`` were measured on, ``learned`` were learned from: the next sitting's gate must know of them.
+    ``held`` were measured on, ``learned`` were learned from: the next sitting's gate must know of them. ``found`` is
+    what was found of the latest frames by structure value: it tells the next round how much there is to learn.
     """
 
     base: str
@@ -169,6 +170,7 @@ class AdapterOrigin:
     method: Method
     held: frozenset[str] = frozenset()
     learned: frozenset[str] = frozenset()
+    found: Mapping[int, tuple[float, ...]] = field(default_factory=dict, hash=False)
 
 
 def origin_of(path: Path) -> AdapterOrigin:
@@ -186,8 +188,9 @@ def _origin(path: Path, fields: Mapping[str, Any]) -> AdapterOrigin:
             raise ValueError(f"expected one of {get_args(Method)}, got {method}")
         from_fields(fields)
         held, learned = (frozenset(map(str, fields.get(key, ()))) for key in ("held_groups", "learned_groups"))
-        return AdapterOrigin(base, fingerprint, method, held, learned)  # type: ignore[arg-type]
-    except (LookupError, TypeError, ValueError) as error:
+        found = {int(value): tuple(map(float, each)) for value, each in fields.get("found", {}).items()}
+        return AdapterOrigin(base, fingerprint, method, held, learned, found)  # type: ignore[arg-type]
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise InputError(
             f"What {path.name} says of its base is damaged. The model in use is unchanged. Copy the file again."
         ) from error
@@ -202,6 +205,11 @@ def save_adapter(path: Path, net: AdaSam, origin: AdapterOrigin) -> None:
         "method": origin.method,
         "adaptations": to_fields(net.adapted),
     }
-    groups = {"held_groups": sorted(origin.held), "learned_groups": sorted(origin.learned)}
-    extra |= {name: kept for name, kept in groups.items() if kept}
+    found = {str(value): each for value, each in origin.found.items()}
+    past: dict[str, Any] = {
+        "held_groups": sorted(origin.held),
+        "learned_groups": sorted(origin.learned),
+        "found": found,
+    }
+    extra |= {name: kept for name, kept in past.items() if kept}
     checkpoints.write(path, state(net), checkpoints.card_to_json(net.card, **extra))

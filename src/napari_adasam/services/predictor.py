@@ -265,8 +265,8 @@ class ModelPredictor:
             return None
         path = folder / f"{self._fingerprint}.safetensors"
         if not path.exists():
-            base, past = self._base_fingerprint, self.past
-            origin = registry.AdapterOrigin(self.settings.name, base, self._learned, past.held, past.learned)
+            of, past = (self.settings.name, self._base_fingerprint, self._learned), self.past
+            origin = registry.AdapterOrigin(*of, past.held, past.learned, past.found)
             registry.save_adapter(path, self.net, origin)
         return path
 
@@ -281,7 +281,7 @@ class ModelPredictor:
             )
         settings = replace(self.settings, name=str(path), base=self.settings.name)
         net = let_clicks_in(registry.load(settings).to(base.device))
-        self.past = Past(origin.held, origin.learned)
+        self.past = Past(origin.held, origin.learned, origin.found)
         return self.serve(net, origin.method)
 
     def _use(self, net: AdaSam, learned: Method | None) -> ModelInfo:

@@ -101,7 +101,6 @@ class RoundTrainer:
             yield progress
         after = means((yield from self._measure(teacher, views, material, material.held.out, self._now.steps)))
         accepted, verdict = decide(before, after, material.structures, self.learn)
-        less = self._thrift.given_up
         self._conclude(teacher if accepted else None, material, after, new)
         yield RoundReport(
             number=self.predictor.rounds,
@@ -111,11 +110,22 @@ class RoundTrainer:
             before=before,
             after=after,
             accepted=accepted,
-            verdict=verdict + (f" It learned {less}, because memory was short." if less else ""),
+            verdict=verdict + self._remark(accepted),
             seconds=worked_seconds() - began,
             model=self.predictor.info().fingerprint,
             losses=tuple(losses),
         )
+
+    def _remark(self, accepted: bool) -> str:
+        """What a person should know of how it was learned, behind the verdict."""
+        less = self._thrift.given_up
+        if less:
+            return f" It learned {less}, because memory was short."
+        if accepted and self._now is not self.train:
+            return (
+                " The earlier one did well, so only what finds structures has learned; clicks are answered as before."
+            )
+        return ""
 
     def _shared_out(
         self, labelled: Sequence[LabelledFrame], unlabelled: Sequence[UnlabelledFrame]
