@@ -218,12 +218,16 @@ def test_a_mild_round_changes_the_classifier_and_nothing_else(serving: Serving, 
     assert trainer.trained == sum(tensor.numel() for name, tensor in after.items() if name.startswith("head."))
 
 
-def test_after_a_mild_round_activations_are_at_hand(serving: Serving) -> None:
+@pytest.mark.parametrize("mild", [True, False])
+def test_after_a_mild_round_nothing_is_encoded_anew(serving: Serving, mild: bool) -> None:
     predictor = serving()
     frame = labelled(1)[0]
-    at_hand = predictor.activation(frame.frame_id, frame.pixels)
-    to_the_end(RoundTrainer(predictor, MILD, LET_PASS).round(labelled(6), [], (BELLY,)))
-    assert predictor.activation(frame.frame_id, frame.pixels) is at_hand
+    at_hand = predictor.embedding(frame.frame_id, frame.pixels)
+    settings = replace(MILD, mild_from=-1.0 if mild else NEVER)
+    assert to_the_end(RoundTrainer(predictor, settings, LET_PASS).round(labelled(6), [], (BELLY,))).accepted
+    assert (predictor.embedding(frame.frame_id, frame.pixels) is at_hand) is mild
+    predictor.go_back()
+    assert torch.equal(predictor.embedding(frame.frame_id, frame.pixels), at_hand)
 
 
 def test_a_mild_round_asks_for_no_mask_but_the_teachers(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:

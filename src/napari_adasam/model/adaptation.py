@@ -20,7 +20,7 @@ from napari_adasam.model.adapters.masam import MaSamSettings
 from napari_adasam.model.adapters.medsa import MedSaSettings
 from napari_adasam.model.adapters.parts import CLASSIFIER, HEADS, UNITS, Adaptation, added
 from napari_adasam.model.adasam import AdaSam
-from napari_adasam.model.checkpoints import Weights
+from napari_adasam.model.checkpoints import Weights, fingerprint
 from napari_adasam.model.encoders import Encoder
 
 
@@ -167,6 +167,11 @@ def first_adapted(net: AdaSam) -> int:
 def slices(net: AdaSam) -> int:
     """How many neighbouring slices or frames the model wants to see together; 1 for single images."""
     return max((one.slices for one in net.adapted), default=1)
+
+
+def eyes(net: AdaSam) -> str:
+    """A name of all that embeddings depend on but the picture: two models of one name have the same embeddings."""
+    return f"{fingerprint(net.sam.encoder.state_dict())}/{slices(net)}/{net.sam.size}"
 
 
 def adapted_names(net: AdaSam) -> set[str]:

@@ -21,7 +21,7 @@ from napari_adasam.domain.effort import ModelSize
 from napari_adasam.domain.errors import InputError, ModelError
 from napari_adasam.domain.looks import Look
 from napari_adasam.domain.prompts import Prompt
-from napari_adasam.domain.records import Suggestion
+from napari_adasam.domain.records import Mask, Suggestion
 from napari_adasam.domain.settings import Method, ModelSettings, PromptSettings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.activations import ActivationStore
@@ -86,7 +86,7 @@ class ModelPredictor:
         self.activations = Cache()
         self._embeddings = Cache(64 * 2**20)
         self._net: AdaSam | None = None
-        self._fingerprint = self._front_fingerprint = self._base_fingerprint = ""
+        self._fingerprint = self._front_fingerprint = self._base_fingerprint = self._eyes = ""
         self._cut = 0
         self._learned: Method | None = None
         self._earlier: deque[tuple[AdaSam, Method | None]] = deque(maxlen=EARLIER)
@@ -138,16 +138,9 @@ class ModelPredictor:
         return key, region
 
     def square(self, pixels: Pixels, region: Region | None) -> tuple[Tensor, Tensor]:
-        """The square input: grey (1, S, S) in 0 to 255, and valid (1, S, S), 0 in the padding.
-
-        Out of the region is the one grey that is most frequent there: no text and no bars, but a screen of the
-        brightness that models have seen around scans.
-        """
+        """The square input: grey (1, S, S), 0 to 255, one grey out of the region; valid (1, S, S), 0 in the padding."""
         grey = to_grey(pixels)
-        if region is not None:
-            plain = int(np.bincount(grey[~region.mask], minlength=1).argmax())
-            grey = np.where(region.mask, grey, plain).astype(np.uint8)
-        return grey_canvas(grey, self.net.sam.size)[:2]
+        return grey_canvas(grey if region is None else region.alone(grey), self.net.sam.size)[:2]
 
     @torch.no_grad()
     def activation(self, frame_id: str, pixels: Pixels) -> Tensor:
@@ -202,12 +195,17 @@ class ModelPredictor:
             self._embeddings.put(key, found)
         return found
 
+    def _canvas(self, frame_id: str, pixels: Pixels) -> tuple[Canvas, Mask | None]:
+        """Where a frame lies in the square input, and what of it (height, width) is seen; ``None`` for all."""
+        region = self.seen(frame_id, pixels)[1]
+        canvas = Canvas(pixels.shape[0], pixels.shape[1], self.net.sam.size)
+        return canvas, None if region is None else region.mask
+
     @devices.again_without_onednn
     def look(self, frame_id: str, pixels: Pixels, structures: Sequence[Structure], settings: PromptSettings) -> Look:
         """What the frame would teach, for the order."""
-        canvas = Canvas(pixels.shape[0], pixels.shape[1], self.net.sam.size)
-        _, region = self.seen(frame_id, pixels)
-        sight = adasam.Sight(canvas, settings, None if region is None else region.mask)
+        canvas, mask = self._canvas(frame_id, pixels)
+        sight = adasam.Sight(canvas, settings, mask)
         found = looking.look(self.net, self.embedding(frame_id, pixels), structures, sight)
         return replace(found, model=self._fingerprint)
 
@@ -216,9 +214,7 @@ class ModelPredictor:
         self, frame_id: str, pixels: Pixels, structures: Sequence[Structure], settings: PromptSettings
     ) -> list[Suggestion]:
         """One suggestion a structure, self-prompted from its CAM."""
-        canvas = Canvas(pixels.shape[0], pixels.shape[1], self.net.sam.size)
-        _, region = self.seen(frame_id, pixels)
-        mask = None if region is None else region.mask
+        canvas, mask = self._canvas(frame_id, pixels)
         answers = adasam.suggest(self.net, self.embedding(frame_id, pixels), canvas, structures, settings, mask)
         return [
             Suggestion(frame_id, s.value, a.mask, a.score, a.presence, a.prompts, a.cam, self._fingerprint, a.logits)
@@ -230,7 +226,7 @@ class ModelPredictor:
         self, frame_id: str, pixels: Pixels, prompt: Prompt, previous: NDArray[np.float32] | None
     ) -> SegmentAnswer:
         """Answer a clinician's prompt."""
-        canvas = Canvas(pixels.shape[0], pixels.shape[1], self.net.sam.size)
+        canvas, _ = self._canvas(frame_id, pixels)
         before = None if previous is None else torch.from_numpy(previous)
         mask, score, low = adasam.answer(self.net, self.embedding(frame_id, pixels), prompt, before, canvas)
         return SegmentAnswer(mask, score, np.asarray(low.cpu().numpy(), dtype=np.float32))
@@ -296,5 +292,8 @@ class ModelPredictor:
             self._front_fingerprint = ""
         self._net, self._cut = net, cut
         self._fingerprint = checkpoints.fingerprint(net.state_dict())
-        self._embeddings.clear()
+        eyes = adaptation.eyes(net)
+        if eyes != self._eyes:  # behind a mild round they are as they were
+            self._embeddings.clear()
+        self._eyes = eyes
         return net

@@ -26,6 +26,14 @@ class Region:
     mask: Mask = field(repr=False)
     key: str
 
+    def alone(self, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A picture (height, width) with the one grey out of the region that is most frequent there.
+
+        No text and no bars, but a screen of the brightness that models have seen around scans.
+        """
+        plain = int(np.bincount(grey[~self.mask], minlength=1).argmax())
+        return np.where(self.mask, grey, plain).astype(np.uint8)
+
 
 class Regions:
     """Sectors by frame. Set on the GUI thread, read on the lane's: each is a single access to a dictionary.
