@@ -262,7 +262,7 @@ class ModelPredictor:
         path = folder / f"{self._fingerprint}.safetensors"
         if not path.exists():
             of, past = (self.settings.name, self._base_fingerprint, self._learned), self.past
-            origin = registry.AdapterOrigin(*of, past.held, past.learned, past.found)
+            origin = registry.AdapterOrigin(*of, past.held, past.learned, past.found, self.rounds)
             registry.save_adapter(path, self.net, origin)
         return path
 
@@ -277,7 +277,7 @@ class ModelPredictor:
             )
         settings = replace(self.settings, name=str(path), base=self.settings.name)
         net = let_clicks_in(registry.load(settings).to(base.device))
-        self.past = Past(origin.held, origin.learned, origin.found)
+        self.past, self.rounds = Past(origin.held, origin.learned, origin.found), origin.rounds
         return self.serve(net, origin.method)
 
     def _use(self, net: AdaSam, learned: Method | None) -> ModelInfo:
