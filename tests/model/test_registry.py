@@ -292,7 +292,7 @@ def learned_predictor(base: Path) -> ModelPredictor:
         for name, parameter in student.named_parameters():
             if name in adaptation.adapted_names(student):
                 parameter.add_(torch.randn_like(parameter) * 0.01)
-    predictor.serve(student, "lora")
+    predictor.serve(student, "lora", answers=True)
     return predictor
 
 

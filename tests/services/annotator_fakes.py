@@ -68,6 +68,7 @@ class FakePredictor:
     keeps_logits: bool = True
     doubts: dict[str, float] = field(default_factory=dict)
     looked: list[str] = field(default_factory=list)
+    prepared: list[str] = field(default_factory=list)
     followed: list[tuple[str, str]] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)
     before_answer: Callable[[], None] = field(default=lambda: None)
@@ -94,6 +95,9 @@ class FakePredictor:
         cam = mask.astype(np.float32) * np.float32(0.6)
         logits = (LOGITS,) * len(prompts) if self.keeps_logits else ()
         return Suggestion(frame_id, value, mask, score, 0.9, prompts, cam, f"v{self.version}", logits)
+
+    def prepare(self, frame_id: str, pixels: Pixels) -> None:
+        self.prepared.append(frame_id)
 
     def segment(
         self, frame_id: str, pixels: Pixels, prompt: Prompt, previous: NDArray[np.float32] | None

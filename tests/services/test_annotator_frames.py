@@ -26,6 +26,7 @@ def asked(desk: Desk) -> list[str]:
 def test_opening_shows_the_first_frame_with_its_suggestion_and_prepares_two(desk: Desk) -> None:
     assert desk.session.frame(desk.current).stem == "scan1"
     assert asked(desk) == ["scan1", "scan2", "scan3"]
+    assert stems(desk, desk.predictor.prepared) == ["scan2", "scan3"]  # of the one on the screen nobody is to wait
     assert desk.session.status(desk.current) is FrameStatus.SUGGESTED
     assert set(np.unique(desk.labels())) == {0, 1, 2}
     assert [one.name for one in desk.models] == ["fake"]

@@ -18,7 +18,7 @@ from napari_adasam.model import adaptation
 from napari_adasam.model.adapters.lora import LoraSettings
 from napari_adasam.model.adapters.parts import CLASSIFIER
 from napari_adasam.model.adasam import AdaSam
-from napari_adasam.services import descent
+from napari_adasam.services import descent, material
 from napari_adasam.services import trainer as trainer_module
 from napari_adasam.services.trainer import RoundTrainer
 from napari_adasam.services.unlabelled import Unlabelled
@@ -78,12 +78,12 @@ def test_a_setting_that_the_model_cannot_take_any_more_is_refused() -> None:
 def test_of_many_views_only_so_many_are_fitted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     frames, train = labelled(4), TrainSettings(views=3, seed=1)
     every = [(frame, view) for frame in frames for view in range(3)]
-    assert trainer_module._few_enough(frames, train, 4) == every
-    monkeypatch.setattr(trainer_module, "MOST_CELLS", 5 * 4 * 4)
-    few = trainer_module._few_enough(frames, train, 4)
+    assert material.few_enough(frames, train, 4) == every
+    monkeypatch.setattr(material, "MOST_CELLS", 5 * 4 * 4)
+    few = material.few_enough(frames, train, 4)
     assert len(few) == 5
     assert [one for one in every if one in few] == few
-    assert trainer_module._few_enough(frames, replace(train, seed=2), 4) != few
+    assert material.few_enough(frames, replace(train, seed=2), 4) != few
 
 
 def test_the_teacher_forgets_what_it_has_kept_of_earlier_weights(serving: Serving) -> None:

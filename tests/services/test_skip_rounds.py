@@ -35,6 +35,7 @@ def test_a_full_round_learns_to_use_them_and_what_serves_answers_with_them(servi
     assert bool(learned.any())
     pixels, _ = blob(60)
     (made,) = predictor.suggest("new", pixels, (BELLY,), PromptSettings(presence=0.0))
+    predictor.serve(predictor.net, "adasam", answers=True)
     answered = predictor.segment("new", pixels, Prompt(points=(Point(30.0, 30.0),)), None)
     assert made.mask.shape == answered.mask.shape == pixels.shape
     with torch.no_grad():

@@ -114,14 +114,15 @@ def test_the_gates_figure_is_what_the_predictor_then_gives(learned: Learned) -> 
 
 
 def test_progress_counts_up_and_yields_within_each_step(learned: Learned) -> None:
-    steps = [e.step for e in learned.steps if e.what == "learning"]
+    learning = [e for e in learned.steps if e.what == "learning"]
+    steps = [e.step for e in learning]
     assert steps == sorted(steps)
     assert steps[-1] == 40
     assert len(steps) == 3 * 40  # each of two frames, and the step itself
     assert learned.steps[0].seconds_left is None
-    assert learned.steps[-3].seconds_left is not None
+    assert learning[-1].seconds_left is not None
     assert [e.what for e in learned.steps[:2]] == ["measuring the serving model"] * 2
-    assert [e.what for e in learned.steps[-2:]] == ["measuring the new model"] * 2
+    assert [e.what for e in learned.steps[-6:]] == ["measuring the new model"] * 2 + ["trying clicks"] * 4
 
 
 @pytest.mark.parametrize(("mild_from", "steps"), [(0.5, 20), (1.01, 40)])

@@ -62,6 +62,9 @@ class BrightnessPredictor:
         self.suggested.append(frame_id)
         return [self._suggestion(frame_id, grey(pixels), structure) for structure in structures]
 
+    def prepare(self, frame_id: str, pixels: Pixels) -> None:
+        """Nothing is needed."""
+
     def segment(
         self, frame_id: str, pixels: Pixels, prompt: Prompt, previous: NDArray[np.float32] | None
     ) -> SegmentAnswer:

@@ -164,6 +164,7 @@ class AdapterOrigin:
     ``held`` were measured on, ``learned`` were learned from: the next sitting's gate must know of them. ``found`` is
     what was found of the latest frames by structure value: it tells the next round how much there is to learn.
     ``rounds`` were there before, so that the next one gets its number.
+    ``answers`` is whether what was learned answers clicks, too.
     """
 
     base: str
@@ -173,6 +174,7 @@ class AdapterOrigin:
     learned: frozenset[str] = frozenset()
     found: Mapping[int, tuple[float, ...]] = field(default_factory=dict, hash=False)
     rounds: int = 0
+    answers: bool = True
 
 
 def origin_of(path: Path) -> AdapterOrigin:
@@ -191,8 +193,8 @@ def _origin(path: Path, fields: Mapping[str, Any]) -> AdapterOrigin:
         from_fields(fields)
         held, learned = (frozenset(map(str, fields.get(key, ()))) for key in ("held_groups", "learned_groups"))
         found = {int(value): tuple(map(float, each)) for value, each in fields.get("found", {}).items()}
-        rounds = int(fields.get("rounds", 0))
-        return AdapterOrigin(base, fingerprint, method, held, learned, found, rounds)  # type: ignore[arg-type]
+        rest = int(fields.get("rounds", 0)), bool(fields.get("answers", True))
+        return AdapterOrigin(base, fingerprint, method, held, learned, found, *rest)  # type: ignore[arg-type]
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise InputError(
             f"What {path.name} says of its base is damaged. The model in use is unchanged. Copy the file again."
@@ -214,5 +216,5 @@ def save_adapter(path: Path, net: AdaSam, origin: AdapterOrigin) -> None:
         "found": {str(value): each for value, each in origin.found.items()},
         "rounds": origin.rounds,
     }
-    extra |= {name: kept for name, kept in past.items() if kept}
+    extra |= {name: kept for name, kept in past.items() if kept} | {"answers": origin.answers}
     checkpoints.write(path, state(net), checkpoints.card_to_json(net.card, **extra))

@@ -26,10 +26,12 @@ def follow(
     predictor: ModelPredictor, before: Picture, after: Picture, labels: Labels, structures: Sequence[Structure]
 ) -> FollowAnswer:
     """Suggestions for ``after`` from the labels (height, width) of ``before``; see :mod:`model.propagating`."""
-    canvas = Canvas(labels.shape[0], labels.shape[1], predictor.net.sam.size)
-    scenes = [Scene(to_grey(one.pixels), predictor.embedding(one.frame_id, one.pixels)) for one in (before, after)]
+    hand = predictor.by_hand
+    canvas = Canvas(labels.shape[0], labels.shape[1], hand.net.sam.size)
+    embeddings = [predictor.embedding(one.frame_id, one.pixels, hand) for one in (before, after)]
+    scenes = [Scene(to_grey(one.pixels), seen) for one, seen in zip((before, after), embeddings, strict=True)]
     _, region = predictor.seen(after.frame_id, after.pixels)
-    follower = Follower(predictor.net, canvas, scenes[0], scenes[1], None if region is None else region.mask)
+    follower = Follower(hand.net, canvas, scenes[0], scenes[1], None if region is None else region.mask)
     if follower.likeness() < CUT_BELOW:
         return FollowAnswer((), 0.0)
     model, sure, found = predictor.info().fingerprint, [1.0], list[Suggestion]()

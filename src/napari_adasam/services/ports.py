@@ -113,6 +113,9 @@ class Predictor(Protocol):
     ) -> list[Suggestion]:
         """One suggestion a structure, self-prompted from the CAM; an empty mask and no prompts where nothing is."""
 
+    def prepare(self, frame_id: str, pixels: Pixels) -> None:
+        """Have at hand what the first prompt on a frame will need."""
+
     def segment(
         self, frame_id: str, pixels: Pixels, prompt: Prompt, previous: NDArray[np.float32] | None
     ) -> SegmentAnswer:

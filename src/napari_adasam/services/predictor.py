@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,24 +36,11 @@ from napari_adasam.services.interludes import let_clicks_in
 from napari_adasam.services.neighbours import Neighbours
 from napari_adasam.services.ports import ModelInfo, Picture, Pixels, SegmentAnswer
 from napari_adasam.services.regions import Region, Regions
+from napari_adasam.services.serving import Learned, Seer, Serving
 from napari_adasam.services.stopwatch import Stopwatch
 
 EARLIER = 3
 """How many earlier models are kept to go back to; each takes about 40 MB."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Serving:
-    """What serves, and what the next round must know of those before it: all that a round starts from, and leaves.
-
-    ``base`` is the fingerprint of the base model, ``learned`` the method of the last round.
-    """
-
-    net: AdaSam
-    base: str
-    learned: Method | None
-    past: Past
-    rounds: int
 
 
 class ModelPredictor:
@@ -86,10 +73,11 @@ class ModelPredictor:
         self.activations = Cache()
         self._embeddings = Cache(64 * 2**20)
         self._net: AdaSam | None = None
-        self._fingerprint = self._front_fingerprint = self._base_fingerprint = self._eyes = ""
+        self._fingerprint = self._front_fingerprint = self._base_fingerprint = ""
         self._cut = 0
         self._learned: Method | None = None
-        self._earlier: deque[tuple[AdaSam, Method | None]] = deque(maxlen=EARLIER)
+        self._answers = True
+        self._earlier: deque[Learned] = deque(maxlen=EARLIER)
         self.rounds, self.past = 0, Past()
 
     @property
@@ -103,7 +91,9 @@ class ModelPredictor:
         return self._net
 
     def _begin(self, net: AdaSam) -> AdaSam:
-        return self._take(net.to(devices.choose(self.settings.device)).requires_grad_(False).eval())
+        net = self._take(net.to(devices.choose(self.settings.device)).requires_grad_(False).eval())
+        self._began = self._seer
+        return net
 
     def _time(self, net: AdaSam) -> None:
         size = ModelSize(sum(one.nbytes for one in net.state_dict().values()), net.sam.size)
@@ -112,13 +102,21 @@ class ModelPredictor:
     @property
     def serving(self) -> Serving:
         """What a round starts from; nothing in it is ever changed."""
-        return Serving(self.net, self._base_fingerprint, self._learned, self.past, self.rounds)
+        now = Learned(self.net, self._learned, self._answers)
+        return Serving(now, self._began.net, self._base_fingerprint, self.past, self.rounds)
 
     def begin_with(self, serving: Serving) -> None:
         """Serve this from the start, in place of loading the model of the settings."""
-        self._base_fingerprint, self._learned = serving.base, serving.learned
-        self.past, self.rounds = serving.past, serving.rounds
-        self._time(self._begin(serving.net))
+        self._base_fingerprint, self.past, self.rounds = serving.base, serving.past, serving.rounds
+        self._time(self._begin(serving.began))
+        if serving.now.net is not serving.began:
+            self._use(serving.now)
+
+    @property
+    def by_hand(self) -> Seer:
+        """What answers points and boxes; what takes outlines along, too."""
+        _ = self.net  # loads it
+        return self._seer if self._answers else self._began
 
     @property
     def cut(self) -> int:
@@ -180,14 +178,15 @@ class ModelPredictor:
 
     @devices.again_without_onednn
     @torch.no_grad()
-    def embedding(self, frame_id: str, pixels: Pixels) -> Tensor:
-        """The embedding (1, 256, h, w) of a frame, among its neighbours where the serving model wants them."""
-        key, _ = self.seen(frame_id, pixels)
+    def embedding(self, frame_id: str, pixels: Pixels, seer: Seer | None = None) -> Tensor:
+        """The embedding (1, 256, h, w) of a frame, among its neighbours where the model wants them; by what serves."""
+        net = self.net if seer is None else seer.net
+        key = f"{self.seen(frame_id, pixels)[0]}/{(seer or self._seer).eyes}"
         found = self._embeddings.get(key)
         if found is None:
-            slices = self.neighbours.slices(Picture(frame_id, pixels), adaptation.slices(self.net))
+            slices = self.neighbours.slices(Picture(frame_id, pixels), adaptation.slices(net))
             fronts = torch.cat([self.activation(one.frame_id, one.pixels) for one in slices])
-            found = stacks.middle(self.net, fronts.to(self.net.device).float(), self.cut)
+            found = stacks.middle(net, fronts.to(net.device).float(), self.cut)
             if not bool(torch.isfinite(found).all()):
                 raise ModelError(
                     "The model gave no usable embedding of this frame. Nothing was changed. Choose another model."
@@ -221,14 +220,18 @@ class ModelPredictor:
             for s, a in zip(structures, answers, strict=True)
         ]
 
+    def prepare(self, frame_id: str, pixels: Pixels) -> None:
+        """Have the embedding at hand that clicks on a frame are answered from."""
+        self.embedding(frame_id, pixels, self.by_hand)
+
     @devices.again_without_onednn
     def segment(
         self, frame_id: str, pixels: Pixels, prompt: Prompt, previous: NDArray[np.float32] | None
     ) -> SegmentAnswer:
         """Answer a clinician's prompt."""
         canvas, _ = self._canvas(frame_id, pixels)
-        before = None if previous is None else torch.from_numpy(previous)
-        mask, score, low = adasam.answer(self.net, self.embedding(frame_id, pixels), prompt, before, canvas)
+        before, hand = None if previous is None else torch.from_numpy(previous), self.by_hand
+        mask, score, low = adasam.answer(hand.net, self.embedding(frame_id, pixels, hand), prompt, before, canvas)
         return SegmentAnswer(mask, score, np.asarray(low.cpu().numpy(), dtype=np.float32))
 
     follow = following.follow
@@ -238,22 +241,23 @@ class ModelPredictor:
         key = self._keys.pop(frame_id, frame_id)
         if adaptation.slices(self.net) == 1:
             self.activations.drop(f"{key}/plain/{self.cut}")
-        self._embeddings.drop(key)
+        for seer in (self._seer, self._began):
+            self._embeddings.drop(f"{key}/{seer.eyes}")
 
-    def serve(self, student: AdaSam, learned: Method) -> ModelInfo:
+    def serve(self, student: AdaSam, method: Method, answers: bool) -> ModelInfo:
         """Let a student that passed the gate serve; the model before it is kept for :meth:`go_back`.
 
-        ``learned`` is the method of its round, so that it can be saved.
+        ``method`` is that of its round, so that it can be saved; ``answers`` whether it answers clicks, too.
         """
-        self._earlier.append((self.net, self._learned))
+        self._earlier.append(Learned(self.net, self._learned, self._answers))
         adaptation.round_to_file(student)
-        return self._use(student.requires_grad_(False).eval(), learned)
+        return self._use(Learned(student.requires_grad_(False).eval(), method, answers))
 
     def go_back(self) -> ModelInfo:
         """Serve the model before the last accepted round again."""
         if not self._earlier:
             raise ModelError("There is no earlier model to go back to. The model in use is unchanged.")
-        return self._use(*self._earlier.pop())
+        return self._use(self._earlier.pop())
 
     def save(self, folder: Path) -> Path | None:
         """Write the adapted part of what serves, named by its fingerprint; ``None`` where the base serves."""
@@ -262,7 +266,7 @@ class ModelPredictor:
         path = folder / f"{self._fingerprint}.safetensors"
         if not path.exists():
             of, past = (self.settings.name, self._base_fingerprint, self._learned), self.past
-            origin = registry.AdapterOrigin(*of, past.held, past.learned, past.found, self.rounds)
+            origin = registry.AdapterOrigin(*of, past.held, past.learned, past.found, self.rounds, self._answers)
             registry.save_adapter(path, self.net, origin)
         return path
 
@@ -278,11 +282,11 @@ class ModelPredictor:
         settings = replace(self.settings, name=str(path), base=self.settings.name)
         net = let_clicks_in(registry.load(settings).to(base.device))
         self.past, self.rounds = Past(origin.held, origin.learned, origin.found), origin.rounds
-        return self.serve(net, origin.method)
+        return self.serve(net, origin.method, origin.answers)
 
-    def _use(self, net: AdaSam, learned: Method | None) -> ModelInfo:
-        self._take(net)
-        self._learned = learned
+    def _use(self, learned: Learned) -> ModelInfo:
+        self._take(learned.net)
+        self._learned, self._answers = learned.method, learned.answers
         return self.info()
 
     def _take(self, net: AdaSam) -> AdaSam:
@@ -292,8 +296,5 @@ class ModelPredictor:
             self._front_fingerprint = ""
         self._net, self._cut = net, cut
         self._fingerprint = checkpoints.fingerprint(net.state_dict())
-        eyes = adaptation.eyes(net)
-        if eyes != self._eyes:  # behind a mild round they are as they were
-            self._embeddings.clear()
-        self._eyes = eyes
+        self._seer = Seer.of(net)
         return net

@@ -20,15 +20,15 @@ from napari_adasam.domain.settings import LearnSettings, ModelSettings, PromptSe
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.activations import ActivationStore
 from napari_adasam.model import adaptation
-from napari_adasam.model.adasam import AdaSam
 from napari_adasam.services.child import Child, ChildEndedError
 from napari_adasam.services.gate import Past
 from napari_adasam.services.jobs import ASLEEP, Asleep
 from napari_adasam.services.lane import while_asleep
 from napari_adasam.services.neighbours import Slices
 from napari_adasam.services.ports import LabelledFrame, Picture, UnlabelledFrame
-from napari_adasam.services.predictor import ModelPredictor, Serving
+from napari_adasam.services.predictor import ModelPredictor
 from napari_adasam.services.regions import Region
+from napari_adasam.services.serving import Learned, Serving
 
 MODULE = "napari_adasam.services.round_process"
 
@@ -62,13 +62,13 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Concluded:
-    """What a round has come to; ``net`` is what is to serve from now on, ``None`` for what serves already.
+    """What a round has come to; ``now`` is what is to serve from now on, ``None`` for what serves already.
 
     ``activations`` are all that it has of the slices, ``times`` how long the parts of a round took there, in s.
     """
 
     report: RoundReport
-    net: AdaSam | None
+    now: Learned | None
     past: Past
     rounds: int
     activations: Mapping[str, Tensor]
@@ -151,8 +151,8 @@ class ProcessTrainer:
 
     def _conclude(self, done: Concluded) -> None:
         predictor = self.predictor
-        if done.net is not None:
-            predictor.serve(done.net, self._settings[0].method)
+        if done.now is not None:
+            predictor.serve(done.now.net, self._settings[0].method, done.now.answers)
         predictor.past, predictor.rounds = done.past, done.rounds
         for key, value in done.activations.items():
             predictor.activations.put(key, value)

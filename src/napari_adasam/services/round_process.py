@@ -61,8 +61,8 @@ def work(order: Assignment) -> Generator[RoundProgress, None, Concluded]:
     slices |= {one.frame_id: one.pixels for one in order.unlabelled}
     keys = tuple(predictor.seen(frame_id, pixels)[0] for frame_id, pixels in slices.items())
     now, kept = predictor.serving, predictor.activations.of(keys)
-    net = now.net if report.accepted else None
-    return Concluded(report, net, now.past, now.rounds, kept, predictor.watch.times)
+    learned = now.now if report.accepted else None
+    return Concluded(report, learned, now.past, now.rounds, kept, predictor.watch.times)
 
 
 class Desk:

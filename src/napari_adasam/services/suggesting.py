@@ -61,7 +61,7 @@ class Suggesting:
         if frame_id in self._pending:
             self._bench.dispatch.cancel(self._pending.pop(frame_id))
         revision = self._bench.session.revision(frame_id)
-        job = Job(kind, self._work(frame_id, wanted), frame_id, revision)
+        job = Job(kind, self._work(frame_id, wanted, kind), frame_id, revision)
         doing = "Suggesting outlines for" if kind is JobKind.SUGGEST else "Preparing the next image,"
         self._pending[frame_id] = self._bench.dispatch.send(job, f"{doing} {self._bench.stem(frame_id)}", self._on_end)
 
@@ -134,8 +134,11 @@ class Suggesting:
         touched = session.touched(frame_id)
         return tuple(one for one in session.structures if one.value not in touched)
 
-    def _work(self, frame_id: str, wanted: Sequence[Structure]) -> Callable[[], list[Suggestion]]:
-        """The job: a structure that the clinician ticked as present is prompted for, whatever the classifier thinks."""
+    def _work(self, frame_id: str, wanted: Sequence[Structure], kind: JobKind) -> Callable[[], list[Suggestion]]:
+        """The job: a structure that the clinician ticked as present is prompted for, whatever the classifier thinks.
+
+        Where nobody waits for it, what the first click will need is made ready, too.
+        """
         bench, prompts = self._bench, self._bench.settings.prompts
         ticks = bench.session.ticks(frame_id)
         usual = [one for one in wanted if ticks.get(one.value) is not True]
@@ -144,7 +147,10 @@ class Suggesting:
 
         def work() -> list[Suggestion]:
             predictor, pixels = bench.models.predictor(), bench.sources.grey(frame_id)
-            return [one for group, use in parts for one in predictor.suggest(frame_id, pixels, group, use)]
+            found = [one for group, use in parts for one in predictor.suggest(frame_id, pixels, group, use)]
+            if kind is JobKind.EMBED:
+                predictor.prepare(frame_id, pixels)
+            return found
 
         return work
 

@@ -12,7 +12,7 @@ import copy
 import math
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -21,37 +21,28 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 
 from napari_adasam.domain.errors import ModelError
-from napari_adasam.domain.overlap import dice
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.settings import LearnSettings, PromptSettings, TrainSettings
 from napari_adasam.domain.structures import Structure
-from napari_adasam.model import adaptation, adasam
+from napari_adasam.model import adaptation
 from napari_adasam.model.adasam import AdaSam
-from napari_adasam.model.canvas import Canvas
 from napari_adasam.model.encoders import coarse
-from napari_adasam.model.headstart import FINER, MOST_CELLS, fit_class_maps
+from napari_adasam.model.headstart import FINER, fit_class_maps
 from napari_adasam.model.pseudo import ema_decay, unlabelled_weight
 from napari_adasam.model.supervision import Lesson, labelled_loss, masks_of
 from napari_adasam.services.descent import average, groups, pairs_of, pull, risen
 from napari_adasam.services.gate import Held, decide, hold_out, mean, means, medians
 from napari_adasam.services.lane import give_way, worked_seconds
+from napari_adasam.services.material import SPARED, Material, alone, better_at_clicks, by_hand, few_enough
 from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
+from napari_adasam.services.serving import Learned
 from napari_adasam.services.thrift import Thrift
 from napari_adasam.services.unlabelled import Unlabelled
 from napari_adasam.services.views import Views
 
 Figures = dict[int, list[float]]
 """Dice of each frame, by structure value."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Material:
-    """What a round works on."""
-
-    held: Held
-    unlabelled: tuple[UnlabelledFrame, ...]
-    structures: tuple[Structure, ...]
 
 
 class RoundTrainer:
@@ -101,7 +92,9 @@ class RoundTrainer:
             yield progress
         after = means((yield from self._measure(teacher, views, material, material.held.out, self._now.steps)))
         accepted, verdict = decide(before, after, material.structures, self.learn)
-        self._conclude(teacher if accepted else None, material, after, new)
+        less = self._thrift.given_up
+        answers, remark = (yield from self._compare(teacher, views, material)) if accepted else (False, "")
+        self._conclude(Learned(teacher, self.train.method, answers) if accepted else None, material, after, new)
         yield RoundReport(
             number=self.predictor.rounds,
             labelled=len(material.held.train),
@@ -110,22 +103,11 @@ class RoundTrainer:
             before=before,
             after=after,
             accepted=accepted,
-            verdict=verdict + self._remark(accepted),
+            verdict=verdict + (f" It learned {less}, because memory was short." if less else remark),
             seconds=worked_seconds() - began,
             model=self.predictor.info().fingerprint,
             losses=tuple(losses),
         )
-
-    def _remark(self, accepted: bool) -> str:
-        """What a person should know of how it was learned, behind the verdict."""
-        less = self._thrift.given_up
-        if less:
-            return f" It learned {less}, because memory was short."
-        if accepted and self._now is not self.train:
-            return (
-                " The earlier one did well, so only what finds structures has learned; clicks are answered as before."
-            )
-        return ""
 
     def _shared_out(
         self, labelled: Sequence[LabelledFrame], unlabelled: Sequence[UnlabelledFrame]
@@ -185,7 +167,7 @@ class RoundTrainer:
             return
         alone = Views(self.predictor, student, views.since, slices=1)  # as a stack that has not learned is seen, too
         embeddings, shares = [], []
-        for frame, view in _few_enough(frames, self.train, student.sam.cells):
+        for frame, view in few_enough(frames, self.train, student.sam.cells):
             front, labels = alone.labelled(frame, view)
             with torch.no_grad():
                 embeddings.append(coarse(alone.embed(student.eval(), front)).clone())
@@ -243,15 +225,29 @@ class RoundTrainer:
         found: dict[int, list[float]] = {s.value: [] for s in material.structures}
         for frame in frames:
             with self.predictor.watch.timing("measured", views.slices):
-                with torch.no_grad():
-                    embedding = views.embed(net.eval(), views.plain(frame))
-                canvas = Canvas(frame.pixels.shape[0], frame.pixels.shape[1], net.sam.size)
-                answers = adasam.suggest(net, embedding, canvas, material.structures, self.prompts, views.region(frame))
-            for structure, answer in zip(material.structures, answers, strict=True):
-                if frame.tells_of(structure):
-                    found[structure.value].append(dice(answer.mask, frame.labels == structure.value))
+                for value, figure in alone(net, views, frame, material.structures, self.prompts).items():
+                    found[value].append(figure)
             yield RoundProgress(step, self._now.steps, float("nan"), what, None)
         return found
+
+    def _compare(
+        self, student: AdaSam, views: Views, material: Material
+    ) -> Generator[RoundProgress, None, tuple[bool, str]]:
+        """Whether a student is to answer clicks, by the held-out frames, and what a person should know of it.
+
+        Where SAM has not learned, whoever answers them goes on to.
+        """
+        serving = self.predictor.serving
+        if not self._now.teaches_masks:
+            return serving.now.answers, SPARED
+        began = Views(self.predictor, serving.began, self.predictor.cut)
+        found: list[list[float]] = []
+        for net, seen in ((student, views), (serving.began, began)):
+            found.append([])
+            for frame in material.held.out:
+                found[-1] += by_hand(net, seen, frame, material.structures)
+                yield RoundProgress(self._now.steps, self._now.steps, float("nan"), "trying clicks", None)
+        return better_at_clicks(*found)
 
     def _choose(self, material: Material) -> Generator[RoundProgress, None, tuple[dict[int, float], Figures | None]]:
         """A full round or a mild one, by how the model has done on most frames before it learned from them.
@@ -270,29 +266,20 @@ class RoundTrainer:
         return means(held), None if self._now is self.train else new
 
     def _conclude(
-        self, student: AdaSam | None, material: Material, after: dict[int, float], new: Figures | None
+        self, learned: Learned | None, material: Material, after: dict[int, float], new: Figures | None
     ) -> None:
         """Let a student that passed the gate serve, and note what the next round's gate must know."""
         held = material.held
-        if student is not None:
+        if learned is not None:
+            student = learned.net
             figure = f", held-out Dice {mean(after):.3f}" if after else ""
             line = f"round {self.predictor.rounds + 1}: {len(held.train) + len(held.out)} accepted frames{figure}"
             seen = student.card.trained_on | {f.frame_id for f in held.train + held.out}
             seen |= {f.frame_id for f in material.unlabelled}
             student.card = replace(student.card, lineage=(*student.card.lineage, line), trained_on=frozenset(seen))
-            self.predictor.serve(student, self.train.method)
+            self.predictor.serve(student, self.train.method, learned.answers)
             self.predictor.past = self.predictor.past.served(held, new)
         else:
             self.predictor.past = self.predictor.past.refused(held)
         self.predictor.rounds += 1
         self.predictor.watch.keep()
-
-
-def _few_enough(frames: Sequence[LabelledFrame], train: TrainSettings, cells: int) -> list[tuple[LabelledFrame, int]]:
-    """Frames and the numbers of their views; where all would be more than memory is wanted for, a seeded choice."""
-    each = [(frame, view) for frame in frames for view in range(train.views)]
-    most = max(1, MOST_CELLS // cells**2)
-    if len(each) <= most:
-        return each
-    chosen = np.random.default_rng(train.seed).choice(len(each), most, replace=False)
-    return [each[place] for place in sorted(chosen)]
