@@ -66,11 +66,12 @@ class Memory:
     """What is known about a question.
 
     From which point on it is about one part, whether it is the first correction of a suggestion (or of one part of it),
-    its answer's logits and the model that they are of.
+    or such a one is among those that it follows; its answer's logits and the model that they are of.
     """
 
     start: int = 0
     first: bool = False
+    corrects: bool = False
     logits: NDArray[np.float32] | None = field(default=None, repr=False)
     model: ModelKey | None = None
 
@@ -120,6 +121,8 @@ class Correcting:
     def _send(self, question: Question, prompt: Prompt, revision: int, failed: Callable[[Question, int], None]) -> None:
         bench, frame_id, settings = self._bench, question.frame_id, self._bench.settings.model
         before, begun = self._before(question), self._begun(question)
+        known = self._memory.get(question, Memory())
+        self._remember(question, replace(known, corrects=prompt.source == "correction"))
         self._asked_at[frame_id, question.structure] = revision
 
         def work() -> Answered:
@@ -187,7 +190,9 @@ class Correcting:
             box = self._around(question, points)
         elif box is None and begun is not None and _holds(begun.prompt.box, points):
             box = begun.prompt.box
-        return Prompt(points, box)
+        suggested = begun is not None and begun.prompt.source != "clinician"
+        corrects = suggested or self._before(question).corrects
+        return Prompt(points, box, source="correction" if corrects else "clinician")
 
     def _about(self, question: Question) -> tuple[Points, Box | None]:
         """The points and the box that are about one part."""
@@ -195,18 +200,23 @@ class Correcting:
         return question.points[start:], question.box if start == 0 else None
 
     def _begun(self, question: Question) -> Begun | None:
-        """What the first correction of a suggestion is about, as SAM's own corrections go on from the mask before."""
+        """What the first correction of a suggestion is about, as SAM's own corrections go on from the mask before.
+
+        Not a box: who draws one begins anew.
+        """
         suggestion = self._bench.session.suggestions(question.frame_id).get(question.structure)
-        if suggestion is None or not self._memory.get(question, Memory()).first:
+        points, box = self._about(question)
+        if suggestion is None or box is not None or not self._memory.get(question, Memory()).first:
             return None
         if self._before(question).logits is not None:
             return None
-        points, box = self._about(question)
-        kept = suggestion.logits or (None,) * len(suggestion.prompts)
-        answers = (Begun(prompt, logits) for prompt, logits in zip(suggestion.prompts, kept, strict=True))
+        kept, asked = suggestion.logits or (None,) * len(suggestion.prompts), suggestion.prompts
+        if self._bench.session.propagated(question.frame_id) is not None:  # made by who answers persons
+            asked = tuple(replace(prompt, source="clinician") for prompt in asked)
+        answers = (Begun(prompt, logits) for prompt, logits in zip(asked, kept, strict=True))
         if not self._has_several_parts(question.structure):
             return next(answers, None)
-        return next((one for one in answers if _holds(one.prompt.box, points) and _meets(one.prompt.box, box)), None)
+        return next((one for one in answers if _holds(one.prompt.box, points)), None)
 
     def _is_as_suggested(self, frame_id: str, value: int, mask: Mask, point: Point) -> bool:
         """Whether the part that a point lies in is still the suggestion's."""
@@ -239,9 +249,3 @@ class Correcting:
 
 def _holds(box: Box | None, points: Points) -> bool:
     return box is not None and all(box[0] <= one.y <= box[2] and box[1] <= one.x <= box[3] for one in points)
-
-
-def _meets(one: Box | None, other: Box | None) -> bool:
-    if one is None or other is None:
-        return True
-    return one[0] <= other[2] and other[0] <= one[2] and one[1] <= other[3] and other[1] <= one[3]

@@ -65,8 +65,7 @@ class ModelPredictor:
         store: ActivationStore | None = None,
         watch: Stopwatch | None = None,
     ) -> None:
-        self.settings, self.store = settings, store
-        self.watch = watch or Stopwatch()
+        self.settings, self.store, self.watch = settings, store, watch or Stopwatch()
         self._regions = regions or Regions()
         self.neighbours = Neighbours(self._regions.clip_of)
         self._keys: dict[str, str] = {}
@@ -74,11 +73,10 @@ class ModelPredictor:
         self._embeddings = Cache(64 * 2**20)
         self._net: AdaSam | None = None
         self._fingerprint = self._front_fingerprint = self._base_fingerprint = ""
-        self._cut = 0
         self._learned: Method | None = None
         self._answers = True
         self._earlier: deque[Learned] = deque(maxlen=EARLIER)
-        self.rounds, self.past = 0, Past()
+        self.rounds, self.past, self._cut = 0, Past(), 0
 
     @property
     def net(self) -> AdaSam:
@@ -110,11 +108,12 @@ class ModelPredictor:
         self._base_fingerprint, self.past, self.rounds = serving.base, serving.past, serving.rounds
         self._time(self._begin(serving.began))
         if serving.now.net is not serving.began:
+            serving.now.net.to(serving.began.device).requires_grad_(False).eval()
             self._use(serving.now)
 
     @property
     def by_hand(self) -> Seer:
-        """What answers points and boxes; what takes outlines along, too."""
+        """What answers points and boxes, but not corrections of what was suggested; what takes outlines along."""
         _ = self.net  # loads it
         return self._seer if self._answers else self._began
 
@@ -228,9 +227,10 @@ class ModelPredictor:
     def segment(
         self, frame_id: str, pixels: Pixels, prompt: Prompt, previous: NDArray[np.float32] | None
     ) -> SegmentAnswer:
-        """Answer a clinician's prompt."""
+        """Answer a clinician's prompt; where it goes on from a suggestion, by the model that has made that."""
         canvas, _ = self._canvas(frame_id, pixels)
-        before, hand = None if previous is None else torch.from_numpy(previous), self.by_hand
+        before = None if previous is None else torch.from_numpy(previous)
+        hand = self.by_hand if prompt.source == "clinician" else self._seer
         mask, score, low = adasam.answer(hand.net, self.embedding(frame_id, pixels, hand), prompt, before, canvas)
         return SegmentAnswer(mask, score, np.asarray(low.cpu().numpy(), dtype=np.float32))
 
