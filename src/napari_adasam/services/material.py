@@ -76,9 +76,9 @@ def better_at_clicks(new: Sequence[float], old: Sequence[float]) -> tuple[bool, 
         return False, ""
     ours, theirs = (f"{np.mean(each):.3f}" for each in (new, old))
     if np.mean(new) > np.mean(old):
-        return True, f" It answers clicks, too: Dice behind a box and a click {ours}, before learning {theirs}."
+        return True, f" It answers boxes, too: Dice behind a box and a click {ours}, before learning {theirs}."
     return False, (
-        " Clicks are answered by the model that learning began with: Dice behind a box and a click "
+        " Boxes are answered by the model that learning began with: Dice behind a box and a click "
         f"{theirs}, by the new one {ours}."
     )
 
