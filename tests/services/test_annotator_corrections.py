@@ -27,9 +27,10 @@ def test_the_first_correction_goes_on_from_the_suggestions_answer_in_its_box(des
     desk.settle()
     prompt, previous = desk.predictor.prompts[0]
     assert prompt.points == (INSIDE,)
-    assert prompt.box == (20.0, 10.0, 34.0, 49.0)
+    assert prompt.box == (22.0, 10.0, 34.0, 49.0), (
+        "around what is there of it: another structure lies over its first rows"
+    )
     assert np.array_equal(prompt.dense, LOGITS)
-    assert prompt.source == "correction"
     assert previous is None
 
 
@@ -117,20 +118,25 @@ def test_a_box_replaces_points_and_a_point_refines_the_box(desk: Desk) -> None:
     assert prompt.box == (24.0, 12.0, 30.0, 20.0)
     assert previous is not None
     assert (previous == 2.0).all()
-    assert [one.source for one, _ in desk.predictor.prompts] == ["correction", "clinician", "clinician"]
 
 
 def test_who_draws_a_box_over_a_suggestion_begins_anew(desk: Desk) -> None:
-    """By whom it is answered, too: points that go on from a suggestion are answered by the model that has made it."""
     desk.annotator.box((24.0, 12.0, 30.0, 20.0), 1)
     desk.settle()
-    for step in (1.0, 2.0):
-        desk.annotator.click(Point(FASCIA[0].start + step, FASCIA[1].start + step), 2)
-        desk.settle()
-    (box, previous), (first, _), (second, _) = desk.predictor.prompts
+    ((box, previous),) = desk.predictor.prompts
+    assert box.box == (24.0, 12.0, 30.0, 20.0)
     assert box.dense is None
     assert previous is None
-    assert [one.source for one in (box, first, second)] == ["clinician", "correction", "correction"]
+
+
+def test_points_come_with_the_box_around_what_is_there_and_them(desk: Desk) -> None:
+    below, nearer = Point(38.0, 30.0), Point(25.0, 30.0, positive=False)
+    for point in (below, nearer):
+        desk.annotator.click(point, 1)
+        desk.settle()
+    (first, _), (second, _) = desk.predictor.prompts
+    assert first.box == (22.0, 10.0, 38.0, 49.0)
+    assert second.box == (22.0, 10.0, 39.0, 49.0), "what the first has brought reaches down there"
 
 
 def test_a_mask_never_takes_pixels_of_another_structure(desk: Desk) -> None:

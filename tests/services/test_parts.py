@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_adasam.domain.prompts import Point
-from napari_adasam.services.parts import asks_anew, bounds, join_parts, same_part, starts_new_part
+from napari_adasam.services.parts import asks_anew, bounds, grown, join_parts, same_part, starts_new_part
 
 MASK = np.zeros((10, 10), np.bool_)
 MASK[1:3, 1:9] = True
@@ -78,3 +78,12 @@ def test_a_part_is_the_same_though_another_has_changed() -> None:
 def test_bounds_are_inside_the_mask() -> None:
     assert bounds(MASK) == (1, 1, 8, 8)
     assert bounds(np.zeros_like(MASK)) is None
+
+
+def test_a_box_grows_to_points_that_are_not_far_out_of_it() -> None:
+    box = (10.0, 20.0, 20.0, 60.0)
+    assert grown(box, [Point(15.0, 30.0), Point(90.0, 90.0, positive=False)]) == box
+    assert grown(box, [Point(24.0, 5.0)]) == (10.0, 5.0, 24.0, 60.0)
+    assert grown(box, [Point(15.0, 30.0), Point(25.1, 30.0)]) is None
+    assert grown(box, [Point(15.0, 80.1)]) is None
+    assert grown(None, [Point(1.0, 1.0)]) is None

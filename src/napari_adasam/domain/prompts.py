@@ -33,8 +33,8 @@ class Prompt:
     dense
         Logits (h, w) float32 over the model's square input, as fine as the embedding or finer; ``None`` for no map.
     source
-        ``"cam"`` where the classifier made it, ``"clinician"`` where a person did, ``"correction"`` where a person goes
-        on from what was suggested, ``"token"`` where a learned token of a structure stands in place of all.
+        ``"cam"`` where the classifier made it, ``"clinician"`` where a person did, ``"token"`` where a learned token of
+        a structure stands in place of both.
     token
         The place of that token among the model's.
     """
@@ -42,7 +42,7 @@ class Prompt:
     points: tuple[Point, ...] = ()
     box: Box | None = None
     dense: NDArray[np.float32] | None = field(default=None, repr=False)
-    source: Literal["cam", "clinician", "correction", "token"] = "clinician"
+    source: Literal["cam", "clinician", "token"] = "clinician"
     token: int | None = None
 
     def __post_init__(self) -> None:

@@ -17,7 +17,7 @@ from napari_adasam.domain.settings import ModelSettings
 from napari_adasam.domain.steps import CLOSED
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.lane import Job, JobKind, Outcome
-from napari_adasam.services.parts import asks_anew, bounds, join_parts, pixel_of, same_part
+from napari_adasam.services.parts import asks_anew, bounds, grown, join_parts, pixel_of, same_part
 from napari_adasam.services.ports import Pixels, Predictor, SegmentAnswer
 from napari_adasam.services.sentences import stays
 from napari_adasam.services.workbench import Workbench
@@ -66,12 +66,11 @@ class Memory:
     """What is known about a question.
 
     From which point on it is about one part, whether it is the first correction of a suggestion (or of one part of it),
-    or such a one is among those that it follows; its answer's logits and the model that they are of.
+    its answer's logits and the model that they are of.
     """
 
     start: int = 0
     first: bool = False
-    corrects: bool = False
     logits: NDArray[np.float32] | None = field(default=None, repr=False)
     model: ModelKey | None = None
 
@@ -121,8 +120,6 @@ class Correcting:
     def _send(self, question: Question, prompt: Prompt, revision: int, failed: Callable[[Question, int], None]) -> None:
         bench, frame_id, settings = self._bench, question.frame_id, self._bench.settings.model
         before, begun = self._before(question), self._begun(question)
-        known = self._memory.get(question, Memory())
-        self._remember(question, replace(known, corrects=prompt.source == "correction"))
         self._asked_at[frame_id, question.structure] = revision
 
         def work() -> Answered:
@@ -181,18 +178,19 @@ class Correcting:
     def _prompt(self, question: Question) -> Prompt:
         """The points that are about one part, and the box.
 
-        The first correction of a suggestion also carries its box as long as every point lies in it. Negative points
-        alone say nothing of what to keep: they come with a box around the mask (or the part of it) that they lie in.
+        Points without a box come with one around the mask that they correct, grown to those that lie not far out of
+        it. Of a structure of several parts negative points alone come with that of the part that they lie in, and the
+        first correction of a suggestion with that of its prompt, as long as every point lies in it.
         """
         points, box = self._about(question)
-        begun = self._begun(question)
-        if box is None and not any(point.positive for point in points):
-            box = self._around(question, points)
-        elif box is None and begun is not None and _holds(begun.prompt.box, points):
+        if box is not None:
+            return Prompt(points, box)
+        begun, several = self._begun(question), self._has_several_parts(question.structure)
+        if not several or not any(point.positive for point in points):
+            box = grown(self._around(question, points), points)
+        elif begun is not None and _holds(begun.prompt.box, points):
             box = begun.prompt.box
-        suggested = begun is not None and begun.prompt.source != "clinician"
-        corrects = suggested or self._before(question).corrects
-        return Prompt(points, box, source="correction" if corrects else "clinician")
+        return Prompt(points, box)
 
     def _about(self, question: Question) -> tuple[Points, Box | None]:
         """The points and the box that are about one part."""
@@ -210,10 +208,8 @@ class Correcting:
             return None
         if self._before(question).logits is not None:
             return None
-        kept, asked = suggestion.logits or (None,) * len(suggestion.prompts), suggestion.prompts
-        if self._bench.session.propagated(question.frame_id) is not None:  # made by who answers persons
-            asked = tuple(replace(prompt, source="clinician") for prompt in asked)
-        answers = (Begun(prompt, logits) for prompt, logits in zip(asked, kept, strict=True))
+        kept = suggestion.logits or (None,) * len(suggestion.prompts)
+        answers = (Begun(prompt, logits) for prompt, logits in zip(suggestion.prompts, kept, strict=True))
         if not self._has_several_parts(question.structure):
             return next(answers, None)
         return next((one for one in answers if _holds(one.prompt.box, points)), None)

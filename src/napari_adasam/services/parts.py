@@ -63,6 +63,22 @@ def bounds(mask: Mask) -> Box | None:
     return float(rows[0]), float(columns[0]), float(rows[-1]), float(columns[-1])
 
 
+def grown(box: Box | None, points: Sequence[Point]) -> Box | None:
+    """A box that holds the positive points, too; ``None`` where one lies out of it by more than half of its side.
+
+    Who clicks that far away means something else than a larger outline.
+    """
+    if box is None:
+        return None
+    y0, x0, y1, x1 = box
+    far_y, far_x = (y1 - y0) / 2, (x1 - x0) / 2
+    there = [(one.y, one.x) for one in points if one.positive]
+    if any(not (y0 - far_y <= y <= y1 + far_y and x0 - far_x <= x <= x1 + far_x) for y, x in there):
+        return None
+    rows, columns = [y0, y1, *(y for y, _ in there)], [x0, x1, *(x for _, x in there)]
+    return min(rows), min(columns), max(rows), max(columns)
+
+
 def _labelled(mask: Mask) -> tuple[NDArray[np.int32], int]:
     """Each pixel's part, from 1 on, and how many there are."""
     parts, count = ndimage.label(mask, np.ones((3, 3)))

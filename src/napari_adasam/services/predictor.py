@@ -113,7 +113,7 @@ class ModelPredictor:
 
     @property
     def by_hand(self) -> Seer:
-        """What answers points and boxes, but not corrections of what was suggested; what takes outlines along."""
+        """What answers points and boxes; what takes outlines along, too."""
         _ = self.net  # loads it
         return self._seer if self._answers else self._began
 
@@ -227,10 +227,9 @@ class ModelPredictor:
     def segment(
         self, frame_id: str, pixels: Pixels, prompt: Prompt, previous: NDArray[np.float32] | None
     ) -> SegmentAnswer:
-        """Answer a clinician's prompt; where it goes on from a suggestion, by the model that has made that."""
+        """Answer a clinician's prompt."""
         canvas, _ = self._canvas(frame_id, pixels)
-        before = None if previous is None else torch.from_numpy(previous)
-        hand = self.by_hand if prompt.source == "clinician" else self._seer
+        before, hand = None if previous is None else torch.from_numpy(previous), self.by_hand
         mask, score, low = adasam.answer(hand.net, self.embedding(frame_id, pixels, hand), prompt, before, canvas)
         return SegmentAnswer(mask, score, np.asarray(low.cpu().numpy(), dtype=np.float32))
 

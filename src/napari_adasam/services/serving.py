@@ -1,8 +1,7 @@
 """What serves, all of it: two models may, one that suggests and one that answers a person's points and boxes.
 
-A round on a few images of a new kind teaches a model to find structures by itself, and may unteach it to follow boxes
-and clicks. So these are answered by the model that learning began with, until one that has learned is better at it; but
-points that go on from a suggestion by the model that has made that, for each understands its own logits best.
+A round on a few images of a new kind teaches a model to find structures by itself, and may unteach it to follow clicks.
+So clicks are answered by the model that learning began with, until one that has learned is better at it.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ COMMANDS = (
     Command("reopen", ("O",), "Reopen", "Take back that this image was accepted or skipped, to change it"),
     Command("point", ("F", "P"), "+ Belongs", "Click what belongs to the structure (hold Shift for the opposite)"),
     Command("not_point", ("R", "N"), "− Does not", "Click what does not belong to the structure"),
-    Command("box", ("B",), "Box", "Draw a box around the structure"),
+    Command("box", ("B",), "Box", "Draw a box around the structure, to outline it anew"),
     Command("brush", ("D",), "Brush", "Draw by hand, over what is only suggested too;  [  and  ]  change the size"),
     Command("eraser", ("E",), "Eraser", "Erase by hand, of this structure alone"),
     Command("move", ("Q",), "Move", "Move the image with the mouse; the wheel zooms (or hold Space)"),
