@@ -241,6 +241,14 @@ def test_a_mild_round_asks_for_no_mask_but_the_teachers(serving: Serving, monkey
     assert all(loss > 0 for loss in report.losses)
 
 
+def test_who_asks_for_the_classifier_alone_is_told_of_no_mild_round(serving: Serving) -> None:
+    trainer = RoundTrainer(serving(), replace(MILD, method="classifier", mild_from=NEVER), LET_PASS)
+    report = to_the_end(trainer.round(labelled(6), [], (BELLY,)))
+    assert report.accepted
+    assert len(report.losses) == MILD.steps
+    assert "as before" not in report.verdict
+
+
 def test_after_a_mild_round_a_full_one_may_follow(serving: Serving, tmp_path: Path) -> None:
     predictor = serving()
     for mild_from in (-1.0, NEVER):

@@ -239,7 +239,7 @@ class RoundTrainer:
         """
         serving = self.predictor.serving
         if not self._now.teaches_masks:
-            return serving.now.answers, SPARED
+            return serving.now.answers, "" if self._now is self.train else SPARED
         began = Views(self.predictor, serving.began, self.predictor.cut)
         found: list[list[float]] = []
         for net, seen in ((student, views), (serving.began, began)):
