@@ -19,6 +19,7 @@ from napari_adasam.domain.settings import NEVER, ModelSettings, PromptSettings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.model import registry
 from napari_adasam.model.adasam import AdaSam
+from napari_adasam.services import material
 from napari_adasam.services import trainer as trainer_module
 from napari_adasam.services.material import better_at_clicks, by_hand
 from napari_adasam.services.ports import Picture
@@ -39,6 +40,7 @@ def clicks_go(monkeypatch: pytest.MonkeyPatch, new: float, old: float) -> None:
         return [new if net.adapted else old]
 
     monkeypatch.setattr(trainer_module, "by_hand", found)
+    monkeypatch.setattr(material, "FEWEST", 2)  # so many are held out here
 
 
 @pytest.mark.parametrize(("new", "old", "answers"), [(0.9, 0.8, True), (0.8, 0.9, False), (0.8, 0.8, False)])
@@ -92,7 +94,14 @@ def test_where_nothing_is_held_out_clicks_are_answered_as_before(serving: Servin
     to_the_end(RoundTrainer(predictor, FULL, LET_PASS).round(labelled(1), [], (BELLY,)))
     assert predictor.net is not began
     assert predictor.by_hand.net is began
-    assert better_at_clicks([], [0.5]) == better_at_clicks([0.5], []) == (False, "")
+    assert better_at_clicks([], [[0.5]]) == better_at_clicks([[0.5], []], [[], []]) == (False, "")
+
+
+def test_a_few_frames_do_not_tell_and_each_counts_alike() -> None:
+    few, _ = better_at_clicks([[0.9, 0.9], [0.9]], [[0.1], [0.1]])
+    enough, _ = better_at_clicks([[0.9, 0.9], [0.9], [0.9], []], [[0.1], [0.1], [0.1], []])
+    many_parts, _ = better_at_clicks([[0.9] * 9, [0.1], [0.1]], [[0.5], [0.5], [0.5]])
+    assert [few, enough, many_parts] == [False, True, False]
 
 
 @pytest.mark.parametrize("answers", [True, False])

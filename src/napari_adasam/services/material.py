@@ -26,6 +26,8 @@ from napari_adasam.services.views import Views
 
 SPARED = " The earlier one did well, so only what finds structures has learned; clicks are answered as before."
 """What a person is told behind a round that has left SAM as it was."""
+FEWEST = 3
+"""Of fewer frames luck says who is better at clicks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,15 +69,21 @@ def by_hand(net: AdaSam, views: Views, frame: LabelledFrame, structures: tuple[S
     return found
 
 
-def better_at_clicks(new: Sequence[float], old: Sequence[float]) -> tuple[bool, str]:
-    """Whether a new model is to answer clicks, by the Dice of both on the same questions; and a sentence on it.
+def better_at_clicks(new: Sequence[Sequence[float]], old: Sequence[Sequence[float]]) -> tuple[bool, str]:
+    """Whether a new model is to answer clicks, by the Dice of both on the same frames' questions; and a sentence on it.
 
-    Where nothing was asked the old one goes on to.
+    Where nothing was asked, or on fewer than :data:`FEWEST` frames, the old one goes on to.
     """
-    if not new or not old:
+    news, olds = ([float(np.mean(each)) for each in one if each] for one in (new, old))
+    if not news or not olds:
         return False, ""
-    ours, theirs = (f"{np.mean(each):.3f}" for each in (new, old))
-    if np.mean(new) > np.mean(old):
+    if len(news) < FEWEST:
+        return (
+            False,
+            " Boxes and clicks are answered by the model that learning began with: few images were kept aside.",
+        )
+    ours, theirs = (f"{np.mean(each):.3f}" for each in (news, olds))
+    if np.mean(news) > np.mean(olds):
         return True, f" It answers boxes, too: Dice behind a box and a click {ours}, before learning {theirs}."
     return False, (
         " Boxes are answered by the model that learning began with: Dice behind a box and a click "

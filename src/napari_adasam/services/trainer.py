@@ -241,11 +241,11 @@ class RoundTrainer:
         if not self._now.teaches_masks:
             return serving.now.answers, "" if self._now is self.train else SPARED
         began = Views(self.predictor, serving.began, self.predictor.cut)
-        found: list[list[float]] = []
+        found: list[list[list[float]]] = []
         for net, seen in ((student, views), (serving.began, began)):
             found.append([])
             for frame in material.held.out:
-                found[-1] += by_hand(net, seen, frame, material.structures)
+                found[-1].append(by_hand(net, seen, frame, material.structures))
                 yield RoundProgress(self._now.steps, self._now.steps, float("nan"), "trying clicks", None)
         return better_at_clicks(*found)
 
