@@ -80,7 +80,7 @@ def better_at_clicks(new: Sequence[Sequence[float]], old: Sequence[Sequence[floa
     if len(news) < FEWEST:
         return (
             False,
-            " Boxes and clicks are answered by the model that learning began with: few images were kept aside.",
+            " Clicks are answered by the model that learning began with: few images were kept aside.",
         )
     ours, theirs = (f"{np.mean(each):.3f}" for each in (news, olds))
     if np.mean(news) > np.mean(olds):
