@@ -19,7 +19,8 @@ CHOICES: tuple[tuple[Method, int, str, str], ...] = (
     ("medsa", DEEP, "Med-SA, 3 slices", "Med-SA that sees each frame of a clip or volume with both neighbours; slow"),
     ("masam", 1, "MA-SAM", "FacT and 3D adapters in every block, and a finer decoder; slower"),
     ("masam", DEEP, "MA-SAM, 3 slices", "MA-SAM that sees each frame of a clip or volume with both neighbours; slow"),
-    ("decoder", 1, "Decoder only", "The encoder stays as it is; the fastest"),
+    ("decoder", 1, "Decoder only", "The encoder stays as it is; fast"),
+    ("classifier", 1, "Maps only", "What finds structures learns, and clicks are answered as before; the fastest"),
 )
 """Method, slices, name and meaning."""
 
