@@ -28,6 +28,7 @@ from napari_adasam.model.classifier import ClassMap, GradCam
 from napari_adasam.model.encoders import TinyVit
 from napari_adasam.model.supervision import Lesson, labelled_loss
 from napari_adasam.services.predictor import ModelPredictor
+from napari_adasam.services.serving import Learned
 
 LORA = lora.LoraSettings(rank=2, alpha=2, tuned=(3,))
 
@@ -292,7 +293,7 @@ def learned_predictor(base: Path) -> ModelPredictor:
         for name, parameter in student.named_parameters():
             if name in adaptation.adapted_names(student):
                 parameter.add_(torch.randn_like(parameter) * 0.01)
-    predictor.serve(student, "lora", answers=True)
+    predictor.serve(Learned(student, "lora", answers=True))
     return predictor
 
 

@@ -11,7 +11,6 @@ import pytest
 import tifffile
 from annotator_fakes import HEIGHT, INSIDE, WIDTH, Desk, make_desk, run_round
 
-from napari_adasam.domain.prompts import Point
 from napari_adasam.domain.records import FrameStatus, MaskOrigin
 from napari_adasam.domain.settings import LearnSettings, Settings
 from napari_adasam.domain.structures import Structure
@@ -76,18 +75,6 @@ def test_an_accepted_frame_is_followed_by_all_others(desk: Desk) -> None:
     assert how.confidence == 0.9
     assert desk.session.status(ids(desk)[0]) is FrameStatus.SUGGESTED
     assert desk.problems == []
-
-
-def test_who_has_taken_outlines_along_answers_their_corrections(desk: Desk) -> None:
-    accept(desk, 3)
-    propagate(desk)
-    first = ids(desk)[0]
-    desk.annotator.go_to(first)
-    desk.settle()
-    rows, columns = np.nonzero(desk.session.labels(first) == 1)
-    desk.annotator.click(Point(float(rows[0]), float(columns[0])), 1)
-    desk.settle()
-    assert {prompt.source for prompt, _ in desk.predictor.prompts} == {"clinician"}
 
 
 def test_accepted_frames_are_never_touched_and_the_nearer_one_counts(desk: Desk) -> None:

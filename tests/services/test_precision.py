@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 from blocks_under_test import KINDS, encoder_of
-from numpy.typing import NDArray
 from tiny import tiny_net, tiny_vit
 from toy_rounds import LET_PASS, SHORT, Serving, labelled, serving, to_the_end, unlabelled
 
 from napari_adasam.domain.overlap import dice
-from napari_adasam.domain.prompts import Box, Point, Prompt
+from napari_adasam.domain.prompts import Point, Prompt
 from napari_adasam.domain.settings import Method, ModelSettings, PromptSettings, TrainSettings
+from napari_adasam.domain.simulated import tight_box
 from napari_adasam.domain.structures import MUSCLE_PRESET
 from napari_adasam.files.phantom import PhantomSettings, draw
 from napari_adasam.model import adaptation, precision
@@ -57,7 +57,7 @@ def test_the_bundled_model_answers_nearly_the_same(
     bfloat16: list[torch.device], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = draw(9003, PhantomSettings(240, 320))
-    box = Prompt(box=box_of(image.labels == 1))
+    box = Prompt(box=tight_box(image.labels == 1))
     answers = []
     for exact in (False, True):
         if exact:
@@ -70,11 +70,6 @@ def test_the_bundled_model_answers_nearly_the_same(
         assert whole.any()
         assert dice(half, whole) > 0.97
     assert any((half != whole).any() for half, whole in zip(*answers, strict=True))  # it did compute otherwise
-
-
-def box_of(mask: NDArray[np.bool_]) -> Box:
-    rows, columns = np.nonzero(mask)
-    return float(rows.min()), float(columns.min()), float(rows.max()), float(columns.max())
 
 
 def test_a_round_learns(bfloat16: list[torch.device], serving: Serving) -> None:

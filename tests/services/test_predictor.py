@@ -20,6 +20,7 @@ from napari_adasam.model.adasam import AdaSam
 from napari_adasam.services.cache import Cache
 from napari_adasam.services.gate import Past
 from napari_adasam.services.predictor import ModelPredictor
+from napari_adasam.services.serving import Learned
 
 CPU = ModelSettings("tiny", device="cpu")
 
@@ -102,7 +103,7 @@ def test_a_new_model_renews_the_embedding_but_not_the_activation(predictor: Mode
     first = predictor.embedding("a", picture(0)).clone()
     before = predictor.info()
     student = student_of(predictor.net)
-    after = predictor.serve(student, "adasam", answers=True)
+    after = predictor.serve(Learned(student, "adasam", answers=True))
     assert after == predictor.info()
     assert after.fingerprint != before.fingerprint
     again = predictor.embedding("a", picture(0))
@@ -114,8 +115,8 @@ def test_going_back_brings_the_earlier_model_and_its_answers(predictor: ModelPre
     first, before = predictor.embedding("a", picture(0)).clone(), predictor.info()
     with pytest.raises(ModelError, match="no earlier model"):
         predictor.go_back()
-    predictor.serve(student_of(predictor.net), "adasam", answers=True)
-    predictor.serve(student_of(predictor.net), "adasam", answers=True)
+    predictor.serve(Learned(student_of(predictor.net), "adasam", answers=True))
+    predictor.serve(Learned(student_of(predictor.net), "adasam", answers=True))
     assert (before.earlier, predictor.info().earlier) == (0, 2)
     predictor.go_back()
     assert predictor.go_back() == before
@@ -134,7 +135,7 @@ def test_a_student_adapted_earlier_than_usual_moves_the_cut(predictor: ModelPred
     from tiny import embed
 
     expected = embed(student.requires_grad_(False).eval(), picture(0))
-    predictor.serve(student, "adasam", answers=True)
+    predictor.serve(Learned(student, "adasam", answers=True))
     assert predictor.cut == 1
     torch.testing.assert_close(predictor.embedding("a", picture(0)), expected, rtol=2e-2, atol=2e-2)
     predictor.go_back()
@@ -143,7 +144,7 @@ def test_a_student_adapted_earlier_than_usual_moves_the_cut(predictor: ModelPred
 
 def serving_depth_5(predictor: ModelPredictor) -> AdaSam:
     net = tiny_net(encoder=tiny_vit(depth=5)).requires_grad_(False)
-    predictor.serve(net, "adasam", answers=True)
+    predictor.serve(Learned(net, "adasam", answers=True))
     return net
 
 
@@ -232,7 +233,7 @@ def test_a_sitting_later_suggestions_come_without_encoding(
     assert runs == []
     assert np.array_equal(again.mask, made.mask)
     assert np.array_equal(again.cam, made.cam)
-    later.serve(student, "adasam", answers=True)
+    later.serve(Learned(student, "adasam", answers=True))
     later.activations.clear()
     later.embedding("renamed", pixels)
     assert runs == []
@@ -265,7 +266,7 @@ def test_models_of_two_input_sizes_do_not_share_what_was_encoded(monkeypatch: py
     small, large = (tiny_net(structures=(BELLY,), encoder=tiny_vit(depth=2), size=size) for size in (64, 128))
     predictor, pixels = serving(small, monkeypatch), picture(3)
     assert predictor.embedding("f", pixels).shape[-1] == 4
-    predictor.serve(large, "adasam", answers=True)
+    predictor.serve(Learned(large, "adasam", answers=True))
     assert predictor.embedding("f", pixels).shape[-1] == 8
     predictor.go_back()
     assert predictor.embedding("f", pixels).shape[-1] == 4
@@ -277,7 +278,7 @@ def test_what_earlier_rounds_held_out_and_learned_from_is_known_in_the_next_sitt
     base = tiny_net(structures=(BELLY,), encoder=tiny_vit(depth=2))
     predictor = serving(copy.deepcopy(base), monkeypatch)
     predictor.past = past = Past(frozenset({"b", "a"}), frozenset({"c"}), {1: (0.9, 0.25), 2: ()})
-    predictor.serve(student_of(predictor.net), "adasam", answers=True)
+    predictor.serve(Learned(student_of(predictor.net), "adasam", answers=True))
     predictor.rounds = 3
     path = predictor.save(tmp_path)
     assert path is not None

@@ -13,6 +13,7 @@ from napari_adasam.domain.prompts import Point, Prompt
 from napari_adasam.domain.settings import PromptSettings, Recipe
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.encoders import TinyVit
+from napari_adasam.services.serving import Learned
 from napari_adasam.services.trainer import RoundTrainer
 
 __all__ = ["serving"]  # a fixture
@@ -35,7 +36,7 @@ def test_a_full_round_learns_to_use_them_and_what_serves_answers_with_them(servi
     assert bool(learned.any())
     pixels, _ = blob(60)
     (made,) = predictor.suggest("new", pixels, (BELLY,), PromptSettings(presence=0.0))
-    predictor.serve(predictor.net, "adasam", answers=True)
+    predictor.serve(Learned(predictor.net, "adasam", answers=True))
     answered = predictor.segment("new", pixels, Prompt(points=(Point(30.0, 30.0),)), None)
     assert made.mask.shape == answered.mask.shape == pixels.shape
     with torch.no_grad():

@@ -15,6 +15,7 @@ from tiny import BELLY, BrightnessEncoder, blob, see_brightness, tiny_net, tiny_
 from toy_rounds import LET_PASS, SHORT, Serving, labelled, serving, to_the_end
 
 from napari_adasam.domain.prompts import Point, Prompt
+from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.settings import NEVER, ModelSettings, PromptSettings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.model import registry
@@ -40,7 +41,8 @@ def clicks_go(monkeypatch: pytest.MonkeyPatch, new: float, old: float) -> None:
         return [new if net.adapted else old]
 
     monkeypatch.setattr(trainer_module, "by_hand", found)
-    monkeypatch.setattr(material, "FEWEST", 2)  # so many are held out here
+    for module in (material, trainer_module):
+        monkeypatch.setattr(module, "FEWEST", 2)  # so many are held out here
 
 
 @pytest.mark.parametrize(("new", "old", "answers"), [(0.9, 0.8, True), (0.8, 0.9, False), (0.8, 0.8, False)])
@@ -52,8 +54,10 @@ def test_clicks_are_answered_by_what_is_better_at_them(
     before = predictor.segment("new", pixels, CLICK, None).logits
     suggested = predictor.suggest("new", pixels, (BELLY,), PromptSettings())[0].cam
     began = predictor.net
-    report = to_the_end(RoundTrainer(predictor, FULL, LET_PASS).round(labelled(6), [], (BELLY,)))
+    *events, report = RoundTrainer(predictor, FULL, LET_PASS).round(labelled(6), [], (BELLY,))
+    assert isinstance(report, RoundReport)
     assert report.accepted
+    assert [one.what for one in events[-4:] if isinstance(one, RoundProgress)] == ["trying clicks"] * 4
     assert predictor.net is not began
     assert predictor.by_hand.net is (predictor.net if answers else began)
     assert (predictor.segment("new", pixels, CLICK, None).logits == before).all() == (not answers)
@@ -91,17 +95,27 @@ def test_behind_a_mild_round_the_same_answer(serving: Serving, monkeypatch: pyte
 def test_where_nothing_is_held_out_clicks_are_answered_as_before(serving: Serving) -> None:
     predictor = serving()
     began = predictor.net
-    to_the_end(RoundTrainer(predictor, FULL, LET_PASS).round(labelled(1), [], (BELLY,)))
+    report = to_the_end(RoundTrainer(predictor, FULL, LET_PASS).round(labelled(1), [], (BELLY,)))
     assert predictor.net is not began
     assert predictor.by_hand.net is began
-    assert better_at_clicks([], [[0.5]]) == better_at_clicks([[0.5], []], [[], []]) == (False, "")
+    assert report.verdict.endswith("few images were kept aside.")
+
+
+def test_where_too_few_are_held_out_nobody_is_asked(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer_module, "by_hand", None)
+    predictor = serving()
+    began = predictor.net
+    to_the_end(RoundTrainer(predictor, FULL, LET_PASS).round(labelled(6), [], (BELLY,)))
+    assert predictor.net is not began
+    assert predictor.by_hand.net is began
 
 
 def test_a_few_frames_do_not_tell_and_each_counts_alike() -> None:
     few, _ = better_at_clicks([[0.9, 0.9], [0.9]], [[0.1], [0.1]])
     enough, _ = better_at_clicks([[0.9, 0.9], [0.9], [0.9], []], [[0.1], [0.1], [0.1], []])
     many_parts, _ = better_at_clicks([[0.9] * 9, [0.1], [0.1]], [[0.5], [0.5], [0.5]])
-    assert [few, enough, many_parts] == [False, True, False]
+    nothing, _ = better_at_clicks([[], []], [[], []])
+    assert [few, enough, many_parts, nothing] == [False, True, False, False]
 
 
 @pytest.mark.parametrize("answers", [True, False])

@@ -72,21 +72,16 @@ def by_hand(net: AdaSam, views: Views, frame: LabelledFrame, structures: tuple[S
 def better_at_clicks(new: Sequence[Sequence[float]], old: Sequence[Sequence[float]]) -> tuple[bool, str]:
     """Whether a new model is to answer clicks, by the Dice of both on the same frames' questions; and a sentence on it.
 
-    Where nothing was asked, or on fewer than :data:`FEWEST` frames, the old one goes on to.
+    Where something was asked on fewer than :data:`FEWEST` frames, the old one goes on to.
     """
     news, olds = ([float(np.mean(each)) for each in one if each] for one in (new, old))
-    if not news or not olds:
-        return False, ""
     if len(news) < FEWEST:
-        return (
-            False,
-            " Clicks are answered by the model that learning began with: few images were kept aside.",
-        )
+        return False, " Clicks are answered by the model that learning began with: few images were kept aside."
     ours, theirs = (f"{np.mean(each):.3f}" for each in (news, olds))
     if np.mean(news) > np.mean(olds):
-        return True, f" It answers boxes, too: Dice behind a box and a click {ours}, before learning {theirs}."
+        return True, f" It answers clicks, too: Dice behind a box and a click {ours}, before learning {theirs}."
     return False, (
-        " Boxes are answered by the model that learning began with: Dice behind a box and a click "
+        " Clicks are answered by the model that learning began with: Dice behind a box and a click "
         f"{theirs}, by the new one {ours}."
     )
 

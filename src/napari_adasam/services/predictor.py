@@ -22,7 +22,7 @@ from napari_adasam.domain.errors import InputError, ModelError
 from napari_adasam.domain.looks import Look
 from napari_adasam.domain.prompts import Prompt
 from napari_adasam.domain.records import Mask, Suggestion
-from napari_adasam.domain.settings import Method, ModelSettings, PromptSettings
+from napari_adasam.domain.settings import ModelSettings, PromptSettings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.activations import ActivationStore
 from napari_adasam.files.pixels import to_grey
@@ -71,27 +71,31 @@ class ModelPredictor:
         self._keys: dict[str, str] = {}
         self.activations = Cache()
         self._embeddings = Cache(64 * 2**20)
-        self._net: AdaSam | None = None
+        self._now: Learned | None = None
         self._fingerprint = self._front_fingerprint = self._base_fingerprint = ""
-        self._learned: Method | None = None
-        self._answers = True
         self._earlier: deque[Learned] = deque(maxlen=EARLIER)
         self.rounds, self.past, self._cut = 0, Past(), 0
 
     @property
     def net(self) -> AdaSam:
         """The serving model; loaded at the first call."""
-        if self._net is None:
-            net = self._begin(let_clicks_in(registry.load(self.settings)))
-            self._base_fingerprint = registry.fingerprint_of_base(self.settings, self._fingerprint)
-            self._time(net)
-            return net
-        return self._net
+        return self.now.net
 
-    def _begin(self, net: AdaSam) -> AdaSam:
-        net = self._take(net.to(devices.choose(self.settings.device)).requires_grad_(False).eval())
+    @property
+    def now(self) -> Learned:
+        """The same, with what is to be known of it."""
+        if self._now is None:
+            now = self._begin(let_clicks_in(registry.load(self.settings)))
+            self._base_fingerprint = registry.fingerprint_of_base(self.settings, self._fingerprint)
+            self._time(now.net)
+            return now
+        return self._now
+
+    def _begin(self, net: AdaSam) -> Learned:
+        net = net.to(devices.choose(self.settings.device)).requires_grad_(False).eval()
+        now = self._take(Learned(net, None, answers=True))
         self._began = self._seer
-        return net
+        return now
 
     def _time(self, net: AdaSam) -> None:
         size = ModelSize(sum(one.nbytes for one in net.state_dict().values()), net.sam.size)
@@ -100,22 +104,20 @@ class ModelPredictor:
     @property
     def serving(self) -> Serving:
         """What a round starts from; nothing in it is ever changed."""
-        now = Learned(self.net, self._learned, self._answers)
-        return Serving(now, self._began.net, self._base_fingerprint, self.past, self.rounds)
+        return Serving(self.now, self._began.net, self._base_fingerprint, self.past, self.rounds)
 
     def begin_with(self, serving: Serving) -> None:
         """Serve this from the start, in place of loading the model of the settings."""
         self._base_fingerprint, self.past, self.rounds = serving.base, serving.past, serving.rounds
-        self._time(self._begin(serving.began))
+        self._time(self._begin(serving.began).net)
         if serving.now.net is not serving.began:
             serving.now.net.to(serving.began.device).requires_grad_(False).eval()
-            self._use(serving.now)
+            self._take(serving.now)
 
     @property
     def by_hand(self) -> Seer:
         """What answers points and boxes; what takes outlines along, too."""
-        _ = self.net  # loads it
-        return self._seer if self._answers else self._began
+        return self._seer if self.now.answers else self._began
 
     @property
     def cut(self) -> int:
@@ -243,29 +245,29 @@ class ModelPredictor:
         for seer in (self._seer, self._began):
             self._embeddings.drop(f"{key}/{seer.eyes}")
 
-    def serve(self, student: AdaSam, method: Method, answers: bool) -> ModelInfo:
-        """Let a student that passed the gate serve; the model before it is kept for :meth:`go_back`.
-
-        ``method`` is that of its round, so that it can be saved; ``answers`` whether it answers clicks, too.
-        """
-        self._earlier.append(Learned(self.net, self._learned, self._answers))
-        adaptation.round_to_file(student)
-        return self._use(Learned(student.requires_grad_(False).eval(), method, answers))
+    def serve(self, student: Learned) -> ModelInfo:
+        """Let a student that passed the gate serve; the model before it is kept for :meth:`go_back`."""
+        self._earlier.append(self.now)
+        adaptation.round_to_file(student.net.requires_grad_(False).eval())
+        self._take(student)
+        return self.info()
 
     def go_back(self) -> ModelInfo:
         """Serve the model before the last accepted round again."""
         if not self._earlier:
             raise ModelError("There is no earlier model to go back to. The model in use is unchanged.")
-        return self._use(self._earlier.pop())
+        self._take(self._earlier.pop())
+        return self.info()
 
     def save(self, folder: Path) -> Path | None:
         """Write the adapted part of what serves, named by its fingerprint; ``None`` where the base serves."""
-        if self._learned is None:
+        now, past = self.now, self.past
+        if now.method is None:
             return None
         path = folder / f"{self._fingerprint}.safetensors"
         if not path.exists():
-            of, past = (self.settings.name, self._base_fingerprint, self._learned), self.past
-            origin = registry.AdapterOrigin(*of, past.held, past.learned, past.found, self.rounds, self._answers)
+            of = (self.settings.name, self._base_fingerprint, now.method)
+            origin = registry.AdapterOrigin(*of, past.held, past.learned, past.found, self.rounds, now.answers)
             registry.save_adapter(path, self.net, origin)
         return path
 
@@ -281,19 +283,15 @@ class ModelPredictor:
         settings = replace(self.settings, name=str(path), base=self.settings.name)
         net = let_clicks_in(registry.load(settings).to(base.device))
         self.past, self.rounds = Past(origin.held, origin.learned, origin.found), origin.rounds
-        return self.serve(net, origin.method, origin.answers)
+        return self.serve(Learned(net, origin.method, origin.answers))
 
-    def _use(self, learned: Learned) -> ModelInfo:
-        self._take(learned.net)
-        self._learned, self._answers = learned.method, learned.answers
-        return self.info()
-
-    def _take(self, net: AdaSam) -> AdaSam:
+    def _take(self, now: Learned) -> Learned:
+        net, size = now.net, now.net.sam.size
         cut = min(net.sam.encoder.adapt_index(None), adaptation.first_adapted(net))
-        if cut != self._cut or (self._net is not None and self._net.sam.size != net.sam.size):
+        if cut != self._cut or (self._now is not None and self._now.net.sam.size != size):
             self.activations.clear()
             self._front_fingerprint = ""
-        self._net, self._cut = net, cut
+        self._now, self._cut = now, cut
         self._fingerprint = checkpoints.fingerprint(net.state_dict())
         self._seer = Seer.of(net)
-        return net
+        return now

@@ -152,7 +152,7 @@ class ProcessTrainer:
     def _conclude(self, done: Concluded) -> None:
         predictor = self.predictor
         if done.now is not None:
-            predictor.serve(done.now.net, self._settings[0].method, done.now.answers)
+            predictor.serve(done.now)
         predictor.past, predictor.rounds = done.past, done.rounds
         for key, value in done.activations.items():
             predictor.activations.put(key, value)

@@ -33,7 +33,7 @@ from napari_adasam.model.supervision import Lesson, labelled_loss, masks_of
 from napari_adasam.services.descent import average, groups, pairs_of, pull, risen
 from napari_adasam.services.gate import Held, decide, hold_out, mean, means, medians
 from napari_adasam.services.lane import give_way, worked_seconds
-from napari_adasam.services.material import SPARED, Material, alone, better_at_clicks, by_hand, few_enough
+from napari_adasam.services.material import FEWEST, SPARED, Material, alone, better_at_clicks, by_hand, few_enough
 from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
 from napari_adasam.services.serving import Learned
@@ -237,14 +237,14 @@ class RoundTrainer:
 
         Where SAM has not learned, whoever answers them goes on to.
         """
-        serving = self.predictor.serving
+        serving, frames = self.predictor.serving, material.held.out
         if not self._now.teaches_masks:
             return serving.now.answers, "" if self._now is self.train else SPARED
         began = Views(self.predictor, serving.began, self.predictor.cut)
         found: list[list[list[float]]] = []
         for net, seen in ((student, views), (serving.began, began)):
             found.append([])
-            for frame in material.held.out:
+            for frame in frames if len(frames) >= FEWEST else ():
                 found[-1].append(by_hand(net, seen, frame, material.structures))
                 yield RoundProgress(self._now.steps, self._now.steps, float("nan"), "trying clicks", None)
         return better_at_clicks(*found)
@@ -277,7 +277,7 @@ class RoundTrainer:
             seen = student.card.trained_on | {f.frame_id for f in held.train + held.out}
             seen |= {f.frame_id for f in material.unlabelled}
             student.card = replace(student.card, lineage=(*student.card.lineage, line), trained_on=frozenset(seen))
-            self.predictor.serve(student, self.train.method, learned.answers)
+            self.predictor.serve(learned)
             self.predictor.past = self.predictor.past.served(held, new)
         else:
             self.predictor.past = self.predictor.past.refused(held)
