@@ -33,6 +33,8 @@ sys.path[:0] = [str(Path(__file__).parent / "services"), str(Path(__file__).pare
 from annotator_fakes import FakePredictor, FakeTrainer  # noqa: E402
 
 HEIGHT, WIDTH = 600, 800
+LOOKS_FOR_A_FOLDER = 5.0
+"""Seconds."""
 
 
 def write(folder: Path, frames: int, images: Path | None) -> Path:
@@ -127,7 +129,8 @@ def measure_window(folder: Path, steps: int, at_once: bool) -> dict[str, Any]:
         QApplication.processEvents()
 
     viewer, dock = open_window(make=make)
-    if not at_once:
+    ready = time.monotonic() + (0 if at_once else LOOKS_FOR_A_FOLDER)
+    while time.monotonic() < ready:
         settle()
     opening = timed(lambda: (dock.open([folder]), QApplication.processEvents()))
     settle()

@@ -1,7 +1,7 @@
 """What napari makes at its first layers, made before there is one: the window would stand still for it.
 
-pandas keeps the features of points and labels, scikit-image has the colours of labels, and pint reads its table of
-units when a layer first asks for one: the lane has the time for it while somebody looks for a file.
+pandas keeps the features of points and labels, scikit-image has the colours of labels, SciPy makes thumbnails, and pint
+reads its table of units when a layer first asks for one: the lane has the time for it while somebody looks for a file.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from napari_adasam.services.torch_start import no_collections
 
-IMPORTED = ("pandas", "skimage.color.colorconv")
+IMPORTED = ("pandas", "skimage.color.colorconv", "scipy.ndimage")
 
 
 def prepare() -> Generator[None, None, Callable[[], None]]:
