@@ -130,6 +130,6 @@ def test_before_a_round_its_time_is_estimated(desk: Desk) -> None:
     train = desk.annotator.settings.train
     assert one.seconds > train.steps * train.batch * watch.speeds.labelled
     desk.annotator._learning.reports = (RoundReport(1, 4, 9, 2, {1: 0.8}, {1: 0.9}, True, "Better.", 12.5, "m1"),)
-    after_a_good_round = desk.annotator.estimate()
-    assert after_a_good_round is not None
-    assert after_a_good_round.seconds < one.seconds / 2, "the next one is a mild one"
+    behind_a_mild_one = desk.annotator.estimate()
+    assert behind_a_mild_one is not None
+    assert behind_a_mild_one.seconds < one.seconds / 2, "the next one will be so, too"

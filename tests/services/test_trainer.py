@@ -37,7 +37,7 @@ from napari_adasam.services.descent import risen
 from napari_adasam.services.gate import Held, Past, hold_out
 from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
-from napari_adasam.services.trainer import Material, RoundTrainer
+from napari_adasam.services.trainer import ENOUGH, Material, RoundTrainer
 from napari_adasam.services.views import Views
 
 __all__ = ["serving"]  # a fixture
@@ -125,49 +125,62 @@ def test_progress_counts_up_and_yields_within_each_step(learned: Learned) -> Non
     assert [e.what for e in learned.steps[-2:]] == ["measuring the new model"] * 2
 
 
-@pytest.mark.parametrize(("mild_from", "steps"), [(0.5, 20), (1.01, 40)])
-def test_a_model_that_does_well_already_is_adjusted_mildly(learned: Learned, mild_from: float, steps: int) -> None:
-    settings = TrainSettings(method="lora", steps=40, batch=2, mild_from=mild_from)
-    events = RoundTrainer(learned.predictor, settings).round(labelled(6), [], (BELLY,))
+def steps_of(trainer: RoundTrainer, frames: list[LabelledFrame]) -> int:
+    """How many steps a round on these frames has; 20 are a mild one's."""
+    events = trainer.round(frames, [], (BELLY,))
     first = next(event for event in events if event.what == "learning")  # type: ignore[union-attr]
     events.close()  # type: ignore[attr-defined]
     assert isinstance(first, RoundProgress)
-    assert first.steps == steps
+    return first.steps
+
+
+def missed(count: int, start: int) -> list[LabelledFrame]:
+    """Frames on which the model that has learned is wrong."""
+    return [replace(f, labels=(1 - f.labels).astype(np.uint8)) for f in labelled(count, start)]
+
+
+@pytest.mark.parametrize(
+    ("mild_from", "count", "steps"),
+    [(0.5, ENOUGH, 20), (1.01, ENOUGH, 40), (0.5, ENOUGH - 1, 40)],
+)
+def test_a_model_that_does_well_already_is_adjusted_mildly(
+    learned: Learned, mild_from: float, count: int, steps: int
+) -> None:
+    """One that did not know the structure before learning began only where there are enough frames to say so."""
+    settings = TrainSettings(method="lora", steps=40, batch=2, mild_from=mild_from)
+    assert steps_of(RoundTrainer(learned.predictor, settings), labelled(count, 100)) == steps
+
+
+def test_a_few_frames_are_enough_where_the_structure_was_known_before(
+    learned: Learned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = TrainSettings(method="lora", steps=40, batch=2, mild_from=0.5)
+    monkeypatch.setattr(learned.predictor, "_began", learned.predictor._seer)
+    assert steps_of(RoundTrainer(learned.predictor, settings), labelled(6, 100)) == 20
 
 
 def test_a_model_that_does_well_on_the_held_out_frames_alone_is_not(learned: Learned) -> None:
-    others = [replace(f, labels=(1 - f.labels).astype(np.uint8)) for f in labelled(6, start=20)]
     settings = TrainSettings(method="lora", steps=40, batch=2, mild_from=0.5)
-    events = RoundTrainer(learned.predictor, settings).round([*labelled(6), *others], [], (BELLY,))
-    first = next(event for event in events if event.what == "learning")  # type: ignore[union-attr]
-    events.close()  # type: ignore[attr-defined]
-    assert isinstance(first, RoundProgress)
-    assert first.steps == 40
+    assert steps_of(RoundTrainer(learned.predictor, settings), [*labelled(6), *missed(6, 20)]) == 40
 
 
-def test_a_model_that_misses_a_few_of_many_is_adjusted_mildly_all_the_same(learned: Learned) -> None:
-    """A full round on a few images makes a good model worse; the mean over these is below what is asked for."""
-    missed = [replace(f, labels=(1 - f.labels).astype(np.uint8)) for f in labelled(2, start=20)]
+@pytest.mark.parametrize(("wrong", "steps"), [(2, 20), (4, 40)])
+def test_a_model_that_misses_a_few_of_many_is_adjusted_mildly_all_the_same(
+    learned: Learned, wrong: int, steps: int
+) -> None:
+    """A full round on a few images makes a good model worse; but one that misses a third has much to learn."""
     settings = TrainSettings(method="lora", steps=40, batch=2, mild_from=0.65)
-    events = RoundTrainer(learned.predictor, settings).round([*labelled(5, start=40), *missed], [], (BELLY,))
-    first = next(event for event in events if event.what == "learning")  # type: ignore[union-attr]
-    events.close()  # type: ignore[attr-defined]
-    assert isinstance(first, RoundProgress)
-    assert first.steps == 20
+    frames = [*labelled(12 - wrong, start=40), *missed(wrong, 20)]
+    assert steps_of(RoundTrainer(learned.predictor, settings), frames) == steps
 
 
-@pytest.mark.parametrize(("before", "steps"), [((), 40), ((0.9,) * 13, 20)])
+@pytest.mark.parametrize(("before", "steps"), [((), 40), ((0.9,) * 20, 20)])
 def test_five_images_that_a_model_misses_are_weighed_with_those_before(
     learned: Learned, before: tuple[float, ...], steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    missed = [replace(f, labels=(1 - f.labels).astype(np.uint8)) for f in labelled(6, start=60)]
     monkeypatch.setattr(learned.predictor, "past", Past(found={1: before}))
     settings = TrainSettings(method="lora", steps=40, batch=2, mild_from=0.65)
-    events = RoundTrainer(learned.predictor, settings).round(missed, [], (BELLY,))
-    first = next(event for event in events if event.what == "learning")  # type: ignore[union-attr]
-    events.close()  # type: ignore[attr-defined]
-    assert isinstance(first, RoundProgress)
-    assert first.steps == steps
+    assert steps_of(RoundTrainer(learned.predictor, settings), missed(6, 60)) == steps
 
 
 def test_rates_rise_over_the_first_fifth_of_the_steps() -> None:
@@ -193,11 +206,12 @@ def test_the_first_step_goes_an_eighth_of_the_way(serving: Serving) -> None:
 
 def test_a_mild_round() -> None:
     full = TrainSettings(steps=41, batch=2, most_prompts=4, unlabelled_every=1, lr=5e-4)
-    mild = full.fit_for(0.85)
+    mild = full.fit_for(0.85, 0.7)
     assert (mild.method, mild.steps, mild.batch, mild.unlabelled_every, mild.lr) == ("classifier", 21, 1, 2, 2e-4)
     assert not mild.teaches_masks
-    assert replace(full, recipe=Recipe(feedback="train")).fit_for(0.85).teaches_masks
-    assert full.fit_for(0.84) == full.fit_for(float("nan")) == full
+    assert replace(full, recipe=Recipe(feedback="train")).fit_for(0.85, 0.7).teaches_masks
+    assert full.fit_for(0.84, 0.84) == full.fit_for(float("nan"), float("nan")) == full
+    assert full.fit_for(0.95, 0.69) == full, "what is missed now and then is to be learned"
 
 
 MILD = TrainSettings(steps=4, warm_up=0.0, unlabelled_every=1, mild_from=-1.0)

@@ -22,6 +22,7 @@ import torch
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import LossWeights
+from napari_adasam.domain.structures import Structure
 from napari_adasam.model import checkpoints
 from napari_adasam.model.adapters import skips
 from napari_adasam.model.adasam import AdaSam, ModelCard
@@ -52,7 +53,8 @@ class BundledSettings:
     ``decoder_only`` trains the decoder and the prompt encoder alone;
     then clicks on one of several parts go on to all of them in half of the views. With ``skip`` the decoder gets the
     encoder's finer features (:mod:`model.adapters.skips`), which is trained with it.
-    ``without`` names data sets that are left out whole, to measure what the recipe gives on a kind it never saw.
+    ``without`` names data sets that are left out whole, to measure what the recipe gives on a kind it never saw; a
+    model that starts from a plain SAM then knows nothing of their structures.
     """
 
     steps: int = 900
@@ -127,14 +129,19 @@ def average(mean: torch.nn.Module, net: torch.nn.Module, decay: float) -> None:
         slow.lerp_(fast, 1 - decay)
 
 
-def start_model(base: Path, size: int) -> AdaSam:
-    """A pretrained SAM with an untrained classifier, or an earlier file of this recipe to go on from."""
+def start_model(base: Path, size: int, structures: Sequence[Structure] = STRUCTURES) -> AdaSam:
+    """A pretrained SAM with an untrained classifier of these structures, or an earlier file of this recipe.
+
+    Such a file goes on with its own structures, and then those of ``structures`` that it does not know.
+    """
     weights, fields = checkpoints.read(base)
     if fields:
-        return checkpoints.load_full(weights, fields, size)
+        net = checkpoints.load_full(weights, fields, size)
+        net.set_structures((*net.card.structures, *(one for one in structures if net.index_of(one) is None)))
+        return net
     sam = checkpoints.from_sam_weights(weights, size)
-    card = ModelCard("adasam-us", checkpoints.architecture(weights), size, STRUCTURES, ambiguous_points=False)
-    return AdaSam(sam, build("classmap", len(STRUCTURES)), card)
+    card = ModelCard("adasam-us", checkpoints.architecture(weights), size, tuple(structures), ambiguous_points=False)
+    return AdaSam(sam, build("classmap", len(structures)), card)
 
 
 def learned(net: AdaSam, mean: AdaSam, loaded: Loaded, settings: BundledSettings) -> Iterator[float]:
@@ -206,11 +213,12 @@ def train_bundled(
     """
     began = time.monotonic()
     loaded, seen = load_sources(data, settings.size, settings.without)
-    net = start_model(base, settings.size).train()
+    taught = bundled_data.taught(settings.without)
+    net = start_model(base, settings.size, taught).train()
     if settings.skip:
         skips.insert(net.sam.encoder)
     start = [p.detach().clone() for p in _blended(net, net)]
-    mean = copy.deepcopy(net) if settings.learned is None else start_model(settings.learned, settings.size)
+    mean = copy.deepcopy(net) if settings.learned is None else start_model(settings.learned, settings.size, taught)
     seen |= net.card.trained_on | mean.card.trained_on
     origin = f"{base.stem} {checkpoints.fingerprint(checkpoints.read(base)[0])}"
     parent = net.card.lineage or (origin,)

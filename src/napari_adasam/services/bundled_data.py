@@ -41,6 +41,12 @@ SOURCES = (
 )
 
 
+def taught(without: Sequence[str] = ()) -> tuple[Structure, ...]:
+    """The structures of all sources but some: a classifier that is never shown one learns that it is never there."""
+    values = {own for source in SOURCES if source.folder not in without for _, own in source.values}
+    return tuple(one for one in STRUCTURES if one.value in values)
+
+
 def names_by_folder(folder: str) -> tuple[tuple[int, str], ...]:
     """Label values of a data set of this name, and the structures the bundled model learned from it; empty if none."""
     names = {s.value: s.name for s in STRUCTURES}

@@ -18,7 +18,7 @@ from napari_adasam.domain.packing import LabelImage
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.steps import CLOSED
 from napari_adasam.domain.structures import Structure
-from napari_adasam.services.gate import held_count, mean
+from napari_adasam.services.gate import held_count
 from napari_adasam.services.jobs import Asleep
 from napari_adasam.services.lane import Job, JobKind, Outcome
 from napari_adasam.services.models import Models
@@ -163,7 +163,9 @@ class Learning:
 
     def estimate(self) -> Estimate | None:
         """What a round would take; ``None`` where no speed is known yet, or none can start."""
-        watch, train = self._bench.watch, self._bench.settings.train.fit_for(self._serving_dice())
+        watch, train = self._bench.watch, self._bench.settings.train
+        if self.reports and len(self.reports[-1].losses) < train.steps:
+            train = train.mild()  # as the last one was; what the next one will be, it finds out itself
         if watch.speeds is None or watch.size is None or self.why_not():
             return None
         session = self._bench.session
@@ -171,13 +173,6 @@ class Learning:
         rest = sum(session.status(frame.id) not in CLOSED for frame in session.frames)
         work = Work.of(train, accepted - held, held, rest, self._ran)
         return work.estimate(watch.speeds, watch.size, train.most_prompts)
-
-    def _serving_dice(self) -> float:
-        """Held-out Dice of the model in use, as the last round has measured it; NaN before the first."""
-        if not self.reports:
-            return math.nan
-        last = self.reports[-1]
-        return mean(last.after if last.accepted else last.before)
 
     def start(self) -> bool:
         """Start a round; ``False``, with a sentence, if none can start."""

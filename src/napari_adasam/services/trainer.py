@@ -31,7 +31,7 @@ from napari_adasam.model.headstart import FINER, fit_class_maps
 from napari_adasam.model.pseudo import ema_decay, unlabelled_weight
 from napari_adasam.model.supervision import Lesson, labelled_loss, masks_of
 from napari_adasam.services.descent import average, groups, pairs_of, pull, risen
-from napari_adasam.services.gate import Held, decide, hold_out, mean, means, medians
+from napari_adasam.services.gate import Held, decide, hold_out, mean, means, quantiles
 from napari_adasam.services.lane import give_way, worked_seconds
 from napari_adasam.services.material import FEWEST, SPARED, Material, alone, better_at_clicks, by_hand, few_enough
 from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
@@ -41,6 +41,8 @@ from napari_adasam.services.thrift import Thrift
 from napari_adasam.services.unlabelled import Unlabelled
 from napari_adasam.services.views import Views
 
+ENOUGH = 10
+"""So many frames tell whether a model that had to learn a structure anew does well."""
 Figures = dict[int, list[float]]
 """Dice of each frame, by structure value."""
 
@@ -253,8 +255,10 @@ class RoundTrainer:
         """A full round or a mild one, by how the model has done on most frames before it learned from them.
 
         The held-out ones alone would be too few to tell, and so are five: a full round on five images makes a good
-        model worse. So those since the last full round count. Returns what it does on the held-out ones, in the mean,
-        and on those that are new to it; ``None`` for these before a full round, behind which they say nothing.
+        model worse. So those since the last full round count. Where a structure was new to the model that learning
+        began with, a few good answers are luck: full rounds go on until there are enough. Returns what it does on the
+        held-out ones, in the mean, and on those that are new to it; ``None`` for these before a full round, behind
+        which they say nothing.
         """
         serving, past = self.predictor.net, self.predictor.past
         views = Views(self.predictor, serving, self.predictor.cut)
@@ -262,7 +266,10 @@ class RoundTrainer:
         frames = tuple(frame for frame in material.held.train if frame.group not in past.learned)
         new = yield from self._measure(serving, views, material, frames, 0)
         latest = {value: (*past.found.get(value, ()), *held[value], *new[value]) for value in held}
-        self._now = self.train.fit_for(mean(medians(latest)))
+        began = self.predictor.serving.began
+        few = any(began.index_of(s) is None and len(latest[s.value]) < ENOUGH for s in material.structures)
+        fit = self.train.fit_for(mean(quantiles(latest, 0.5)), mean(quantiles(latest, 0.25)))
+        self._now = self.train if few else fit
         return means(held), None if self._now is self.train else new
 
     def _conclude(
