@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,6 +33,7 @@ from napari_adasam.model.canvas import label_canvas
 from napari_adasam.model.classifier import ClassMap
 from napari_adasam.model.sam import PromptBatch, SamNet
 from napari_adasam.model.supervision import Lesson, labelled_loss
+from napari_adasam.services import judging
 from napari_adasam.services import trainer as trainer_module
 from napari_adasam.services.descent import risen
 from napari_adasam.services.gate import Held, Past, hold_out
@@ -317,6 +319,42 @@ def test_a_refused_student_leaves_the_serving_weights_bit_for_bit(serving: Servi
     assert predictor.rounds == report.number == 1
     assert not predictor.past.learned
     assert len(predictor.past.held) == 2
+
+
+@pytest.mark.parametrize(("way", "better"), [(0.1, True), (0.5, False)])
+def test_a_student_that_is_refused_is_tried_part_of_the_way_back(
+    serving: Serving, way: float, better: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And serves only if it is better there: half of so little is nothing yet."""
+    predictor, tried, whole = serving(), list[bool](), dict[str, torch.Tensor]()
+    judged, moved = judging.decide, judging.go_back
+
+    def refuse_once(*figures: Any) -> tuple[bool, str]:
+        tried.append(True)
+        return judged(*figures) if len(tried) > 1 else (False, "Worse.")
+
+    def move(net: AdaSam, start: checkpoints.Weights, share: float) -> None:
+        whole.update(adaptation.state(net))
+        began.update(start)
+        moved(net, start, share)
+
+    began = dict[str, torch.Tensor]()
+    monkeypatch.setattr(judging, "decide", refuse_once)
+    monkeypatch.setattr(judging, "go_back", move)
+    monkeypatch.setattr(judging, "HALF_WAY", way)
+    report = to_the_end(RoundTrainer(predictor, SHORT, LET_PASS).round(labelled(6), [], (BELLY,)))
+    assert report.accepted is better
+    if not better:
+        assert report.verdict == "Worse."
+        assert predictor.rounds == 1
+        assert not predictor.past.learned
+        return
+    assert report.verdict.startswith("The new model is in use")
+    assert "half of it" in report.verdict
+    assert report.after[1] > report.before[1]
+    for name, weight in adaptation.state(predictor.net).items():
+        torch.testing.assert_close(weight, whole[name].lerp(began[name], way), atol=1e-3, rtol=1e-3)
+    assert any(not torch.equal(whole[name], began[name]) for name in whole)
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,7 @@ from napari_adasam.domain.settings import NEVER, ModelSettings, PromptSettings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.model import registry
 from napari_adasam.model.adasam import AdaSam
-from napari_adasam.services import material
-from napari_adasam.services import trainer as trainer_module
+from napari_adasam.services import judging, material
 from napari_adasam.services.material import better_at_clicks, by_hand
 from napari_adasam.services.ports import Picture
 from napari_adasam.services.predictor import ModelPredictor
@@ -40,8 +39,8 @@ def clicks_go(monkeypatch: pytest.MonkeyPatch, new: float, old: float) -> None:
     def found(net: AdaSam, views: Views, frame: Any, structures: Iterable[Structure]) -> list[float]:
         return [new if net.adapted else old]
 
-    monkeypatch.setattr(trainer_module, "by_hand", found)
-    for module in (material, trainer_module):
+    monkeypatch.setattr(judging, "by_hand", found)
+    for module in (material, judging):
         monkeypatch.setattr(module, "FEWEST", 2)  # so many are held out here
 
 
@@ -102,7 +101,7 @@ def test_where_nothing_is_held_out_clicks_are_answered_as_before(serving: Servin
 
 
 def test_where_too_few_are_held_out_nobody_is_asked(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trainer_module, "by_hand", None)
+    monkeypatch.setattr(judging, "by_hand", None)
     predictor = serving()
     began = predictor.net
     to_the_end(RoundTrainer(predictor, FULL, LET_PASS).round(labelled(6), [], (BELLY,)))

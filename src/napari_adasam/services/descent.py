@@ -10,9 +10,12 @@ from torch import Tensor
 from napari_adasam.model import adaptation
 from napari_adasam.model.adapters.parts import added
 from napari_adasam.model.adasam import AdaSam
+from napari_adasam.model.checkpoints import Weights
 
 RISE = 0.2
 """Share of the steps in which rates rise to their height: at full height at once a decoder may fall silent [ours]."""
+HALF_WAY = 0.5
+"""How far a student that is refused goes back before it is tried once more [ours]."""
 TOKENS = "sam.structure_tokens."
 SPEEDS = {"adapters": 1.0, "head": 4.0, "decoder": 0.5, "tokens": 20.0}
 """Of the learning rate. Tokens begin alike, and are numbers around 1: at the adapters' speed they would stay alike."""
@@ -56,3 +59,11 @@ def average(pairs: Sequence[tuple[Tensor, Tensor]], decay: float) -> None:
     """Move the teacher's adapted weights towards the student's."""
     for slow, fast in pairs:
         slow.lerp_(fast, 1 - decay)
+
+
+@torch.no_grad()
+def go_back(net: AdaSam, start: Weights, share: float) -> None:
+    """Move adapted weights this share of the way back to where they began, by name."""
+    for name, weight in net.named_parameters():
+        if name in start:
+            weight.lerp_(start[name].to(weight.device), share)

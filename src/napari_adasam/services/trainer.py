@@ -2,7 +2,8 @@
 
 Reading order: hold frames out → measure the serving model on them, and on all that it has not learned from: where it
 does well already, the round is a mild one → copy it → encode views up to the first adapted unit, once →
-supervised warm-up, then the teacher's pseudo-labels at a rising weight → measure the student → serve, or not.
+supervised warm-up, then the teacher's pseudo-labels at a rising weight → measure the student, and half of it where
+it is refused → serve, or not.
 Each ``yield`` is a point where a click may overtake.
 """
 
@@ -31,9 +32,10 @@ from napari_adasam.model.headstart import FINER, fit_class_maps
 from napari_adasam.model.pseudo import ema_decay, unlabelled_weight
 from napari_adasam.model.supervision import Lesson, labelled_loss, masks_of
 from napari_adasam.services.descent import average, groups, pairs_of, pull, risen
-from napari_adasam.services.gate import Held, decide, hold_out, mean, means, quantiles
+from napari_adasam.services.gate import Held, hold_out, mean, means, quantiles
+from napari_adasam.services.judging import Figures, Jury
 from napari_adasam.services.lane import give_way, worked_seconds
-from napari_adasam.services.material import FEWEST, SPARED, Material, alone, better_at_clicks, by_hand, few_enough
+from napari_adasam.services.material import SPARED, Material, few_enough
 from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
 from napari_adasam.services.serving import Learned
@@ -43,8 +45,6 @@ from napari_adasam.services.views import Views
 
 ENOUGH = 10
 """So many frames tell whether a model that had to learn a structure anew does well."""
-Figures = dict[int, list[float]]
-"""Dice of each frame, by structure value."""
 
 
 class RoundTrainer:
@@ -87,15 +87,16 @@ class RoundTrainer:
         views = Views(self.predictor, student, since)
         yield from self._head_start(student, views, material)
         teacher = copy.deepcopy(student).requires_grad_(False).eval()
+        start = adaptation.state(teacher)
         losses: list[float] = []
         for progress in self._steps(student, teacher, views, material):
             if progress.step > len(losses):
                 losses.append(progress.loss)
             yield progress
-        after = means((yield from self._measure(teacher, views, material, material.held.out, self._now.steps)))
-        accepted, verdict = decide(before, after, material.structures, self.learn)
+        jury = self._jury(material)
+        after, accepted, verdict = yield from jury.judge(teacher, views, before, start, self.learn)
         less = self._thrift.given_up
-        answers, remark = (yield from self._compare(teacher, views, material)) if accepted else (False, "")
+        answers, remark = (yield from self._compare(jury, teacher, views)) if accepted else (False, "")
         self._conclude(Learned(teacher, self.train.method, answers) if accepted else None, material, after, new)
         yield RoundReport(
             number=self.predictor.rounds,
@@ -219,37 +220,19 @@ class RoundTrainer:
         what = f"learning {less}, because memory is short" if less else "learning"
         return RoundProgress(step, self._now.steps, loss, what, left)
 
-    def _measure(
-        self, net: AdaSam, views: Views, material: Material, frames: Sequence[LabelledFrame], step: int
-    ) -> Generator[RoundProgress, None, Figures]:
-        """Prompt-free Dice by structure of each frame; masks are looked at after the answers are there."""
-        what = "measuring the new model" if step else "measuring the serving model"
-        found: dict[int, list[float]] = {s.value: [] for s in material.structures}
-        for frame in frames:
-            with self.predictor.watch.timing("measured", views.slices):
-                for value, figure in alone(net, views, frame, material.structures, self.prompts).items():
-                    found[value].append(figure)
-            yield RoundProgress(step, self._now.steps, float("nan"), what, None)
-        return found
+    def _jury(self, material: Material) -> Jury:
+        return Jury(material, self.prompts, self.predictor.watch, self._now.steps)
 
-    def _compare(
-        self, student: AdaSam, views: Views, material: Material
-    ) -> Generator[RoundProgress, None, tuple[bool, str]]:
+    def _compare(self, jury: Jury, student: AdaSam, views: Views) -> Generator[RoundProgress, None, tuple[bool, str]]:
         """Whether a student is to answer clicks, by the held-out frames, and what a person should know of it.
 
         Where SAM has not learned, whoever answers them goes on to.
         """
-        serving, frames = self.predictor.serving, material.held.out
+        serving = self.predictor.serving
         if not self._now.teaches_masks:
             return serving.now.answers, "" if self._now is self.train else SPARED
         began = Views(self.predictor, serving.began, self.predictor.cut)
-        found: list[list[list[float]]] = []
-        for net, seen in ((student, views), (serving.began, began)):
-            found.append([])
-            for frame in frames if len(frames) >= FEWEST else ():
-                found[-1].append(by_hand(net, seen, frame, material.structures))
-                yield RoundProgress(self._now.steps, self._now.steps, float("nan"), "trying clicks", None)
-        return better_at_clicks(*found)
+        return (yield from jury.compare((student, views), (serving.began, began)))
 
     def _choose(self, material: Material) -> Generator[RoundProgress, None, tuple[dict[int, float], Figures | None]]:
         """A full round or a mild one, by how the model has done on most frames before it learned from them.
@@ -260,11 +243,11 @@ class RoundTrainer:
         held-out ones, in the mean, and on those that are new to it; ``None`` for these before a full round, behind
         which they say nothing.
         """
-        serving, past = self.predictor.net, self.predictor.past
+        serving, past, jury = self.predictor.net, self.predictor.past, self._jury(material)
         views = Views(self.predictor, serving, self.predictor.cut)
-        held = yield from self._measure(serving, views, material, material.held.out, 0)
+        held = yield from jury.measure(serving, views, material.held.out, 0)
         frames = tuple(frame for frame in material.held.train if frame.group not in past.learned)
-        new = yield from self._measure(serving, views, material, frames, 0)
+        new = yield from jury.measure(serving, views, frames, 0)
         latest = {value: (*past.found.get(value, ()), *held[value], *new[value]) for value in held}
         began = self.predictor.serving.began
         few = any(began.index_of(s) is None and len(latest[s.value]) < ENOUGH for s in material.structures)
