@@ -55,7 +55,7 @@ class Watched(Jury):
 
 
 def rows(dataset: Dataset, settings: Settings, seed: int, counts: Sequence[int]) -> Generator[dict[str, Any]]:
-    """A row a round; ``student``, ``half_way`` and ``serving``: what these do on test images, whatever the gate said."""
+    """A row a round; ``student``, ``half_way``, ``serving``: what these do on test images, whatever the gate said."""
     predictor = ModelPredictor(settings.model)
     unseen = unseen_ids(dataset, predictor.net.card.trained_on, "unseen")
     parts = plan(dataset, unseen, SPREAD * max(counts), seed, "validation")
