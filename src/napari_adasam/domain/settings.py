@@ -170,9 +170,8 @@ class TrainSettings:
         A pseudo-label's pixel counts where the teacher is at least this sure.
     mild_from
         A serving model whose prompt-free answers on the frames that it has not learned from have at least this Dice
-        (median over frames, mean over structures; the lower quartile no more than :data:`MILD_SPREAD` below) is
-        adjusted by a mild round, :meth:`mild`: a full one takes seven times as long there, and unlearns
-        (docs/speed.md).
+        (median over frames, mean over structures; the poor ones no more than :data:`MILD_SPREAD` below) is adjusted by
+        a mild round, :meth:`mild`: a full one takes seven times as long there, and unlearns (docs/speed.md).
     """
 
     method: Method = "adasam"
@@ -214,9 +213,9 @@ class TrainSettings:
             lr=0.4 * self.lr,
         )
 
-    def fit_for(self, median: float, quartile: float) -> TrainSettings:
-        """Mild where the serving model's Dice is high enough; as they are where it is NaN (not known)."""
-        return self.mild() if median >= self.mild_from and quartile >= self.mild_from - MILD_SPREAD else self
+    def fit_for(self, median: float, low: float) -> TrainSettings:
+        """Mild where the serving model's Dice is high enough, ``low`` being a low quantile of it; NaN is not known."""
+        return self.mild() if median >= self.mild_from and low >= self.mild_from - MILD_SPREAD else self
 
     @property
     def learns_unlabelled(self) -> bool:

@@ -45,6 +45,8 @@ from napari_adasam.services.views import Views
 
 ENOUGH = 10
 """So many frames tell whether a model that had to learn a structure anew does well."""
+POOR, POOR_IF_NEW = 0.25, 0.1
+"""So many answers may be poor of a model that does well: as it began, and where it had to learn a structure anew."""
 
 
 class RoundTrainer:
@@ -239,9 +241,9 @@ class RoundTrainer:
 
         The held-out ones alone would be too few to tell, and so are five: a full round on five images makes a good
         model worse. So those since the last full round count. Where a structure was new to the model that learning
-        began with, a few good answers are luck: full rounds go on until there are enough. Returns what it does on the
-        held-out ones, in the mean, and on those that are new to it; ``None`` for these before a full round, behind
-        which they say nothing.
+        began with, a few good answers are luck: full rounds go on until nearly all of enough are good. Returns what it
+        does on the held-out ones, in the mean, and on those that are new to it; ``None`` for these before a full round,
+        behind which they say nothing.
         """
         serving, past, jury = self.predictor.net, self.predictor.past, self._jury(material)
         views = Views(self.predictor, serving, self.predictor.cut)
@@ -250,9 +252,10 @@ class RoundTrainer:
         new = yield from jury.measure(serving, views, frames, 0)
         latest = {value: (*past.found.get(value, ()), *held[value], *new[value]) for value in held}
         began = self.predictor.serving.began
-        few = any(began.index_of(s) is None and len(latest[s.value]) < ENOUGH for s in material.structures)
-        fit = self.train.fit_for(mean(quantiles(latest, 0.5)), mean(quantiles(latest, 0.25)))
-        self._now = self.train if few else fit
+        new_ones = [s.value for s in material.structures if began.index_of(s) is None]
+        few = any(len(latest[value]) < ENOUGH for value in new_ones)
+        low = mean(quantiles(latest, POOR_IF_NEW if new_ones else POOR))
+        self._now = self.train if few else self.train.fit_for(mean(quantiles(latest, 0.5)), low)
         return means(held), None if self._now is self.train else new
 
     def _conclude(
