@@ -23,7 +23,7 @@ from napari_adasam.evaluation.demo import (
     stroke_over_error,
 )
 from napari_adasam.files.readers import open_paths
-from napari_adasam.services.gate import mean, quantiles
+from napari_adasam.services.gate import fit
 from napari_adasam.services.predictor import ModelPredictor
 
 
@@ -137,4 +137,4 @@ def test_the_drawn_images_are_a_kind_for_which_the_bundled_model_takes_a_full_ro
         for one in predictor.suggest(frame.id, clip.grey(0), MUSCLE_PRESET, PromptSettings()):
             figures.setdefault(one.structure, []).append(dice(one.mask, truth[frame.stem] == one.structure))
     train = TrainSettings()
-    assert train.fit_for(mean(quantiles(figures, 0.5)), mean(quantiles(figures, 0.25))) == train
+    assert fit(train, figures, ()) == train

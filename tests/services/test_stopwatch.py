@@ -129,7 +129,14 @@ def test_before_a_round_its_time_is_estimated(desk: Desk) -> None:
     assert watch.speeds is not None
     train = desk.annotator.settings.train
     assert one.seconds > train.steps * train.batch * watch.speeds.labelled
-    desk.annotator._learning.reports = (RoundReport(1, 4, 9, 2, {1: 0.8}, {1: 0.9}, True, "Better.", 12.5, "m1"),)
-    behind_a_mild_one = desk.annotator.estimate()
-    assert behind_a_mild_one is not None
-    assert behind_a_mild_one.seconds < one.seconds / 2, "the next one will be so, too"
+    expected = []
+    for steps in (train.steps, train.mild().steps):
+        losses = (0.1,) * steps
+        report = RoundReport(1, 4, 9, 2, {1: 0.8}, {1: 0.9}, True, "Better.", 12.5, "m1", losses)
+        desk.annotator._learning.reports = (report,)
+        expected.append(desk.annotator.estimate())
+    full, mild = expected
+    assert full is not None
+    assert mild is not None
+    assert full.seconds == one.seconds
+    assert mild.seconds < one.seconds / 2, "behind a mild round a mild one is expected"

@@ -36,10 +36,10 @@ from napari_adasam.model.supervision import Lesson, labelled_loss
 from napari_adasam.services import judging
 from napari_adasam.services import trainer as trainer_module
 from napari_adasam.services.descent import risen
-from napari_adasam.services.gate import Held, Past, hold_out
+from napari_adasam.services.gate import TELLING, Held, Past, hold_out
 from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
-from napari_adasam.services.trainer import ENOUGH, Material, RoundTrainer
+from napari_adasam.services.trainer import Material, RoundTrainer
 from napari_adasam.services.views import Views
 
 __all__ = ["serving"]  # a fixture
@@ -143,7 +143,7 @@ def missed(count: int, start: int) -> list[LabelledFrame]:
 
 @pytest.mark.parametrize(
     ("mild_from", "count", "steps"),
-    [(0.5, ENOUGH, 20), (1.01, ENOUGH, 40), (0.5, ENOUGH - 1, 40)],
+    [(0.5, TELLING, 20), (1.01, TELLING, 40), (0.5, TELLING - 1, 40)],
 )
 def test_a_model_that_does_well_already_is_adjusted_mildly(
     learned: Learned, mild_from: float, count: int, steps: int

@@ -23,7 +23,7 @@ from napari_adasam.files.dataset import Dataset
 from napari_adasam.files.phantom import PhantomSettings, write_samples
 from napari_adasam.model import adaptation, checkpoints, registry
 from napari_adasam.model.adasam import AdaSam
-from napari_adasam.services import trainer, training
+from napari_adasam.services import gate, training
 from napari_adasam.services.predictor import ModelPredictor
 from napari_adasam.services.training import (
     TrainOptions,
@@ -150,7 +150,7 @@ def test_a_model_that_does_well_is_trained_mildly_unless_steps_were_asked_for(
     folder: Path, tmp_path: Path, base: AdaSam, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On toy images the tiny model does not do well; the limits are set so low that it would."""
-    monkeypatch.setattr(trainer, "ENOUGH", 2)
+    monkeypatch.setattr(gate, "TELLING", 2)
     well = replace(
         OPTIONS, train=replace(QUICK, steps=TrainSettings().steps, mild_from=-1.0), more_steps=True, labels=2
     )

@@ -31,7 +31,7 @@ from napari_adasam.model.canvas import normalise
 from napari_adasam.model.classifier import build
 from napari_adasam.model.supervision import Lesson, class_loss, labelled_loss, masks_of, prompted_loss
 from napari_adasam.services import bundled_data
-from napari_adasam.services.bundled_data import STRUCTURES, Loaded, draw_view, load_sources
+from napari_adasam.services.bundled_data import Loaded, draw_view, load_sources
 
 LICENCE = (
     "Apache-2.0 (weights of Segment Anything and MobileSAM); trained on DL_Track (Apache-2.0), BUS-BRA (cite "
@@ -129,7 +129,7 @@ def average(mean: torch.nn.Module, net: torch.nn.Module, decay: float) -> None:
         slow.lerp_(fast, 1 - decay)
 
 
-def start_model(base: Path, size: int, structures: Sequence[Structure] = STRUCTURES) -> AdaSam:
+def start_model(base: Path, size: int, structures: Sequence[Structure]) -> AdaSam:
     """A pretrained SAM with an untrained classifier of these structures, or an earlier file of this recipe.
 
     Such a file goes on with its own structures, and then those of ``structures`` that it does not know.

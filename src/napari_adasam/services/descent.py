@@ -61,9 +61,7 @@ def average(pairs: Sequence[tuple[Tensor, Tensor]], decay: float) -> None:
         slow.lerp_(fast, 1 - decay)
 
 
-@torch.no_grad()
 def go_back(net: AdaSam, start: Weights, share: float) -> None:
     """Move adapted weights this share of the way back to where they began, by name."""
-    for name, weight in net.named_parameters():
-        if name in start:
-            weight.lerp_(start[name].to(weight.device), share)
+    own = dict(net.named_parameters())
+    average([(own[name], origin.to(own[name].device)) for name, origin in start.items()], 1 - share)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from napari_adasam.domain.settings import LearnSettings
+from napari_adasam.domain.settings import LearnSettings, TrainSettings
 from napari_adasam.domain.splits import seeded_order
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.ports import LabelledFrame
@@ -17,6 +17,10 @@ from napari_adasam.services.ports import LabelledFrame
 ENOUGH = 6
 SHARE = 0.1
 ROUNDING = 1e-9
+TELLING = 10
+"""So many frames tell whether a model that had to learn a structure anew does well."""
+POOR, POOR_IF_NEW = 0.25, 0.1
+"""So many answers may be poor of a model that does well: as it began, and where it had to learn a structure anew."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,6 +115,18 @@ def quantiles(figures: Mapping[int, Sequence[float]], share: float) -> dict[int,
 def mean(figures: Mapping[int, float]) -> float:
     """Mean over structures; NaN where there are none."""
     return sum(figures.values()) / len(figures) if figures else math.nan
+
+
+def fit(train: TrainSettings, latest: Mapping[int, Sequence[float]], anew: Collection[int]) -> TrainSettings:
+    """A mild round where a model does well on the latest frames, by structure value; else a full one.
+
+    ``anew`` are the structures that were new to the model that learning began with: there a few good answers are luck,
+    and full rounds go on until nearly all of enough are good.
+    """
+    if any(len(latest[value]) < TELLING for value in anew):
+        return train
+    low = quantiles(latest, POOR_IF_NEW if anew else POOR)
+    return train.fit_for(mean(quantiles(latest, 0.5)), mean(low))
 
 
 def decide(

@@ -164,7 +164,7 @@ class Learning:
     def estimate(self) -> Estimate | None:
         """What a round would take; ``None`` where no speed is known yet, or none can start."""
         watch, train = self._bench.watch, self._bench.settings.train
-        if self.reports and len(self.reports[-1].losses) < train.steps:
+        if self.reports and len(self.reports[-1].losses) == train.mild().steps:
             train = train.mild()  # as the last one was; what the next one will be, it finds out itself
         if watch.speeds is None or watch.size is None or self.why_not():
             return None

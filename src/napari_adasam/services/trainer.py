@@ -32,7 +32,7 @@ from napari_adasam.model.headstart import FINER, fit_class_maps
 from napari_adasam.model.pseudo import ema_decay, unlabelled_weight
 from napari_adasam.model.supervision import Lesson, labelled_loss, masks_of
 from napari_adasam.services.descent import average, groups, pairs_of, pull, risen
-from napari_adasam.services.gate import Held, hold_out, mean, means, quantiles
+from napari_adasam.services.gate import Held, fit, hold_out, mean, means
 from napari_adasam.services.judging import Figures, Jury
 from napari_adasam.services.lane import give_way, worked_seconds
 from napari_adasam.services.material import SPARED, Material, few_enough
@@ -42,11 +42,6 @@ from napari_adasam.services.serving import Learned
 from napari_adasam.services.thrift import Thrift
 from napari_adasam.services.unlabelled import Unlabelled
 from napari_adasam.services.views import Views
-
-ENOUGH = 10
-"""So many frames tell whether a model that had to learn a structure anew does well."""
-POOR, POOR_IF_NEW = 0.25, 0.1
-"""So many answers may be poor of a model that does well: as it began, and where it had to learn a structure anew."""
 
 
 class RoundTrainer:
@@ -240,10 +235,8 @@ class RoundTrainer:
         """A full round or a mild one, by how the model has done on most frames before it learned from them.
 
         The held-out ones alone would be too few to tell, and so are five: a full round on five images makes a good
-        model worse. So those since the last full round count. Where a structure was new to the model that learning
-        began with, a few good answers are luck: full rounds go on until nearly all of enough are good. Returns what it
-        does on the held-out ones, in the mean, and on those that are new to it; ``None`` for these before a full round,
-        behind which they say nothing.
+        model worse. So those since the last full round count. Returns what it does on the held-out ones, in the mean,
+        and on those that are new to it; ``None`` for these before a full round, behind which they say nothing.
         """
         serving, past, jury = self.predictor.net, self.predictor.past, self._jury(material)
         views = Views(self.predictor, serving, self.predictor.cut)
@@ -252,10 +245,7 @@ class RoundTrainer:
         new = yield from jury.measure(serving, views, frames, 0)
         latest = {value: (*past.found.get(value, ()), *held[value], *new[value]) for value in held}
         began = self.predictor.serving.began
-        new_ones = [s.value for s in material.structures if began.index_of(s) is None]
-        few = any(len(latest[value]) < ENOUGH for value in new_ones)
-        low = mean(quantiles(latest, POOR_IF_NEW if new_ones else POOR))
-        self._now = self.train if few else self.train.fit_for(mean(quantiles(latest, 0.5)), low)
+        self._now = fit(self.train, latest, {s.value for s in material.structures if began.index_of(s) is None})
         return means(held), None if self._now is self.train else new
 
     def _conclude(
