@@ -1,6 +1,6 @@
 """What rounds in a row make of a model, and whether the gate is right about them (docs/choices.md).
 
-``python tests/round_figures.py DATASET BASE [--seeds N] [--labels 5,10,15,20] [--set SETTING=VALUE ...]``: as in the
+``python tests/round_figures.py DATASET BASE [--seeds 0,1] [--labels 5,10,15,20] [--set SETTING=VALUE ...]``: as in the
 window, a round behind so many accepted images, each learning from all of them, gated; images are labelled by groups for
 training, by their true masks. Every student, refused ones too, is measured prompt-free on the validation groups, which
 no round sees; whole, and half way back to where it began. Prints a JSON line a round.
