@@ -27,11 +27,11 @@ def new(_frame_id: str) -> FrameStatus:
 
 
 def active(looks: dict[str, Look], status=new) -> list[tuple[str, str]]:  # type: ignore[no-untyped-def]
-    return [(one.frame_id, one.why) for one in order(FRAMES, status, "active", looks=looks, names=NAMES)]
+    return list(order(FRAMES, status, "active", looks=looks, names=NAMES).items())
 
 
 def ids(how: str, status=new, seed: int = 0) -> tuple[str, ...]:  # type: ignore[no-untyped-def]
-    return tuple(one.frame_id for one in order(FRAMES, status, how, seed))  # type: ignore[arg-type]
+    return tuple(order(FRAMES, status, how, seed))  # type: ignore[arg-type]
 
 
 def test_accepted_and_skipped_frames_are_not_offered() -> None:

@@ -101,6 +101,26 @@ def test_work_for_the_screen_waits_while_more_is_about_to_come_and_is_done_once(
     assert done == ["work", "work"]  # what waited was done with it
 
 
+def test_what_a_command_asks_for_is_done_once_behind_it(qtbot: Any) -> None:
+    done: list[str] = []
+    later = Later(lambda: done.append("work"), lambda: 0)
+
+    def command() -> None:
+        with later.together():
+            later.ask()
+            with later.together():
+                later.ask()
+            assert done == []
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        command()
+    assert done == ["work"], "also where the command failed"
+    with later.together():
+        pass
+    assert done == ["work"]
+
+
 def test_the_bar_wanders_only_where_nobody_knows_how_far_it_is(qtbot: Any) -> None:
     line = StatusLine()
     qtbot.addWidget(line)

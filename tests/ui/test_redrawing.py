@@ -145,3 +145,12 @@ def test_going_on_draws_each_layer_once_and_moves_no_slider(opened: AdasamDock, 
     sent = {layer.name: heard(layer) for layer in layers}
     opened.annotator.go_to(frames[1].id)
     assert {name: told.count("set_data") for name, told in sent.items()} == {layer.name: 1 for layer in layers}
+
+
+def test_an_accept_renews_the_dock_once(opened: AdasamDock, qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    wait_idle(opened, qtbot)
+    first, drawn = opened.annotator.session.current, list[str | None]()
+    monkeypatch.setattr(opened.status_line, "show_activity", lambda *_: drawn.append(opened.annotator.session.current))
+    opened.commander.run("accept")
+    assert drawn == [opened.annotator.session.current]
+    assert drawn != [first]

@@ -48,18 +48,10 @@ class Look:
         return {value: _entropy(chance) for value, chance in self.presence.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A frame at its place in the order, and why it is there, in words."""
-
-    frame_id: str
-    why: str
-
-
 def most_telling_first(
     frames: Sequence[Frame], looks: Mapping[str, Look], done: Sequence[Look], names: Mapping[int, str]
-) -> list[Offer]:
-    """The frames that were looked at, those that would teach most first.
+) -> dict[str, str]:
+    """Ids of the frames that were looked at, those that would teach most first, each with the reason in words.
 
     Parameters
     ----------
@@ -72,7 +64,7 @@ def most_telling_first(
     """
     left = [frame for frame in frames if frame.id in looks]
     if not left:
-        return []
+        return {}
     doubt = np.array([_doubt(looks[frame.id]) for frame in left])
     features = np.stack([looks[frame.id].features for frame in left])
     near = np.full(len(left), np.inf)
@@ -81,13 +73,13 @@ def most_telling_first(
     widest = max(float(_distance(features, features[0]).max()), float(near[np.isfinite(near)].max(initial=0.0)), 1e-6)
     seen: dict[str, int] = {}
     waiting = np.ones(len(left), np.bool_)
-    offers = []
+    offers: dict[str, str] = {}
     for _ in left:
         turn = np.array([seen.get(frame.path, 0) for frame in left])
         first = waiting & (turn == turn[waiting].min())
         unlike = np.where(np.isfinite(near), np.minimum(near / widest, 1.0), 0.0)  # to nothing: no say
         at = int(np.argmax(np.where(first, doubt + unlike, -1.0)))
-        offers.append(Offer(left[at].id, _why(looks[left[at].id], float(unlike[at]), names)))
+        offers[left[at].id] = _why(looks[left[at].id], float(unlike[at]), names)
         waiting[at] = False
         seen[left[at].path] = seen.get(left[at].path, 0) + 1
         near = np.minimum(near, _distance(features, features[at]))

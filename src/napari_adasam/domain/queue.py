@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from napari_adasam.domain.looks import Look, Offer, most_telling_first
+from napari_adasam.domain.looks import Look, most_telling_first
 from napari_adasam.domain.records import Frame, FrameStatus
 
 Order = Literal["file", "random", "active"]
@@ -23,8 +23,8 @@ def order(
     seed: int = 0,
     looks: Mapping[str, Look] | None = None,
     names: Mapping[int, str] | None = None,
-) -> tuple[Offer, ...]:
-    """The frames still to be done, in the order they are offered.
+) -> dict[str, str]:
+    """Ids of the frames still to be done, in the order they are offered, each with the reason in words.
 
     Parameters
     ----------
@@ -41,11 +41,10 @@ def order(
         shuffled = np.random.default_rng(seed).permutation(len(frames))
         rank = {frames[place].id: position for position, place in enumerate(shuffled)}
         left.sort(key=lambda frame: rank[frame.id])
-        return tuple(Offer(frame.id, "drawn at random") for frame in left)
+        return dict.fromkeys((frame.id for frame in left), "drawn at random")
     if how == "file":
-        return tuple(Offer(frame.id, "next in the order of the files") for frame in left)
+        return dict.fromkeys((frame.id for frame in left), "next in the order of the files")
     known = looks or {}
     done = [known[frame.id] for frame in frames if frame.id in known and status(frame.id) is FrameStatus.ACCEPTED]
     first = most_telling_first(left, known, done, names or {})
-    rest = [Offer(frame.id, NOT_LOOKED) for frame in left if frame.id not in known]
-    return (*first, *rest)
+    return first | {frame.id: NOT_LOOKED for frame in left if frame.id not in known}

@@ -78,18 +78,19 @@ class PackedSuggestion:
 class SuggestionSet:
     """The suggestions of one frame at one time; never changed, but packed when its shelf is full."""
 
-    __slots__ = ("_open", "_packed", "models", "scores")
+    __slots__ = ("_open", "_packed", "_size", "models", "scores")
 
     def __init__(self, suggestions: Mapping[int, Suggestion]) -> None:
         self.models = tuple(dict.fromkeys(one.model for one in suggestions.values()))
         self.scores = {value: one.score for value, one in suggestions.items()}
         self._open: Mapping[int, Suggestion] | None = MappingProxyType(dict(suggestions))
         self._packed: tuple[PackedSuggestion, ...] = ()
+        self._size = _bytes(suggestions)
 
     @property
     def nbytes(self) -> int:
         """Bytes of the open arrays; 0 while packed."""
-        return sum(array.nbytes for one in (self._open or {}).values() for array in _arrays(one))
+        return 0 if self._open is None else self._size
 
     def pack(self) -> None:
         """Compress the arrays."""
@@ -102,7 +103,12 @@ class SuggestionSet:
         if self._open is None:
             unpacked = (one.open() for one in self._packed)
             self._open = MappingProxyType({one.structure: one for one in unpacked})
+            self._size = _bytes(self._open)
         return self._open
+
+
+def _bytes(suggestions: Mapping[int, Suggestion]) -> int:
+    return sum(array.nbytes for one in suggestions.values() for array in _arrays(one))
 
 
 def _arrays(one: Suggestion) -> tuple[NDArray[np.generic], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from napari_adasam.domain import queue
-from napari_adasam.domain.looks import Look, Offer
+from napari_adasam.domain.looks import Look
 from napari_adasam.domain.queue import Order
 from napari_adasam.domain.records import FrameStatus
 from napari_adasam.domain.session import Session
@@ -29,7 +29,7 @@ class Walk:
         self.how: Order = "file"
         self.seed = 0
         self.looks: Mapping[str, Look] = {}
-        self._offers: tuple[object, tuple[Offer, ...]] = (None, ())
+        self._offers: tuple[object, Mapping[str, str]] = (None, {})
         self._places: tuple[str, ...] = ()
         self.just_closed: str | None = None
         """The frame that was accepted or skipped last, while nothing else was done since: undo goes back to it."""
@@ -63,12 +63,12 @@ class Walk:
 
     def why(self, frame_id: str) -> str:
         """Why a frame is offered, in words."""
-        words = (one.why for one in self._in_order() if one.frame_id == frame_id)
-        return "you came back to it" if self._session.status(frame_id) in queue.DONE else next(words, "")
+        done = self._session.status(frame_id) in queue.DONE
+        return "you came back to it" if done else self._in_order().get(frame_id, "")
 
     def renew(self) -> None:
         """There are new looks: make the order anew."""
-        self._offers = (None, ())
+        self._offers = (None, {})
 
     def leave(self) -> None:
         """Remember where one was, and for how long; called before another frame becomes current."""
@@ -107,13 +107,13 @@ class Walk:
         self._in_order()
         return self._places
 
-    def _in_order(self) -> tuple[Offer, ...]:
-        """The frames to be done and the current one; made anew only where something has changed."""
+    def _in_order(self) -> Mapping[str, str]:
+        """The frames to be done and the current one, and why; made anew only where something has changed."""
         session = self._session
         key = (session.moves, session.current, session.structures, self.how, self.seed)
         if self._offers[0] != key:
             names = {one.value: one.name for one in session.structures}
             frames, status = session.frames, self._status_but_current
             self._offers = (key, queue.order(frames, status, self.how, self.seed, self.looks, names))
-            self._places = tuple(one.frame_id for one in self._offers[1])
+            self._places = tuple(self._offers[1])
         return self._offers[1]

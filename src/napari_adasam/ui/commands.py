@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,17 +95,21 @@ IN_3D = ("volume", "measure_stack", "propagate", "frame_before", "next_frame", "
 LOOKING = "You are looking at the volume in 3D. Press 5 to go back to the frame, and go on there."
 
 
+Together = Callable[[], AbstractContextManager[None]]
+
+
 class Commander:
-    """Runs commands by name. A refusal becomes a sentence in ``problem``. GUI thread."""
+    """Runs commands by name, each within ``together()``. A refusal becomes a sentence in ``problem``. GUI thread."""
 
     problem = Signal(str)
     help_wanted = Signal()
     views_changed = Signal()
 
-    def __init__(self, annotator: Annotator, canvas: Canvas, tools: Tools) -> None:
+    def __init__(self, annotator: Annotator, canvas: Canvas, tools: Tools, together: Together = nullcontext) -> None:
         self._annotator = annotator
         self._canvas = canvas
         self._tools = tools
+        self._together = together
         self.maps_shown = True
         tools.outlines_toggled.connect(self.views_changed.emit)
         self._needs_frame: dict[str, Callable[[], object]] = {
@@ -177,7 +182,8 @@ class Commander:
             self.problem.emit(POLYGON)
             return False
         try:
-            command()
+            with self._together():
+                command()
         except AdasamError as error:
             self.problem.emit(str(error))
             return False

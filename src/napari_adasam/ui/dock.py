@@ -81,16 +81,16 @@ class AdasamDock(Docked):
         self.annotator = (make or make_kept_annotator)(bridge.forward)
         self.canvas = Canvas(viewer, self.annotator, QTimer(self))
         masks = self.canvas.masks
-        bridge.connect_to(self.annotator.deliver, lambda: masks.stroke_open)
+        self._later = Later(self._refresh, self._until_answered, self)
+        bridge.connect_to(self._deliver, lambda: masks.stroke_open)
         self.tools = Tools(viewer, self.canvas, self.annotator)
         self.marking = Marking(viewer, self.canvas, self.tools, self.annotator)
-        self.commander = Commander(self.annotator, self.canvas, self.tools)
+        self.commander = Commander(self.annotator, self.canvas, self.tools, self._later.together)
         self.keys = Keys(viewer, self.commander, self)
         self.status_line = StatusLine()
         self.hint = QLabel()
         self.help = QPushButton()
         self._lines: set[str] = set()
-        self._later = Later(self._refresh, self._until_answered, self)
         self._make_panels(samples)
         self._arrange()
         self._closing.callback(self._later.stop)
@@ -232,6 +232,10 @@ class AdasamDock(Docked):
             self._closing.callback(emitter.disconnect, slot)
         for layer in self.canvas.layers():
             self.keys.bind(layer)
+
+    def _deliver(self, outcome: Outcome) -> None:
+        with self._later.together():
+            self.annotator.deliver(outcome)
 
     def _refresh(self) -> None:
         """Show all as it is now. Signals only ask for it: a click sends a handful of them before its answer."""
