@@ -157,6 +157,8 @@ def _round(choice: Choice, lessons: Lessons, predictor: ModelPredictor, gated: b
         "accepted": report.accepted,
         "parameters": trainer.trained,
     }
+    if predictor.net.feedback is not None:
+        about["feedback_gamma"] = float(predictor.net.feedback.gamma)
     return Learned(_answer_of_predictor(predictor, settings.prompts, lessons), report.seconds, about, predictor)
 
 
