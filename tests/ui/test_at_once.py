@@ -117,8 +117,9 @@ def test_what_a_command_asks_for_is_done_once_behind_it(qtbot: Any) -> None:
         command()
     assert done == ["work"], "also where the command failed"
     with later.together():
-        pass
-    assert done == ["work"]
+        later.ask()
+        later.stop()
+    assert done == ["work"], "what was forgotten is not done"
 
 
 def test_the_bar_wanders_only_where_nobody_knows_how_far_it_is(qtbot: Any) -> None:

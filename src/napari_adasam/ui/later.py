@@ -51,4 +51,5 @@ class Later(QObject):
 
     def stop(self) -> None:
         """Forget what was asked for."""
+        self._wanted = False
         self._timer.stop()
