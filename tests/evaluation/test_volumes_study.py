@@ -11,7 +11,7 @@ import nibabel
 import numpy as np
 import pytest
 import torch
-from tiny import BELLY, tiny_net, tiny_vit
+from tiny import BELLY, BrightnessEncoder, see_brightness, tiny_net, tiny_vit
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.overlap import dice
@@ -96,11 +96,23 @@ def test_a_row_tells_of_whole_volumes(dataset: Dataset, tmp_path: Path) -> None:
         assert row["parameters"] > 0
         assert row["memory_mb"] > 50
         assert row["seconds"] > 0
-        assert ("box_dice" in row) == row["method"].startswith(("medsa", "masam", "adasam"))
+        on_sam = row["method"].startswith(("medsa", "masam", "adasam"))
+        assert ("box_dice" in row) == ("dice_alone" in row) == ("hd95_alone" in row) == on_sam
     json.dumps(said, allow_nan=False)
     table = report.table(said["summary"], "volumes")
     assert "2 volumes: Dice (95 %), HD95 mm, s, MB" in table
     assert f"| adasam | {said['rows'][2]['parameters']:,} | muscle belly |" in table
+
+
+def test_figures_of_each_slice_alone_are_those_of_a_study_without_neighbours(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = see_brightness(tiny_net(encoder=BrightnessEncoder()))
+    monkeypatch.setattr(registry, "load", lambda settings: net)
+    [among], [alone] = (run(dataset, methods=("start" + one,))["rows"] for one in ("", ":prompt.use_neighbours=no"))
+    assert "dice_alone" not in alone
+    assert (among["dice_alone"], among["hd95_alone"]) == (alone["dice"], alone["hd95"])
+    assert (among["dice"], among["hd95"]) != (alone["dice"], alone["hd95"])
 
 
 def test_a_slice_with_specks_alone_gets_no_box(dataset: Dataset) -> None:

@@ -66,6 +66,8 @@ class PromptSettings:
         Which parts of the prompt the decoder gets.
     use_token
         Whether a model with a token a structure (MA-SAM) learns these, and is prompted with them and not from its CAM.
+    use_neighbours
+        Whether the slices beside one in a volume have a say in its suggestion (:mod:`model.depth`).
     """
 
     threshold: float = 0.4
@@ -75,6 +77,7 @@ class PromptSettings:
     use_point: bool = True
     use_dense: bool = True
     use_token: bool = False
+    use_neighbours: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,17 +71,22 @@ class Found:
     before: tuple[NDArray[np.float32], tuple[Prompt, ...]] | None = None
 
 
+Answer = Callable[[str, NDArray[np.uint8]], dict[int, Found]]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Learned:
     """What a training came to: how it answers, how long it took, and what else its rows say.
 
-    ``prompted`` answers prompts too, where the method does.
+    ``prompted`` answers prompts too, where the method does. ``alone`` answers without what the slices beside one in a
+    volume say, where ``answer`` listens to them.
     """
 
-    answer: Callable[[str, NDArray[np.uint8]], dict[int, Found]]
+    answer: Answer
     seconds: float
     about: dict[str, Any] = field(default_factory=dict)
     prompted: ModelPredictor | None = None
+    alone: Answer | None = None
 
 
 def choice_of(text: str, base: Settings, steps_said: bool = False) -> Choice:
@@ -110,7 +115,7 @@ def ablation(base: Settings) -> list[str]:
 def learn(choice: Choice, lessons: Lessons, predictor: ModelPredictor, gated: bool, on_step: OnStep) -> Learned:
     """Train a method on the lessons; ``predictor`` serves the starting weights, and nothing else."""
     if choice.name == START:
-        return Learned(_answer_of_predictor(predictor, choice.settings.prompts, lessons), 0.0)
+        return _learned(predictor, choice.settings.prompts, lessons, 0.0, {})
     if choice.name in ROUNDS:
         return _round(choice, lessons, predictor, gated, on_step)
     began = time.perf_counter()
@@ -159,12 +164,18 @@ def _round(choice: Choice, lessons: Lessons, predictor: ModelPredictor, gated: b
     }
     if predictor.net.feedback is not None:
         about["feedback_gamma"] = float(predictor.net.feedback.gamma)
-    return Learned(_answer_of_predictor(predictor, settings.prompts, lessons), report.seconds, about, predictor)
+    return replace(_learned(predictor, settings.prompts, lessons, report.seconds, about), prompted=predictor)
 
 
-def _answer_of_predictor(
-    predictor: ModelPredictor, prompts: PromptSettings, lessons: Lessons
-) -> Callable[[str, NDArray[np.uint8]], dict[int, Found]]:
+def _learned(
+    predictor: ModelPredictor, prompts: PromptSettings, lessons: Lessons, seconds: float, about: dict[str, Any]
+) -> Learned:
+    single = replace(prompts, use_neighbours=False)
+    alone = _answer_of_predictor(predictor, single, lessons) if prompts.use_neighbours else None
+    return Learned(_answer_of_predictor(predictor, prompts, lessons), seconds, about, alone=alone)
+
+
+def _answer_of_predictor(predictor: ModelPredictor, prompts: PromptSettings, lessons: Lessons) -> Answer:
     structures: Sequence[Any] = lessons.structures
 
     def answer(frame_id: str, pixels: NDArray[np.uint8]) -> dict[int, Found]:

@@ -1,8 +1,9 @@
 """The study ``labels`` on volumes: what each method makes of N labelled volumes, on whole volumes that nothing saw.
 
 Every slice of a labelled volume is labelled; unlabelled slices are drawn from all volumes that are neither labelled nor
-tested on. Methods on a SAM encoder answer slice by slice (with neighbours where they look at stacks); Dice and HD95 are
-those of the slices laid together. A volume is a group: it is never split.
+tested on. Dice and HD95 are those of the slices laid together. Methods on a SAM encoder answer a slice at a time, with
+what the slices beside it say (:mod:`model.depth`), unless ``prompt.use_neighbours=no``; figures called ``…_alone`` are
+of the same training without that. A volume is a group: it is never split.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.overlap import dice
 from napari_adasam.evaluation.labels import LabelsBench, LabelsPlan, Row, Tally, TestPart, labelling_order, plan
-from napari_adasam.evaluation.methods import Learned, OnStep
+from napari_adasam.evaluation.methods import Answer, Learned, OnStep
 from napari_adasam.evaluation.metrics import Mask, hd95_of_volume
 from napari_adasam.evaluation.prompts import askable, boxed
 from napari_adasam.evaluation.subjects import Subject
@@ -78,27 +79,32 @@ class VolumesBench(LabelsBench):
         if not files:
             raise InputError(f"{self.dataset.folder} holds no volumes to test on. Nothing was written.")
         tallies = {s.value: Tally() for s in self.structures}
+        alone = {s.value: Tally() for s in self.structures}
         by_box: dict[int, list[float]] = {s.value: [] for s in self.structures}
         tested, unit = list(files.values())[: self.study.limit], ""
         for number, keys in enumerate(tested, start=1):
             slices = [self._subject(key)[0] for key in keys]
             truth, voxel = np.stack([one.labels for one in slices]), voxel_of(self.dataset, keys[0])
             unit = voxel.unit
-            for value, found in self._stacked(learned, slices).items():
-                pair = found, truth == value
-                tallies[value].add(*pair, hd95_of_volume(*pair, voxel.size), slices[0].group)
+            for answer, into in ((learned.answer, tallies), (learned.alone, alone)):
+                for value, found in self._stacked(answer, slices).items():
+                    pair = found, truth == value
+                    into[value].add(*pair, hd95_of_volume(*pair, voxel.size), slices[0].group)
             for value, found in self._by_box(learned, slices).items():
                 by_box[value].append(dice(found, truth == value))
             on_step(number, len(tested), "measuring")
         for structure in self.structures:
-            own = by_box[structure.value]
+            own, single = by_box[structure.value], alone[structure.value]
             row = tallies[structure.value].row() | ({"box_dice": float(np.mean(own))} if own else {})
+            row |= {f"{key}_alone": figure for key, figure in single.row().items() if key != "n"} if single.dice else {}
             yield {"structure": str(structure.value), "name": structure.name, "unit": unit, **row}
 
-    def _stacked(self, learned: Learned, slices: Sequence[Subject]) -> dict[int, Mask]:
-        """The answers on a volume's slices laid together, (D, H, W) bool a structure."""
-        answers = [learned.answer(one.frame_id, one.pixels) for one in slices]
-        return {s.value: np.stack([answer[s.value].mask for answer in answers]) for s in self.structures}
+    def _stacked(self, answer: Answer | None, slices: Sequence[Subject]) -> dict[int, Mask]:
+        """The answers on a volume's slices laid together, (D, H, W) bool a structure; none where nobody answers."""
+        if answer is None:
+            return {}
+        answers = [answer(one.frame_id, one.pixels) for one in slices]
+        return {s.value: np.stack([one[s.value].mask for one in answers]) for s in self.structures}
 
     def _by_box(self, learned: Learned, slices: Sequence[Subject]) -> dict[int, Mask]:
         """The same with a box around each part of the truth in each slice, where that is asked for.

@@ -159,24 +159,52 @@ def suggest(
     """
     sight = Sight(canvas, settings, region, tokens=net.sam.structure_tokens is not None)
     embedding, scores = refined(net, embedding, sight)
-    answers = []
-    for structure in structures:
-        index = net.index_of(structure)
-        if index is None:
-            answers.append(_nothing(canvas, 0.0, np.zeros((canvas.height, canvas.width), dtype=np.float32)))
-            continue
-        presence = float(torch.sigmoid(scores.presence[0, index]))
-        shown = cam.overlay(sight.visible(scores.maps[0, index]), canvas)
-        if region is not None:
-            shown = np.where(region, shown, np.float32(0))
-        prompts = sight.prompts(scores, index, structure)
-        if not prompts:
-            answers.append(_nothing(canvas, presence, shown))
-            continue
-        mask, score, logits = _union_of_answers(net, embedding, prompts, canvas)
-        mask = mask if region is None else mask & region
-        answers.append(AutoMask(mask, score, presence, prompts, shown, logits))
-    return answers
+    asked = [ask(net, embedding, scores, sight, structure) for structure in structures]
+    return [one.answer(one.level) for one in asked]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """What the decoder said of one structure, asked with the prompts of its map.
+
+    Parameters
+    ----------
+    level
+        (H, W) mask logits, the highest of all prompts' answers; the least there is where there were no prompts, and out
+        of the region.
+    shown, logits
+        See :class:`AutoMask`.
+    """
+
+    presence: float
+    prompts: tuple[Prompt, ...]
+    level: Tensor
+    shown: NDArray[np.float32]
+    score: float = 0.0
+    logits: tuple[NDArray[np.float32], ...] = ()
+
+    def answer(self, level: Tensor) -> AutoMask:
+        """The answer whose mask is where ``level`` (H, W) is positive."""
+        mask = np.asarray((level > 0).cpu().numpy(), dtype=np.bool_)
+        return AutoMask(mask, self.score, self.presence, self.prompts, self.shown, self.logits)
+
+
+def ask(net: AdaSam, embedding: Tensor, scores: ClassScores, sight: Sight, structure: Structure) -> Asked:
+    """Ask the decoder for a structure, as its class scores (1, K) prompt it; what was never learned is absent."""
+    canvas, region, index = sight.canvas, sight.region, net.index_of(structure)
+    absent = torch.full((canvas.height, canvas.width), -cam.LOGIT_LIMIT, device=net.device)
+    if index is None:
+        return Asked(0.0, (), absent, np.zeros((canvas.height, canvas.width), dtype=np.float32))
+    presence = float(torch.sigmoid(scores.presence[0, index]))
+    shown = cam.overlay(sight.visible(scores.maps[0, index]), canvas)
+    if region is not None:
+        shown = np.where(region, shown, np.float32(0))
+    prompts = sight.prompts(scores, index, structure)
+    if not prompts:
+        return Asked(presence, (), absent, shown)
+    level, score, logits = _highest_of_answers(net, embedding, prompts, canvas)
+    seen = level if region is None else torch.where(torch.from_numpy(region).to(level.device), level, absent)
+    return Asked(presence, prompts, seen, shown, score, logits)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -238,19 +266,14 @@ def refined(net: AdaSam, embedding: Tensor, sight: Sight) -> tuple[Tensor, Class
     return better, net.head(better)
 
 
-def _nothing(canvas: Canvas, presence: float, shown: NDArray[np.float32]) -> AutoMask:
-    return AutoMask(np.zeros((canvas.height, canvas.width), dtype=np.bool_), 0.0, presence, (), shown)
-
-
-def _union_of_answers(
+def _highest_of_answers(
     net: AdaSam, embedding: Tensor, prompts: Sequence[Prompt], canvas: Canvas
-) -> tuple[NDArray[np.bool_], float, tuple[NDArray[np.float32], ...]]:
+) -> tuple[Tensor, float, tuple[NDArray[np.float32], ...]]:
     batch = batch_prompts(prompts, canvas, net.sam.cells, net.device)
     logits, iou = decode(net.sam, embedding.expand(len(prompts), -1, -1, -1), batch)
-    maps = to_image_size(logits[:, 0].float(), canvas)
-    mask = (maps > 0).any(0).cpu().numpy()
+    level = to_image_size(logits[:, 0].float(), canvas).amax(0)
     low = F.adaptive_avg_pool2d(logits[:, 0].float(), cam.dense_side(net.sam.cells)).cpu().numpy()
-    return mask, float(iou[:, 0].float().mean().clamp(0, 1)), tuple(np.asarray(one, dtype=np.float32) for one in low)
+    return level, float(iou[:, 0].float().mean().clamp(0, 1)), tuple(np.asarray(one, dtype=np.float32) for one in low)
 
 
 @torch.no_grad()

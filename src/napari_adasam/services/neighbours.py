@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
 from napari_adasam.domain.records import Frame
+from napari_adasam.domain.stacks import no_volume
 from napari_adasam.files.clips import Clip
 from napari_adasam.files.dataset import Dataset
 from napari_adasam.model.stacks import around
@@ -49,6 +51,20 @@ class Neighbours:
     def slices(self, frame: Picture, slices: int) -> Slices:
         """The same; the frame alone where it has no neighbours."""
         return self.around(frame, slices) or (frame,)
+
+    def apart(self, frame_id: str) -> float | None:
+        """How far a frame lies from the next slices of its volume, in pixels of its own.
+
+        ``None`` where it is a file of its own, or one that does not say that its frames lie side by side, and how far
+        apart.
+        """
+        clip = None if self._clip_of is None else self._clip_of(frame_id)
+        if clip is None or len(clip.frames) < 2 or no_volume(clip.frames[0]):
+            return None
+        stack, spacing = clip.frames[0].stack, clip.frames[0].spacing
+        if stack is None or stack.step_mm is None or spacing is None:
+            return None
+        return stack.step_mm / math.sqrt(spacing.pixel_area_mm2)
 
     def whole(self, frame_id: str) -> Slices | None:
         """All frames of a frame's volume or clip, in order; ``None`` where it is a file of its own. InputError."""

@@ -21,15 +21,14 @@ from napari_adasam.domain.effort import ModelSize
 from napari_adasam.domain.errors import InputError, ModelError
 from napari_adasam.domain.looks import Look
 from napari_adasam.domain.prompts import Prompt
-from napari_adasam.domain.records import Mask, Suggestion
 from napari_adasam.domain.settings import ModelSettings, PromptSettings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.activations import ActivationStore
 from napari_adasam.files.pixels import to_grey
 from napari_adasam.model import adaptation, adasam, checkpoints, devices, looking, registry, stacks
-from napari_adasam.model.adasam import AdaSam
+from napari_adasam.model.adasam import AdaSam, Sight
 from napari_adasam.model.canvas import Canvas, grey_canvas, normalise
-from napari_adasam.services import following
+from napari_adasam.services import following, in_depth
 from napari_adasam.services.cache import Cache
 from napari_adasam.services.gate import Past
 from napari_adasam.services.interludes import let_clicks_in
@@ -195,31 +194,20 @@ class ModelPredictor:
             self._embeddings.put(key, found)
         return found
 
-    def _canvas(self, frame_id: str, pixels: Pixels) -> tuple[Canvas, Mask | None]:
-        """Where a frame lies in the square input, and what of it (height, width) is seen; ``None`` for all."""
-        region = self.seen(frame_id, pixels)[1]
-        canvas = Canvas(pixels.shape[0], pixels.shape[1], self.net.sam.size)
-        return canvas, None if region is None else region.mask
+    def sight(self, frame: Picture, settings: PromptSettings) -> Sight:
+        """Where a frame lies in the square input, and what of it is seen."""
+        region = self.seen(frame.frame_id, frame.pixels)[1]
+        canvas = Canvas(frame.pixels.shape[0], frame.pixels.shape[1], self.net.sam.size)
+        return Sight(canvas, settings, None if region is None else region.mask)
 
     @devices.again_without_onednn
     def look(self, frame_id: str, pixels: Pixels, structures: Sequence[Structure], settings: PromptSettings) -> Look:
         """What the frame would teach, for the order."""
-        canvas, mask = self._canvas(frame_id, pixels)
-        sight = adasam.Sight(canvas, settings, mask)
+        sight = self.sight(Picture(frame_id, pixels), settings)
         found = looking.look(self.net, self.embedding(frame_id, pixels), structures, sight)
         return replace(found, model=self._fingerprint)
 
-    @devices.again_without_onednn
-    def suggest(
-        self, frame_id: str, pixels: Pixels, structures: Sequence[Structure], settings: PromptSettings
-    ) -> list[Suggestion]:
-        """One suggestion a structure, self-prompted from its CAM."""
-        canvas, mask = self._canvas(frame_id, pixels)
-        answers = adasam.suggest(self.net, self.embedding(frame_id, pixels), canvas, structures, settings, mask)
-        return [
-            Suggestion(frame_id, s.value, a.mask, a.score, a.presence, a.prompts, a.cam, self._fingerprint, a.logits)
-            for s, a in zip(structures, answers, strict=True)
-        ]
+    suggest = in_depth.suggest
 
     def prepare(self, frame_id: str, pixels: Pixels) -> None:
         """Have the embedding at hand that clicks on a frame are answered from."""
@@ -230,7 +218,7 @@ class ModelPredictor:
         self, frame_id: str, pixels: Pixels, prompt: Prompt, previous: NDArray[np.float32] | None
     ) -> SegmentAnswer:
         """Answer a clinician's prompt."""
-        canvas, _ = self._canvas(frame_id, pixels)
+        canvas = Canvas(pixels.shape[0], pixels.shape[1], self.net.sam.size)
         before, hand = None if previous is None else torch.from_numpy(previous), self.by_hand
         mask, score, low = adasam.answer(hand.net, self.embedding(frame_id, pixels, hand), prompt, before, canvas)
         return SegmentAnswer(mask, score, np.asarray(low.cpu().numpy(), dtype=np.float32))
@@ -239,6 +227,8 @@ class ModelPredictor:
 
     def forget(self, frame_id: str) -> None:
         """Drop what is cached of a frame that will not be asked for again; not what its neighbours may need of it."""
+        if self.neighbours.apart(frame_id) is not None:
+            return
         key = self._keys.pop(frame_id, frame_id)
         if adaptation.slices(self.net) == 1:
             self.activations.drop(f"{key}/plain/{self.cut}")

@@ -200,4 +200,4 @@ class Suggesting:
 
 
 def _always(prompts: PromptSettings) -> PromptSettings:
-    return replace(prompts, presence=0.0)
+    return replace(prompts, presence=0.0, use_neighbours=False)  # a tick says nothing of the slices beside it
