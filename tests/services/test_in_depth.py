@@ -13,6 +13,7 @@ from napari_adasam.domain.settings import ModelSettings, PromptSettings
 from napari_adasam.files.clips import Clip
 from napari_adasam.model import depth, registry
 from napari_adasam.services.neighbours import Neighbours
+from napari_adasam.services.ports import Picture
 from napari_adasam.services.predictor import ModelPredictor
 from napari_adasam.services.suggesting import _always
 
@@ -80,6 +81,12 @@ def test_how_far_apart_slices_are() -> None:
     assert Neighbours(lambda _: lone).apart("a") is None
     assert Neighbours(lambda _: None).apart("a") is None
     assert Neighbours().apart("a") is None
+
+
+def test_slices_of_another_moment_are_no_neighbours() -> None:
+    near = Neighbours(lambda _: clip_of(Stack(COUNT, Along.DEPTH, 3, 1.0, "TIFF header")))
+    stack = near.around(Picture("v-5", slices()[5]), 3)
+    assert [one.frame_id for one in stack or ()] == ["v-4", "v-5", "v-5"]
 
 
 def test_a_tick_says_nothing_of_the_slices_beside_it(predictor: ModelPredictor) -> None:

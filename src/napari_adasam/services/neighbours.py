@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-from napari_adasam.domain.records import Frame
+from napari_adasam.domain.records import Along, Frame
 from napari_adasam.domain.stacks import no_volume
 from napari_adasam.files.clips import Clip
 from napari_adasam.files.dataset import Dataset
@@ -80,12 +80,10 @@ class Neighbours:
         clip = self._clip_of(frame_id)
         if clip is None:
             return None
-        frames = clip.frames
-        geometry = frames[0].geometry
-        if geometry is not None and len(geometry.shape) > 3:
-            depth = len(frames) // geometry.shape[3]
-            first = next(i for i, one in enumerate(frames) if one.id == frame_id) // depth * depth
-            frames = frames[first : first + depth]
+        frames, slices = clip.frames, _slices_of_a_moment(clip.frames)
+        if slices < len(frames):
+            first = next(i for i, one in enumerate(frames) if one.id == frame_id) // slices * slices
+            frames = frames[first : first + slices]
         return (clip, frames) if len(frames) > 1 else None
 
     def _read(self, clip: Clip, frame: Frame) -> Picture:
@@ -97,6 +95,13 @@ class Neighbours:
         while self._size > BUDGET and len(self._kept) > 1:
             self._size -= self._kept.popitem(last=False)[1].pixels.nbytes
         return found
+
+
+def _slices_of_a_moment(frames: Sequence[Frame]) -> int:
+    stack, geometry = frames[0].stack, frames[0].geometry
+    if stack is not None and stack.along is Along.DEPTH:
+        return stack.slices
+    return len(frames) // geometry.shape[3] if geometry is not None and len(geometry.shape) > 3 else len(frames)
 
 
 class GivenNeighbours(Neighbours):
