@@ -72,6 +72,30 @@ def test_where_nothing_goes_wrong_one_key_frame_is_enough(film: Film) -> None:
     assert rows["keys"][0]["keys"] == [1]
 
 
+def test_key_frames_are_not_taken_side_by_side(film: Film) -> None:
+    """Where a structure never comes to 0.95, and the frame beside a key frame is always the least sure one."""
+    asked: list[int] = []
+
+    class Unsure(Knowing):
+        def follow(
+            self, before: Picture, after: Picture, labels: Labels, structures: Sequence[Structure]
+        ) -> FollowAnswer:
+            first, then = (int(one.frame_id.rpartition("-")[2]) for one in (before, after))
+            if np.array_equal(labels, self.film.truth[first]):
+                asked.append(first)  # nothing but a key frame has the true labels
+            half = self.film.truth[then].copy()
+            half[10:] = 0
+            none = np.zeros(half.shape, np.float32)
+            one = Suggestion(after.frame_id, 1, half == 1, 0.9, 1.0, (), none, "m")
+            return FollowAnswer((one,), 0.85 + 0.005 * abs(then - first))
+
+    rows = rows_of(Unsure(film), film)
+    keys = sorted(set(asked))
+    assert rows["keys"][0]["keys"] == [None]
+    assert len(keys) == rows["keys"][0]["most_tried"][0] == 3
+    assert min(np.diff(keys)) >= 4
+
+
 def test_drift_that_was_noticed_is_caught_and_costs_one_more_key_frame(film: Film) -> None:
     rows = rows_of(Knowing(film, at_break=0.3), film)
     assert (rows["drift"][0]["low"], rows["drift"][0]["caught"], rows["drift"][0]["good_lost"]) == (12, 1.0, 0.0)

@@ -116,7 +116,8 @@ def keys_needed(
 ) -> Mapping[int, int | None]:
     """Structure value to how many key frames bring its mean Dice over all frames to 0.95; ``None``: more than tried.
 
-    The next key frame is the one that is least sure, as the window shows it; a frame that nothing came to counts 0.
+    The next key frame is the one that is least sure, as the window shows it, of those that lie half of ``KEYS_TRIED``
+    and more from any other; a frame that nothing came to counts 0.
     """
     keys, reached = [film.first], dict(known)
     needed: dict[int, int | None] = dict.fromkeys((one.value for one in structures), None)
@@ -124,9 +125,9 @@ def keys_needed(
         for value in [value for value, count in needed.items() if count is None]:
             if np.mean(_by_frame(film, reached, keys, value)) >= WANTED:
                 needed[value] = len(keys)
-        if len(keys) >= most_keys(film) or None not in needed.values():
+        rest = [at for at in range(len(film.frames)) if min(abs(at - key) for key in keys) >= KEYS_TRIED // 2]
+        if len(keys) >= most_keys(film) or None not in needed.values() or not rest:
             return needed
-        rest = [at for at in range(len(film.frames)) if at not in keys]
         keys.append(min(rest, key=lambda at: (reached[at].confidence, at)))
         for run in runs(keys, len(film.frames)):
             if run.key == keys[-1]:
