@@ -12,12 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from typer.main import get_group
 
 from napari_adasam import cli
+from napari_adasam.cli import study_texts
 from napari_adasam.cli.program import names_of
 from napari_adasam.domain.errors import InputError, StorageError
+from napari_adasam.domain.records import Annotation, Frame, MaskOrigin
 from napari_adasam.domain.settings import ModelSettings
+from napari_adasam.domain.structures import MUSCLE_PRESET
+from napari_adasam.files.store import Store
 from napari_adasam.ui import screen
 
 HEAVY = (
@@ -318,9 +324,9 @@ def test_the_study_of_labels_gets_methods_labels_seeds_and_changes(
     assert (given["model"], given["methods"]) == (ModelSettings("sam.pt", 256), ("adasam:ramp=no", "unet"))
     assert (given["labels"], given["seeds"], given["part"]) == ((5, 10), (0, 1), "validation")
     assert (given["train"].rank, given["ablation"], given["resume"]) == (4, True, Path("f.json"))
-    assert [one["steps_said"] for one in asked] == [False, False]
+    assert [one["said"] for one in asked] == [set(), {"rank"}]
     assert run(*study_of_labels, "--set", "steps=40").code == 0
-    assert asked[2]["steps_said"]
+    assert asked[2]["said"] == {"steps"}
     assert run(*study_of_labels, "--labels", "few").code == 2
 
 
@@ -510,3 +516,297 @@ def test_the_study_of_prompts_gets_settings_of_the_prompt(
 ) -> None:
     assert run("evaluate", "data", "--study", "prompts", "--set", "prompt.presence=1.1").code == 0
     assert studied[0]["prompts"].presence == 1.1
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """The layout of a data set; what lies in its files is no picture."""
+    for name in ("images", "labels"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        (tmp_path / "data" / name / "a.png").write_bytes(b"precious")
+    (tmp_path / "data" / "index.csv").write_text("id,patient\na,1\n")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Path:
+    """A folder that is taken for a session."""
+    (tmp_path / "session" / "masks").mkdir(parents=True)
+    (tmp_path / "session" / "session.sqlite").write_bytes(b"precious")
+    return tmp_path / "session"
+
+
+@pytest.fixture
+def trained(put_in_place_of: Callable[..., None]) -> list[TrainOptions]:
+    """The options of each training that was begun, instead of running it."""
+    asked: list[TrainOptions] = []
+
+    def train_dataset(folder: Path, out: Path, options: TrainOptions, on_progress: Any) -> dict[str, Any]:
+        asked.append(options)
+        return {}
+
+    put_in_place_of("napari_adasam.services.training", train_dataset=train_dataset, TrainOptions=TrainOptions)
+    return asked
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+EVALUATE = ("evaluate", "DATA", "--study", "prompts")
+
+
+@pytest.mark.parametrize("name", ["images/a.png", "labels/a.png", "index.csv"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        (*EVALUATE, "--json"),
+        ("evaluate", "elsewhere", "--test", "DATA", "--study", "labels", "--table"),
+        ("train", "DATA", "--out"),
+    ],
+)
+def test_nothing_is_written_over_a_file_of_the_data_set(
+    command: tuple[str, ...],
+    name: str,
+    run: Callable[..., Ended],
+    studied: list[dict[str, Any]],
+    trained: list[TrainOptions],
+    data: Path,
+) -> None:
+    before = contents(data)
+    ended = run(*(str(data) if word == "DATA" else word for word in command), str(data / name))
+    assert (ended.code, ended.out, studied, trained) == (2, "", [], [])
+    assert "Give another name" in ended.err
+    assert contents(data) == before
+
+
+def test_no_result_is_written_over_a_model_that_is_measured(
+    run: Callable[..., Ended], studied: list[dict[str, Any]], data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "m.safetensors").write_bytes(b"precious")
+    for option in ("--model", "--against", "--base"):
+        words = ("evaluate", data, "--study", "prompts", option, tmp_path / "m.safetensors", "--json")
+        assert run(*map(str, words), str(tmp_path / "m.safetensors")).code == 2
+    assert studied == []
+    assert (tmp_path / "m.safetensors").read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("name", ["session.sqlite", "masks/new", "new.json"])
+@pytest.mark.parametrize(
+    "command",
+    [(*EVALUATE, "--json"), ("train", "DATA", "--out"), ("models", "list", "--json"), ("measure", "x", "--out")],
+)
+def test_nothing_is_written_into_a_session(
+    command: tuple[str, ...],
+    name: str,
+    run: Callable[..., Ended],
+    studied: list[dict[str, Any]],
+    trained: list[TrainOptions],
+    session: Path,
+) -> None:
+    before = contents(session)
+    ended = run(*command, str(session / name))
+    assert (ended.code, ended.out, studied, trained) == (2, "", [], [])
+    assert "session" in ended.err.splitlines()[-1]
+    assert contents(session) == before
+
+
+def test_a_database_of_a_session_that_is_still_empty_is_not_written_over(
+    run: Callable[..., Ended], tmp_path: Path
+) -> None:
+    assert run("models", "list", "--json", str(tmp_path / "session.sqlite")).code == 2
+    assert not (tmp_path / "session.sqlite").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [(("--learned", "x.safetensors"), "--blend"), (("--settle", "5"), "--blend")]
+)
+def test_a_bundled_model_that_nothing_would_be_written_of_is_refused(
+    given: tuple[str, ...], said: str, run: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_adasam.services.torch_start.keep_triton_out", lambda: None)
+    ended = run("train-bundled", "data", "--base", "b.pt", "--out", "m.safetensors", *given)
+    assert ended.code == 2
+    assert said in ended.err
+    assert "Nothing was" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("study", "given", "said"),
+    [
+        *(
+            (study, given, f"does not use {given[0]}")
+            for study, options in {
+                "prompts": ("--orders file", "--every 3", "--methods unet", "--gated", "--ablation", "--volumes"),
+                "labels": ("--against x", "--no-clicks", "--frames 9", "--static", "--orders file"),
+                "session": ("--no-clicks", "--against x", "--labels 5", "--boxes", "--frames 9"),
+                "propagation": ("--no-clicks", "--seeds 2", "--frames 9", "--methods unet", "--against x"),
+            }.items()
+            for given in map(str.split, options)
+        ),
+        ("labels", ("--boxes",), "--volumes"),
+        ("labels", ("--methods", " , "), "no method"),
+        ("labels", ("--set", "seed=3"), "does not use the setting seed"),
+        ("session", ("--set", "seed=3"), "does not use the setting seed"),
+        ("prompts", ("--input-size", "0"), "--input-size"),
+        ("prompts", ("--model", "m@0"), "no size in pixels"),
+    ],
+)
+def test_what_a_study_does_not_use_is_told(
+    study: str, given: tuple[str, ...], said: str, run: Callable[..., Ended], studied: list[dict[str, Any]], data: Path
+) -> None:
+    ended = run("evaluate", str(data), "--study", study, *given)
+    assert (ended.code, ended.out, studied) == (2, "", [])
+    assert said in " ".join(ended.err.split())
+
+
+@pytest.mark.parametrize("given", ["--limit 3", "--held-back", "--validation", "--structures 1=a", "--methods unet"])
+def test_what_drawn_clips_do_not_use_is_told(
+    given: str,
+    run: Callable[..., Ended],
+    studied: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = run("evaluate", "phantom", "--study", "propagation", *given.split())
+    assert (ended.code, studied) == (2, [])
+    assert f"does not use {given.split()[0]}" in " ".join(ended.err.split())
+    assert run("evaluate", "phantom", "--study", "propagation", "--seeds", "2", "--frames", "24").code == 0
+
+
+@pytest.mark.parametrize(
+    ("study", "given"),
+    [
+        ("prompts", "--no-clicks --against x --limit 3 --held-back --structures 1=a --no-sector"),
+        ("labels", "--methods unet --labels 5 --volumes --boxes --seeds 2 --gated --ablation --limit 3 --held-back"),
+        ("session", "--orders file --static --every 3 --seeds 2 --limit 3 --validation"),
+        ("propagation", "--limit 3 --held-back --structures 1=a"),
+    ],
+)
+def test_what_a_study_uses_is_taken(
+    study: str,
+    given: str,
+    run: Callable[..., Ended],
+    studied: list[dict[str, Any]],
+    data: Path,
+) -> None:
+    assert run("evaluate", str(data), "--study", study, *given.split()).code == 0
+    assert len(studied) == 1
+
+
+def options_of(command: str) -> dict[str, str]:
+    """The help of each option, by its name."""
+    group = get_group(cli.app)
+    return {one.name or "": getattr(one, "help", None) or "" for one in group.commands[command].params}
+
+
+def test_the_help_says_what_options_of_studies_are_for() -> None:
+    from napari_adasam.evaluation.methods import METHODS
+
+    helps = options_of("evaluate")
+    assert all(name in helps["methods"] for name in METHODS)
+    assert "study prompts" in helps["against"]
+    assert "study prompts" in helps["clicks"]
+    assert all(what in helps["limit"] for what in ("test", "volumes", "pass"))
+
+
+def test_every_option_of_a_study_is_of_some_study() -> None:
+    known = set(options_of("evaluate"))
+    assert set(study_texts.USED_BY) <= known
+    whole = {"dataset", "study", "model", "base", "test", "json_file", "input_size", "sector"}
+    assert known - set(study_texts.USED_BY) - whole == {"changes", "table", "plot"}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [("--seed", "1", "--set", "seed=2"), ("--steps", "5", "--set", "steps=6"), ("--seed", "0", "--set", "seed=2")],
+)
+def test_a_figure_that_a_training_is_given_twice_is_refused(
+    given: tuple[str, ...], run: Callable[..., Ended], trained: list[TrainOptions]
+) -> None:
+    ended = run("train", "data", "--out", "m.safetensors", *given)
+    assert (ended.code, trained) == (2, [])
+    assert "given twice" in ended.err
+    assert run("train", "data", "--out", "m.safetensors", "--set", given[3]).code == 0
+
+
+@pytest.mark.parametrize("text", ["0=a", "256=a", "1=a,300=b", f"{'9' * 5000}=a"])
+def test_names_of_what_is_no_label_value_are_refused(text: str) -> None:
+    with pytest.raises(InputError, match="1 to 255"):
+        names_of(text)
+
+
+@pytest.mark.parametrize("table", [None, "id,age\na,3\n", "id,patient\n"])
+def test_a_table_that_names_no_groups_is_told(
+    table: str | None,
+    run: Callable[..., Ended],
+    studied: list[dict[str, Any]],
+    trained: list[TrainOptions],
+    data: Path,
+    tmp_path: Path,
+) -> None:
+    commands = (("evaluate", str(data), "--study", "prompts"), ("train", str(data), "--out", str(tmp_path / "m")))
+    for command in commands:
+        assert "names no groups" not in run(*command).err
+    (data / "index.csv").unlink()
+    if table is not None:
+        (data / "index.csv").write_text(table)
+    for command in commands:
+        ended = run(*command)
+        assert ended.code == 0
+        assert "index.csv names no groups" in ended.err
+
+
+def reader(folder: Path, shift: int) -> Path:
+    """A session with one accepted frame, the same in each."""
+    store = Store.create(folder)
+    labels = np.zeros((20, 30), np.uint8)
+    labels[4:9, 5 + shift : 12] = 1
+    store.save_frames([Frame("f", "one.png", 0, 20, 30, "one")])
+    store.save_structures(MUSCLE_PRESET)
+    store.save_annotation(Annotation("f", labels, {1: MaskOrigin.DRAWN}, {1: 1.0}, 2.0, ""))
+    store.close()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("out", "third"),
+    [
+        ("ag", "two"),
+        ("ag", "two/deeper"),
+        ("two", "three"),
+        ("one/ag", "three"),
+        ("ag", "ag"),
+        ("file", "t"),
+        ("a", "file"),
+    ],
+)
+def test_agreement_looks_at_both_folders_before_it_writes(
+    out: str, third: str, run: Callable[..., Ended], tmp_path: Path
+) -> None:
+    one, two = reader(tmp_path / "one", 0), reader(tmp_path / "two", 2)
+    (tmp_path / "file").touch()
+    before = contents(tmp_path)
+    ended = run("agreement", str(one), str(two), "--out", str(tmp_path / out), "--adjudicate", str(tmp_path / third))
+    assert (ended.code, ended.out, len(ended.err.splitlines())) == (2, "", 1)
+    assert contents(tmp_path) == before
+    good = ("--out", str(tmp_path / "good"), "--adjudicate", str(tmp_path / "new"))
+    assert run("agreement", str(one), str(two), *good).code == 0
+
+
+def test_a_path_that_may_not_be_read_is_one_sentence(
+    run: Callable[..., Ended], opened: list[list[Path]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "a.png").touch()
+    monkeypatch.setattr(os, "access", lambda _, mode: mode == os.R_OK)
+    closed = run(str(tmp_path))
+
+    def shut(self: Path, **_: object) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", shut)
+    for ended in (closed, run(str(tmp_path / "a.png"))):
+        assert (ended.code, opened) == (2, [])
+        assert "may not be read" in ended.err
+        assert "Errno" not in ended.err

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import tifffile
 from PIL import Image
 
@@ -46,3 +48,37 @@ def test_predict_writes_masks_with_the_real_weights(tmp_path: Path) -> None:
         assert mask.shape == tifffile.imread(scans / f"{stem}.tif").shape[:2]
         assert set(np.unique(mask)) <= {0, 1, 2}
         assert mask.any()
+
+
+@pytest.mark.parametrize(
+    ("broken", "words", "said"),
+    [
+        ("", ("train", "DATA", "--out", "m.safetensors"), "has no label image of any picture"),
+        ("labels/p1.png", ("train", "DATA", "--out", "m.safetensors"), "labels/p1.png cannot be read"),
+        ("images/p1.png", ("evaluate", "DATA", "--study", "prompts"), "images/p1.png cannot be read"),
+        ("images/p1.png", ("evaluate", "DATA", "--study", "session", "--static"), "images/p1.png cannot be read"),
+        (None, ("train", "DATA", "--out", "m.safetensors", "--structures", "7=a"), "--structures names 7"),
+    ],
+)
+def test_a_data_set_that_cannot_be_used_is_one_sentence(
+    broken: str | None, words: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    for name, value in (("images", 90), ("labels", 1)):
+        (data / name).mkdir(parents=True)
+        for at in range(3):
+            picture = np.zeros((64, 64), np.uint8)
+            picture[20:40, 20:40] = value + at * (name == "images")
+            Image.fromarray(picture).save(data / name / f"p{at}.png")
+    (data / "index.csv").write_text("id,patient\np0,1\np1,2\np2,3\n")
+    if broken:
+        (data / broken).write_bytes(b"xx")
+    elif broken is not None:
+        shutil.rmtree(data / "labels")
+    command = [sys.executable, "-m", "napari_adasam", *(str(data) if word == "DATA" else word for word in words)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (2, ""), ended.stderr
+    assert said in ended.stderr
+    assert "left out" not in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "m.safetensors").exists()

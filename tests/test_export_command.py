@@ -107,3 +107,26 @@ def test_a_disk_that_does_not_take_it_is_code_1(session: Path, tmp_path: Path) -
     ended = run(session, "--format", "png", "--out", tmp_path / "file")
     assert ended.returncode == 1
     assert "could not be written" in ended.stderr
+
+
+def test_masks_that_are_missing_are_told_where_nothing_is_left_to_export(session: Path, tmp_path: Path) -> None:
+    for mask in (session / "masks").iterdir():
+        mask.unlink()
+    ended = run(session, "--format", "png", "--out", tmp_path / "out")
+    assert ended.returncode == 2
+    assert "of this session is missing or damaged" in ended.stderr
+    assert "has a mask that can be read" in ended.stderr
+    assert "No frame of this session is accepted" not in ended.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_the_formats_do_not_use_is_told(session: Path, tmp_path: Path) -> None:
+    (tmp_path / "files.csv").write_text("file,age\none.png,40\n")
+    asked = {"--table": [str(tmp_path / "files.csv")], "--erosion": ["1"], "--blank-outside": []}
+    words = [word for option, value in asked.items() for word in (option, *value)]
+    ended = run(session, "--format", "tiff", "--out", tmp_path / "out", *words)
+    assert ended.returncode == 0, ended.stderr
+    assert [f"{option} does nothing here" in ended.stderr for option in asked] == [True] * 3
+    used = run(session, "--format", "csv", "--format", "overlay", "--out", tmp_path / "used", *words)
+    assert used.returncode == 0, used.stderr
+    assert "does nothing" not in used.stderr

@@ -19,6 +19,7 @@ from tiny import BELLY, tiny_net, tiny_vit
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import NEVER, ModelSettings, Settings, TrainSettings
 from napari_adasam.domain.splits import split_groups
+from napari_adasam.domain.switches import with_settings
 from napari_adasam.evaluation import labels, methods, report
 from napari_adasam.evaluation.baselines.lessons import Lessons
 from napari_adasam.evaluation.labels import plan
@@ -239,9 +240,18 @@ def test_a_method_carries_its_settings() -> None:
     assert choice_of("unet:lr=0.5", WHOLE).settings.lr == 0.5
     assert choice_of("adasam:image_labels=yes", WHOLE).image_labels
     assert not whole.image_labels
-    for text in ("magic", "unet:colour=1", "adasam:magic=1", "unet:lr=x"):
+    for text in ("magic", "unet:colour=1", "adasam:magic=1", "unet:lr=x", "adasam:image_labels=x", "lora:seed=3"):
         with pytest.raises(InputError):
             choice_of(text, WHOLE)
+
+
+@pytest.mark.parametrize("value", ["yes", "true", "on", "1", "YES", " yes "])
+def test_ticks_are_given_where_they_are_asked_for_however_it_is_written(value: str) -> None:
+    assert choice_of(f"adasam:image_labels={value}", WHOLE).image_labels
+    asked = with_settings(WHOLE, [f"image_labels={value}"])
+    assert choice_of("adasam", asked, {"image_labels"}).image_labels
+    assert not choice_of("adasam:image_labels=no", asked, {"image_labels"}).image_labels
+    assert not choice_of("unet", asked, {"image_labels"}).image_labels
 
 
 def test_the_ablation_switches_each_part_once() -> None:
@@ -310,10 +320,10 @@ def test_summary_and_table() -> None:
 
 @pytest.mark.parametrize(
     ("text", "said", "steps"),
-    [("lora", False, 80), ("lora", True, 40), ("lora:steps=40", False, 40), ("lora:steps=41", False, 41)],
+    [("lora", (), 80), ("lora", ("steps",), 40), ("lora:steps=40", (), 40), ("lora:steps=41", (), 41)],
 )
 def test_steps_go_by_the_labels_where_nobody_said_how_many(
-    text: str, said: bool, steps: int, monkeypatch: pytest.MonkeyPatch
+    text: str, said: tuple[str, ...], steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[TrainSettings] = []
 

@@ -130,6 +130,24 @@ def test_names_come_from_the_caller_else_the_recipe_else_the_model(dataset: Data
     assert structures_of(lesions, lesions.ids, (), known)[0].name == "lesion"
 
 
+def test_names_for_some_values_leave_the_others_theirs(dataset: Dataset) -> None:
+    both = np.zeros((64, 64), np.uint8)
+    both[4:14, 4:14], both[30:40, 30:40] = 1, 2
+    for key in dataset.ids:
+        Image.fromarray(both).save(dataset.labelled[key])
+    known = (Structure(1, "disc"), Structure(2, "rim"))
+
+    def named(*given: tuple[int, str]) -> list[str]:
+        return [one.name for one in structures_of(dataset, dataset.ids[:2], given, known)]
+
+    assert named((1, "given")) == ["given", "rim"]
+    assert named((1, "given"), (2, "other")) == ["given", "other"]
+    assert named((1, "Rim")) == ["Rim", "structure 2"], "no name is of two"
+    with pytest.raises(InputError, match=r"--structures names 7, and the label images of .* hold 1, 2\."):
+        named((7, "nothing"))
+    assert named((7, "nothing"), (2, "other")) == ["disc", "other"]
+
+
 @pytest.mark.parametrize("labels", [1, 5, 12, 24, 27])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_labelled_unlabelled_and_test_images_are_disjoint(dataset: Dataset, labels: int, seed: int) -> None:

@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image
 
 from napari_adasam.domain.errors import InputError
-from napari_adasam.files.dataset import SLICES, Dataset, even_places
+from napari_adasam.files.dataset import SLICES, Dataset, even_places, names_groups
 from napari_adasam.files.labels import read_labels
 
 PIXELS = (np.arange(20 * 24) % 251).astype(np.uint8).reshape(20, 24)
@@ -202,3 +202,48 @@ def test_labels_whose_head_claims_more_than_is_there_take_no_memory(tmp_path: Pa
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1 << 20
+
+
+@pytest.mark.parametrize("part", ["images", "labels"])
+def test_a_file_that_nothing_goes_on_without_is_named_and_was_not_left_out(tmp_path: Path, part: str) -> None:
+    make(tmp_path, ["a", "b"])
+    broken = tmp_path / part / "a.png"
+    whole = broken.read_bytes()
+    for content in (b"xx", whole[: len(whole) // 2], b""):
+        broken.write_bytes(content)
+        for read in (Dataset.image, Dataset.grey, Dataset.levels) if part == "images" else (Dataset.labels,):
+            with pytest.raises(InputError) as told:
+                read(Dataset.open(tmp_path), "a")  # type: ignore[operator]
+            assert str(told.value).startswith(f"{broken} cannot be read: a.png ")
+            assert str(told.value).count("cannot be read") == 1
+            assert "left out" not in str(told.value)
+            assert "your files are as they were" in str(told.value)
+            with pytest.raises(InputError, match="left out"):
+                read(Dataset.open(tmp_path, need_images=False), "a")  # type: ignore[operator]
+
+
+def test_a_volume_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    make(tmp_path, ["a"])
+    (tmp_path / "images" / "v.nii.gz").write_bytes(b"xx")
+    with pytest.raises(InputError, match=r"v\.nii\.gz cannot be read"):
+        Dataset.open(tmp_path, slices=SLICES)
+
+
+def test_a_table_that_is_a_folder_is_refused(tmp_path: Path) -> None:
+    (make(tmp_path, ["a"]) / "index.csv").mkdir()
+    with pytest.raises(InputError, match=r"index\.csv is a folder"):
+        Dataset.open(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("table", "named"),
+    [
+        (None, False),
+        ("id,age\na,1\n", False),
+        ("id,group\n", False),
+        ("id,group\na,\n", False),
+        ("id,group\na,1\n", True),
+    ],
+)
+def test_whether_a_table_names_groups(tmp_path: Path, table: str | None, named: bool) -> None:
+    assert names_groups(make(tmp_path, ["a"], table)) == named

@@ -19,9 +19,12 @@ from napari_adasam.cli.program import (
     StructureNames,
     app,
     check_outputs,
+    files_of,
     names_of,
     progress,
+    said,
     show,
+    tell_groups,
 )
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import ClassifierForm, LossWeights, Method, ModelSettings, Settings, TrainSettings
@@ -60,6 +63,7 @@ def predict(
 
 @app.command()
 def train(
+    ctx: typer.Context,
     dataset: Annotated[Path, typer.Argument(help="A folder with images/, labels/ and index.csv.")],
     out: Annotated[Path, typer.Option(metavar="MODEL", help="The adapter's file, *.safetensors.")],
     labels: Annotated[int | None, typer.Option(min=1, help="Use this many labelled images; all, if not given.")] = None,
@@ -77,6 +81,7 @@ def train(
     ] = False,
 ) -> None:
     """Fine-tune on a data set, without a window."""
+    _check_once(ctx, names_in(changes or ()))
     train = TrainSettings(method=method_of(method), seed=seed, steps=steps or TrainSettings().steps)
     given = Settings(model=ModelSettings(name=base, classifier=form_of(classifier)), train=train)
     settings = with_settings(given, changes or ())
@@ -89,7 +94,8 @@ def train(
     options = TrainOptions(
         labels, settings.model, settings.train, names_of(structures), more_steps, image_labels, settings.prompts
     )
-    check_outputs((out,), (Path(base),))
+    check_outputs((out,), (Path(base), *files_of(dataset)))
+    tell_groups(dataset)
     with progress("steps") as advance:
         show(train_dataset(dataset, out, options, _on_round(advance)))
 
@@ -132,9 +138,18 @@ def train_bundled(
     settings = BundledSettings(steps=steps, seed=seed, without=kinds, blend=blend, settle=settle, lr=rate)
     settings = replace(settings, corrections=corrections, drawn=drawn, enclosures=enclosures, learned=learned)
     settings = replace(settings, decoder_only=decoder_only, skip=skip, weights=LossWeights(iou=iou))
-    check_outputs((out,), (base, *([learned] if learned else [])))
+    check_outputs((out,), (base, *([learned] if learned else []), *files_of(*data.glob("*"))))
     with progress("steps") as advance:
         show(run(data, base, out, settings, _on_step(advance, total)))
+
+
+def _check_once(ctx: typer.Context, changed: set[str]) -> None:
+    """Raise InputError for a figure that is given by an option and by --set."""
+    for name in ("seed", "steps"):
+        if name in changed and said(ctx, name):
+            raise InputError(
+                f"The setting {name} is given twice, by --{name} and by --set. Nothing was trained. Leave one out."
+            )
 
 
 def method_of(name: str) -> Method:

@@ -15,7 +15,10 @@ from typer.core import TyperGroup
 
 from napari_adasam.domain.errors import InputError, StorageError
 from napari_adasam.domain.settings import ModelSettings
+from napari_adasam.domain.structures import MAX_STRUCTURES
 
+MOST_DIGITS = 9
+"""Of a label value in a text: numbers that no label value can be are not even read."""
 OPEN = "open"
 BUNDLED = ModelSettings().name
 
@@ -64,13 +67,46 @@ def show(result: dict[str, Any]) -> None:
     typer.echo(json.dumps(result, ensure_ascii=False, indent=2))
 
 
+def said(ctx: typer.Context, name: str) -> bool:
+    """Whether an option was given, though it be with its usual value."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def files_of(*datasets: Path) -> list[Path]:
+    """The files of data sets, for :func:`check_outputs`."""
+    parts = [part for folder in datasets for part in (folder / "images", folder / "labels")]
+    return [*(folder / "index.csv" for folder in datasets), *(path for part in parts for path in part.glob("*"))]
+
+
+def tell_groups(dataset: Path) -> None:
+    """Say on stderr that a data set's table names no groups: figures and trainings then go by single images."""
+    from napari_adasam.files.dataset import names_groups
+
+    if dataset.is_dir() and not names_groups(dataset):
+        typer.echo(
+            f"{dataset / 'index.csv'} names no groups: images whose names begin with the same number count as one, "
+            "and each other image as its own.",
+            err=True,
+        )
+
+
+def in_session(path: Path) -> bool:
+    """Whether a path is the folder or the database of a session, or lies in a session's folder."""
+    from napari_adasam.files.store import DATABASE, is_session
+
+    places = (Path(os.path.abspath(path)), Path(os.path.realpath(path)))
+    return any(one.name.casefold() == DATABASE or any(map(is_session, (one, *one.parents))) for one in places)
+
+
 def check_outputs(written: Sequence[Path | None], read: Sequence[Path] = ()) -> None:
     """Make the folders of files that a command will write at its end, and see that they can be: work may take hours.
 
     Raises
     ------
     InputError
-        If one is a folder, or another one of ``written``, or would be written over one that is ``read``.
+        If one is a folder, or another one of ``written``, or would be written over one that is ``read``, or into a
+        session.
     StorageError
         If its folder cannot be made or written to.
     """
@@ -83,6 +119,8 @@ def check_outputs(written: Sequence[Path | None], read: Sequence[Path] = ()) -> 
             raise InputError(f"{path} is a folder. Nothing was done. Give the name of a file.")
         if written_over([path], [*(one for one in read if one.exists()), *files[:place]]) is not None:
             raise InputError(f"{path} is asked for twice, or is read here. Nothing was done. Give another name.")
+        if in_session(path):
+            raise InputError(f"{path} is of a session. Nothing was done. Give a place outside the session's folder.")
         make_folder(path.parent)
         if not os.access(path.parent, os.W_OK):
             raise StorageError(not_written(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES))))
@@ -116,6 +154,11 @@ def names_of(text: str) -> tuple[tuple[int, str], ...]:
     pairs = [part.split("=", 1) for part in text.split(",") if part.strip()]
     if any(len(pair) != 2 or not pair[0].strip().isdecimal() or not pair[1].strip() for pair in pairs):
         raise InputError(f'The names "{text}" cannot be read. Nothing was done. Write "1=muscle belly,2=aponeurosis".')
+    if any(len(value.strip()) > MOST_DIGITS or not 1 <= int(value) <= MAX_STRUCTURES for value, _ in pairs):
+        raise InputError(
+            f'The names "{text:.80}" are not all of label values, which are 1 to {MAX_STRUCTURES}. Nothing was done. '
+            'Write "1=muscle belly,2=aponeurosis".'
+        )
     found = tuple((int(value), name.strip()) for value, name in pairs)
     for own in ({value for value, _ in found}, {name.casefold() for _, name in found}):
         if len(own) < len(found):

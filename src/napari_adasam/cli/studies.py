@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,11 +16,45 @@ from napari_adasam.cli.program import (
     StructureNames,
     app,
     check_outputs,
+    files_of,
     names_of,
     progress,
     show,
+    tell_groups,
 )
-from napari_adasam.cli.study_texts import check_changes, check_has, counts_of, model_at, orders_of, part_of
+from napari_adasam.cli.study_options import (
+    STUDIES,
+    Ablation,
+    Against,
+    Clicks,
+    Every,
+    Gated,
+    HeldBack,
+    InputSize,
+    Labels,
+    Learning,
+    Limit,
+    Methods,
+    Orders,
+    Plot,
+    Sector,
+    Seeds,
+    StartName,
+    StudyData,
+    Table,
+    Validation,
+    Volumes,
+)
+from napari_adasam.cli.study_texts import (
+    check_changes,
+    check_has,
+    check_used,
+    counts_of,
+    methods_of,
+    model_at,
+    orders_of,
+    part_of,
+)
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import LearnSettings, ModelSettings, Settings
 from napari_adasam.domain.switches import names_in, with_settings
@@ -28,84 +63,24 @@ if TYPE_CHECKING:
     from napari_adasam.evaluation.run import StudyOptions
     from napari_adasam.evaluation.subjects import Names, Part
 
-STUDIES = ("prompts", "labels", "session", "propagation")
-
-
-HeldBack = Annotated[
-    bool, typer.Option("--held-back", help="Only groups that no bundled training sees: the same for every model.")
-]
-Validation = Annotated[
-    bool, typer.Option("--validation", help="Only groups that models are chosen on, not trained on or reported.")
-]
-Seeds = Annotated[int, typer.Option(min=1, help="Seeds from 0 on, for the studies labels and session; drawn clips.")]
-Gated = Annotated[bool, typer.Option("--gated", help="For the study labels: hold some images out, as the window does.")]
-Sector = Annotated[
-    bool, typer.Option("--sector/--no-sector", help="Whether the model sees nothing outside the scan sector.")
-]
-Orders = Annotated[
-    str, typer.Option("--orders", metavar="ORDER,…", help="For the study session: active, random, file, or several.")
-]
-Learning = Annotated[
-    bool | None, typer.Option("--learning/--static", help="For the study session: only with, or without, learning.")
-]
-StartName = Annotated[
-    str | None,
-    typer.Option(
-        "--model",
-        metavar="MODEL[@SIZE]",
-        help="A model's name, or the path of a checkpoint or adapter. If not given: adasam-us; for the study labels "
-        "mobile_sam@512 where adasam-us has learned from this data set.",
-    ),
-]
-Methods = Annotated[
-    str,
-    typer.Option(
-        help="For the study labels: start (the model as it is), adasam, lora, medsa, masam, decoder, unet, "
-        'unet-mean-teacher, unet3d, head, learned-prompts; with settings: "masam:slices=3,unet:lr=0.001".'
-    ),
-]
-Labels = Annotated[str, typer.Option(help='Labelled images, for the study labels: "5,10,20,50".')]
-Volumes = Annotated[
-    bool, typer.Option("--volumes", help="For the study labels: count and test whole volumes, all slices labelled.")
-]
-Ablation = Annotated[
-    bool, typer.Option("--ablation", help="For the study labels: also adasam with each of its parts switched.")
-]
-Every = Annotated[
-    int, typer.Option(min=1, help="For the study session: the model learns after so many accepted images.")
-]
-Table = Annotated[Path | None, typer.Option(help="For the studies labels and session: write a Markdown table here.")]
-Plot = Annotated[Path | None, typer.Option(help="For the study session: write learning curves here, as SVG.")]
-Against = Annotated[
-    list[str] | None, typer.Option(metavar="MODEL[@SIZE]", help="Measure this model too, on the same images.")
-]
-
-
-StudyData = Annotated[
-    Path,
-    typer.Argument(
-        help="A folder with images/, labels/ and index.csv; for the study propagation one of volumes, or the word "
-        "phantom for drawn clips."
-    ),
-]
-
 
 @app.command()
 def evaluate(
+    ctx: typer.Context,
     dataset: StudyData,
     study: Annotated[str, typer.Option(help=f"One of: {', '.join(STUDIES)}.")],
     model: StartName = None,
     base: AdapterBase = None,
     test: Annotated[Path | None, typer.Option(metavar="DATASET2", help="Measure on this data set instead.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result here as well.")] = None,
-    input_size: Annotated[int | None, typer.Option(help="Side of the model's square input, in pixels.")] = None,
+    input_size: InputSize = None,
     held_back: HeldBack = False,
     validation: Validation = False,
     sector: Sector = True,
     against: Against = None,
     structures: StructureNames = "",
-    clicks: Annotated[bool, typer.Option(help="Count clicks to IoU 0.90 (slow).")] = True,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most this many images.")] = None,
+    clicks: Clicks = True,
+    limit: Limit = None,
     methods: Methods = "start,adasam",
     labels: Labels = "10",
     volumes: Volumes = False,
@@ -127,15 +102,13 @@ def evaluate(
     again. The command `effort` lays results of the study session beside each other.
     """
     folder, part = test or dataset, part_of(held_back, validation)
+    _check(ctx, study, folder)
     settings = _start(study, folder, ModelSettings(model or "", use_sector=sector, base=base), input_size, changes)
-    if study == "labels":
-        which = (methods, counts_of(labels), seeds, volumes, boxes, "steps" in names_in(changes or ()))
-        options = _of_labels(settings, part, which, names_of(structures), limit, gated, ablation, json_file)
-    else:
-        options = _of_images(settings, part, names_of(structures), (against, limit, clicks, frames), seeds)
-    if study == "session":
-        options = _of_session(replace(options, resume=json_file), settings, seeds, orders, learning, every)
-    _measure(study, folder, options, json_file, table, plot)
+    options_of = _of_labels if study == "labels" else _of_images
+    options = options_of(settings, part, names_of(structures), ctx.params)
+    read = (*files_of(dataset, folder), *(Path(model_at(one).name) for one in (model, base, *(against or ())) if one))
+    check_outputs((json_file, table, plot), read)
+    _report(_measured(study, folder, options), json_file, table, plot)
 
 
 @app.command()
@@ -163,10 +136,13 @@ def _write_effort(results: list[dict[str, Any]], table_file: Path | None, plot_f
         write_whole(plot_file, saved_work.curves(results).encode())
 
 
-def _check(study: str) -> None:
-    """InputError if there is no such study; triton is kept out before torch is imported."""
+def _check(ctx: typer.Context, study: str, folder: Path) -> None:
+    """InputError for a study that is none, or is asked for what it has not; triton is kept out ahead of torch."""
     if study not in STUDIES:
         raise InputError(f'There is no study "{study}". Nothing was measured. Choose one of: {", ".join(STUDIES)}.')
+    check_used(ctx, study, folder)
+    check_has(study, ctx.params["table"] is not None, ctx.params["plot"] is not None)
+    methods_of(ctx.params["methods"])  # now, not after a model was read
     from napari_adasam.services.torch_start import keep_triton_out
 
     keep_triton_out()
@@ -176,98 +152,77 @@ def _start(
     study: str, folder: Path, asked: ModelSettings, input_size: int | None, changes: list[str] | None
 ) -> Settings:
     """The settings of a study; a model without a name is the study's own choice."""
-    _check(study)
     if study != "labels" or asked.name:
         start = model_at(asked.name or BUNDLED)
     else:
         from napari_adasam.evaluation.run import default_start
 
         start = default_start(folder)
-    start = replace(start, input_size=input_size or start.input_size, use_sector=asked.use_sector, base=asked.base)
+    start = replace(
+        start,
+        input_size=start.input_size if input_size is None else input_size,
+        use_sector=asked.use_sector,
+        base=asked.base,
+    )
     settings = with_settings(Settings(model=start), changes or ())
     check_changes(study, changes or ())
     return settings
 
 
-def _of_images(
-    settings: Settings,
-    part: Part,
-    names: Names,
-    which: tuple[list[str] | None, int | None, bool, int],
-    seeds: int,
-) -> StudyOptions:
+def _of_images(settings: Settings, part: Part, names: Names, given: Mapping[str, Any]) -> StudyOptions:
+    """Of the studies prompts, session and propagation; ``given`` are the options of the command by their names."""
     from napari_adasam.evaluation.run import StudyOptions
 
-    against, limit, clicks, frames = which
+    against = (model_at(one) for one in given["against"] or ())
     return StudyOptions(
         model=settings.model,
         part=part,
         names=names,
         prompts=settings.prompts,
-        against=tuple(replace(model_at(one), use_sector=settings.model.use_sector) for one in against or ()),
-        limit=limit,
-        clicks=clicks,
-        seeds=tuple(range(seeds)),
-        frames=frames,
-    )
-
-
-def _of_session(
-    options: StudyOptions, settings: Settings, seeds: int, orders: str, learning: bool | None, every: int
-) -> StudyOptions:
-    return replace(
-        options,
+        against=tuple(replace(one, use_sector=settings.model.use_sector) for one in against),
+        limit=given["limit"],
+        clicks=given["clicks"],
+        seeds=tuple(range(given["seeds"])),
+        frames=given["frames"],
         train=settings.train,
-        learn=replace(settings.learn, every=every),
-        seeds=tuple(range(seeds)),
-        orders=orders_of(orders),
-        learning=(True, False) if learning is None else (learning,),
+        learn=replace(settings.learn, every=given["every"]),
+        orders=orders_of(given["orders"]),
+        learning=(True, False) if given["learning"] is None else (given["learning"],),
+        resume=_resumed(given),
     )
 
 
-def _of_labels(
-    settings: Settings,
-    part: Part,
-    which: tuple[str, tuple[int, ...], int, bool, bool, bool],
-    names: Names,
-    limit: int | None,
-    gated: bool,
-    ablation: bool,
-    resume: Path | None,
-) -> StudyOptions:
+def _of_labels(settings: Settings, part: Part, names: Names, given: Mapping[str, Any]) -> StudyOptions:
     from napari_adasam.evaluation.run import StudyOptions
 
-    methods, labels, seeds, volumes, boxes, steps_said = which
     return StudyOptions(
         model=settings.model,
         names=names,
         prompts=settings.prompts,
         train=settings.train,
         part=part,
-        methods=tuple(method.strip() for method in methods.split(",") if method.strip()),
-        labels=labels,
-        seeds=tuple(range(seeds)),
-        gated=gated,
-        steps_said=steps_said,
-        ablation=ablation,
-        volumes=volumes,
-        boxes=boxes,
-        limit=limit,
-        resume=resume,
+        methods=methods_of(given["methods"]),
+        labels=counts_of(given["labels"]),
+        seeds=tuple(range(given["seeds"])),
+        gated=given["gated"],
+        said=frozenset(names_in(given["changes"] or ())),
+        ablation=given["ablation"],
+        volumes=given["volumes"],
+        boxes=given["boxes"],
+        limit=given["limit"],
+        resume=_resumed(given),
     )
 
 
-def _measure(
-    study: str, folder: Path, options: StudyOptions, json_file: Path | None, table: Path | None, plot: Path | None
-) -> None:
-    check_has(study, table is not None, plot is not None)
-    check_outputs((json_file, table, plot), (folder / "index.csv",))
-    _report(_measured(study, folder, options), json_file, table, plot)
+def _resumed(given: Mapping[str, Any]) -> Path | None:
+    """The file of --json; whether a context has paths or texts is up to the version of Typer."""
+    return Path(given["json_file"]) if given["json_file"] else None
 
 
 def _measured(study: str, folder: Path, options: StudyOptions) -> dict[str, Any]:
     from napari_adasam.evaluation.run import STUDIES_BY_NAME
 
+    tell_groups(folder)
     with progress("trainings" if study == "labels" else "images") as advance:
         return STUDIES_BY_NAME[study](folder, options, advance)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -21,8 +22,7 @@ FAILURE = 1
 def open_window(paths: Annotated[list[Path] | None, typer.Argument()] = None) -> None:
     """Open the window on files, folders or a session."""
     for path in paths or []:
-        if not path.exists():
-            raise InputError(_no_such_path(str(path)))
+        _check_path(path)
     need_window()
     from napari_adasam.ui.app import launch
 
@@ -57,6 +57,21 @@ def doctor() -> None:
     sound = examine()
     if not sound:
         raise typer.Exit(FAILURE)
+
+
+def _check_path(path: Path) -> None:
+    """Raise InputError for a path that there is not, or that may not be read."""
+    try:
+        there = path.exists()
+        readable = os.access(path, os.R_OK | os.X_OK if path.is_dir() else os.R_OK)
+    except OSError as error:
+        if not isinstance(error, PermissionError):
+            raise InputError(f"{path} cannot be opened: {error.strerror}. Check the name.") from error
+        there, readable = True, False
+    if not there:
+        raise InputError(_no_such_path(str(path)))
+    if not readable:
+        raise InputError(f"{path} may not be read. Nothing was opened. Ask its owner for access, or open a copy.")
 
 
 def _no_such_path(name: str) -> str:

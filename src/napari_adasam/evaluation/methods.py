@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -89,20 +89,24 @@ class Learned:
     alone: Answer | None = None
 
 
-def choice_of(text: str, base: Settings, steps_said: bool = False) -> Choice:
+def choice_of(text: str, base: Settings, said: Collection[str] = ()) -> Choice:
     """A method with settings from ``NAME:SETTING=VALUE:…``; raises InputError for what there is not.
 
-    ``steps_said``: those of ``base`` are somebody's wish, though they be the usual ones.
+    ``said`` are names of settings that are somebody's wish in ``base``, though they be as usual: what is done about
+    the steps and about ticks depends on whether anybody has said something.
     """
     name, *changes = text.split(":")
-    ticks = "image_labels=yes" in changes
+    said = {*said, *names_in(changes)}
     if name in BASELINES:
         return Choice(text, name, with_fields(BASELINES[name], changes))
     if name not in METHODS:
         raise InputError(f'There is no method "{name}". Nothing was measured. Choose from: {", ".join(METHODS)}.')
+    if "seed" in names_in(changes):
+        raise InputError(f"{text} sets a seed, which the study does. Nothing was measured. Leave it out; give --seeds.")
     train = next((replace(base.train, method=method) for method in ROUNDS if method == name), base.train)
-    said = steps_said or "steps" in names_in(changes) or train.steps != TrainSettings().steps
-    return Choice(text, name, with_settings(replace(base, train=train), changes), ticks, said)
+    settings = with_settings(replace(base, train=train), changes)
+    ticks = name in ROUNDS and "image_labels" in said and settings.train.recipe.image_labels
+    return Choice(text, name, settings, ticks, "steps" in said or train.steps != TrainSettings().steps)
 
 
 def ablation(base: Settings) -> list[str]:

@@ -54,14 +54,17 @@ class StudyOptions:
     names
         Structure names by label value, where the data set's own are not known.
     limit
-        At most this many images, the first in natural order; ``None`` for all.
+        At most so many, ``None`` for all. Of the study ``prompts``: images, the first in natural order; of ``labels``:
+        images that each training is tested on (with ``volumes``: volumes); of ``session``: images of a pass, whole
+        groups in the seed's order; of ``propagation``: volumes.
     clicks
         Whether to count clicks to IoU 0.90, the slow part.
     methods, labels, seeds, train, prompts
         Of the study ``labels``: each method (:mod:`methods`) at each number of labelled images with each seed; rounds
         start from these settings, and a method's own changes come on top. ``prompts`` are of the study ``prompts`` too.
-    steps_said
-        Whether the steps in ``train`` are somebody's wish; if not, the usual ones go by the number of labels.
+    said
+        Names of the settings in ``train`` that are somebody's wish. If ``steps`` are not, the usual ones go by the
+        number of labels; if ``image_labels`` is not, there are no ticks.
     ablation
         Also the method ``adasam`` with each of its parts switched.
     resume
@@ -89,7 +92,7 @@ class StudyOptions:
     methods: tuple[str, ...] = ("start", "adasam")
     labels: tuple[int, ...] = (10,)
     seeds: tuple[int, ...] = (0,)
-    steps_said: bool = False
+    said: frozenset[str] = frozenset()
     ablation: bool = False
     resume: Path | None = None
     train: TrainSettings = field(default_factory=TrainSettings)
@@ -129,7 +132,7 @@ def run_labels(folder: Path, options: StudyOptions, on_progress: OnProgress) -> 
     base = Settings(model=options.model, prompts=options.prompts, train=options.train)
     texts = [*options.methods, *(methods.ablation(base) if options.ablation else [])]
     study = labels.LabelsStudy(
-        tuple(methods.choice_of(text, base, options.steps_said) for text in dict.fromkeys(texts)),
+        tuple(methods.choice_of(text, base, options.said) for text in dict.fromkeys(texts)),
         tuple(dict.fromkeys(options.labels)),  # the same training twice would pass for two seeds
         options.seeds,
         base,

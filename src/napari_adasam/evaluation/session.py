@@ -152,6 +152,8 @@ class SessionStudy:
             learn = self.settings.learn if learning else replace(self.settings.learn, every=0)
             now = replace(self.settings, learn=learn, train=replace(self.settings.train, seed=seed))
             what = f"{order}, {'learning' if learning else 'static'}, seed {seed}"
+            for key in ids:
+                dataset.opened(key)  # a session passes over a file that cannot be read; a study does not
             check_pictures(dataset, ids)
             structures = structures_of(dataset, ids, self.names, card.structures)
             advance = lambda done, total, what=what: on_progress(done, total, what)  # noqa: E731

@@ -18,7 +18,7 @@ from napari_adasam.domain.structures import Structure
 from napari_adasam.files.clips import content_id
 from napari_adasam.files.dataset import Dataset
 from napari_adasam.services.bundled_data import names_by_folder
-from napari_adasam.services.training import structures_in
+from napari_adasam.services.training import check_names, names_with, structures_in
 
 Part = Literal["unseen", "held-back", "validation"]
 Names = tuple[tuple[int, str], ...]
@@ -105,24 +105,25 @@ def structures_of(
 ) -> tuple[Structure, ...]:
     """The structures of the images under study.
 
-    Their names are those given, else those under which the bundled model learned a data set of this name, else those
-    that the model (``known``) has for the same label values. Whether one has several parts decides how often a model
-    is asked, so no mask that is tested on may say it: the model does, by the name, else the label images that are
-    ``shown``; those of groups for training which are not under study, where ``shown`` is ``None``.
+    Their names are those given; for other values those under which the bundled model learned a data set of this name,
+    else those that the model (``known``) has for the same label values. Whether one has several parts decides how often
+    a model is asked, so no mask that is tested on may say it: the model does, by the name, else the label images that
+    are ``shown``; those of groups for training which are not under study, where ``shown`` is ``None``.
 
     Raises
     ------
     InputError
-        If there is no structure, or a label image cannot be read.
+        If there is no structure, names are given for others alone, or a label image cannot be read.
     """
     own = tuple((structure.value, structure.name) for structure in known)
-    names = given or names_by_folder(dataset.folder.name) or own
+    names = names_with(given, names_by_folder(dataset.folder.name) or own)
     found = structures_in(dataset, ids, names)
     if not found:
         raise InputError(
             f"None of the {len(ids)} label images of {dataset.folder} that were looked at shows a structure. Nothing "
             "was measured. Give another data set, or a higher --limit."
         )
+    check_names(given, found, dataset.folder)
     several = {structure.name.casefold(): structure.several_parts for structure in known}
     if any(one.name.casefold() not in several for one in found):
         shown = _not_under_study(dataset, ids) if shown is None else shown

@@ -12,7 +12,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -34,6 +35,8 @@ from napari_adasam.files.tables import composed, delimiter_of
 SLICES = 9
 """Slices of a volume where it is taken apart for learning and for studies."""
 GROUP_COLUMNS = ("cluster", "patient", "subject", "group")
+LEFT_OUT = ("; it was left out", ", and was left out")
+"""How a reader's sentence goes on where a file is one of many and the rest is opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ class Dataset:
         ID to the file of its image, and of its label image where there is one.
     places
         ID to its place in a volume that was taken apart.
+    go_on
+        Whether the rest is used where a file cannot be read; if not, the sentence about it says that nothing goes on.
     """
 
     folder: Path
@@ -64,6 +69,7 @@ class Dataset:
     images: Mapping[str, Path] = field(repr=False)
     labelled: Mapping[str, Path] = field(repr=False)
     places: Mapping[str, int] = field(default_factory=dict, repr=False)
+    go_on: bool = False
 
     @classmethod
     def open(cls, folder: Path, need_images: bool = True, slices: int | None = None) -> Dataset:
@@ -72,7 +78,7 @@ class Dataset:
         Parameters
         ----------
         need_images
-            If not, label images without a picture count too.
+            If not, label images without a picture count too, and the rest is used where a file cannot be read.
         slices
             Take volumes apart, so many slices of each; ``None`` leaves every file as it is.
 
@@ -97,19 +103,26 @@ class Dataset:
             rows=MappingProxyType(rows),
             images=MappingProxyType(images),
             labelled=MappingProxyType(labelled),
+            go_on=not need_images,
         )
 
     def image(self, key: str) -> Pixels:
         """Pixels, (height, width) or (height, width, 3), uint8 or uint16. Raises InputError if they cannot be read."""
-        return self.clip(key).read(self.places.get(key, 0))
+        clip = self.clip(key)
+        with _needed(clip.path, self.go_on):
+            return clip.read(self.places.get(key, 0))
 
     def levels(self, key: str) -> NDArray[Any]:
         """Its grey levels (height, width) as the file has them, see :meth:`Clip.levels`."""
-        return self.clip(key).levels(self.places.get(key, 0))
+        clip = self.clip(key)
+        with _needed(clip.path, self.go_on):
+            return clip.levels(self.places.get(key, 0))
 
     def grey(self, key: str) -> NDArray[np.uint8]:
         """The same for the model: (height, width) uint8, see :meth:`Clip.grey`."""
-        return self.clip(key).grey(self.places.get(key, 0))
+        clip = self.clip(key)
+        with _needed(clip.path, self.go_on):
+            return clip.grey(self.places.get(key, 0))
 
     def frame_id(self, key: str) -> str:
         """The id of the picture's content, as :class:`Frame` has it."""
@@ -120,18 +133,24 @@ class Dataset:
         """The opened file of a picture. Raises InputError if there is none, or it holds several and is one picture."""
         if key not in self.images:
             raise InputError(f"{key} has no picture in {self.folder / 'images'}.")
-        clip = open_file(self.images[key])
+        clip = self.opened(key)
         if len(clip.frames) != 1 and key not in self.places:
             raise InputError(
                 f"{clip.path.name} holds {len(clip.frames)} frames; in a data set every file is one picture."
             )
         return clip
 
+    def opened(self, key: str) -> Clip:
+        """The opened file of a picture, whatever it holds. Raises InputError."""
+        with _needed(self.images[key], self.go_on):
+            return open_file(self.images[key])
+
     def labels(self, key: str) -> Labels:
         """(height, width) uint8 label image. Raises InputError if there is none, or it cannot be read."""
         if key not in self.labelled:
             raise InputError(f"{key} has no label image in {self.folder / 'labels'}.")
-        return read_labels(self.labelled[key], self.places.get(key, 0))
+        with _needed(self.labelled[key], self.go_on):
+            return read_labels(self.labelled[key], self.places.get(key, 0))
 
     def label_images(self, key: str) -> int:
         """How many label images the file holds; 1 where it is of a kind that is not read as a picture."""
@@ -170,7 +189,8 @@ def _apart(
     groups: dict[str, str] = {}
     of_slice: dict[str, tuple[str, int | None]] = {}
     for stem in sorted(images, key=natural_key):
-        count = nifti.open_volume(images[stem]).frames if ending_of(images[stem]) in nifti.ENDINGS else 1
+        with _needed(images[stem], go_on=False):
+            count = nifti.open_volume(images[stem]).frames if ending_of(images[stem]) in nifti.ENDINGS else 1
         chosen = even_places(count, slices) if count > 1 else [None]
         keys = {stem if at is None else f"{stem}_{at:04d}": (stem, at) for at in chosen}
         of_slice |= keys
@@ -184,6 +204,23 @@ def _apart(
         labelled=MappingProxyType({key: found[stem] for key, (stem, _) in of_slice.items() if stem in found}),
         places=MappingProxyType({key: at for key, (_, at) in of_slice.items() if at is not None}),
     )
+
+
+@contextmanager
+def _needed(path: Path, go_on: bool) -> Iterator[None]:
+    """Where nothing goes on without a file, let the sentence about it say so, and name it whole."""
+    try:
+        yield
+    except InputError as error:
+        if go_on:
+            raise
+        why = str(error)
+        for words in LEFT_OUT:
+            why = why.partition(words)[0]
+        raise InputError(
+            f"{path} cannot be read: {why.rstrip('.')}. Nothing goes on without it, and your files are as they were. "
+            "Copy it again from where it came, or take it out of the data set."
+        ) from error
 
 
 def even_places(count: int, wanted: int) -> list[int]:
@@ -209,7 +246,15 @@ def _by_stem(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
     return found
 
 
+def names_groups(folder: Path) -> bool:
+    """Whether index.csv of a data set says of any image which group it is of. Raises InputError like ``open``."""
+    rows = _rows(folder / "index.csv").values()
+    return any(row.get(column, "").strip() for row in rows for column in GROUP_COLUMNS)
+
+
 def _rows(path: Path) -> dict[str, Mapping[str, str]]:
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; a table is expected there. Nothing was done. Move it elsewhere.")
     if not path.is_file():
         return {}
     try:

@@ -83,6 +83,12 @@ class BundledSettings:
                 f"The kinds to train without are {', '.join(self.without)}; expected some, not all, of "
                 f"{', '.join(sorted(known))}. Nothing was trained."
             )
+        if self.blend >= 1 and (self.learned is not None or self.settle):
+            given = "--learned" if self.learned is not None else "--settle"
+            raise InputError(
+                f"{given} is for a blend with the base, of which --blend {self.blend:g} takes nothing. Nothing was "
+                "written. Give --blend a share below 1."
+            )
 
 
 def parameter_groups(net: AdaSam, lr: float) -> list[dict[str, Any]]:

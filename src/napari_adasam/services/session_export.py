@@ -67,17 +67,19 @@ def export_session(
         If the disk did not take it; nothing was written then.
     """
     record = Store.read(folder)
+    for problem in dict.fromkeys(record.problems):  # first: it may be why a frame is not among the accepted ones
+        tell(problem)
     check_target(out, order.deidentify)
     sources = Sources()
     sources.add_frames(record.frames)
     frames = [_as_set(record, frame) for frame in record.frames]
     accepted = [frame for frame in frames if _is_accepted(record, frame)]
-    chosen = _chosen(record.frames, accepted, order.names)
+    chosen = _chosen(record, accepted, order.names)
     lost = losses(order.formats, chosen, record.structures, order.deidentify, order.extras)
     options = _options(record, order, sources, chosen)
     make_plan(_those(record, accepted), frames, record.structures, options)  # what cannot be is all that is said then
     key, kept = key_of(folder) if order.deidentify else (b"", True)
-    for sentence in (*record.problems, *lost, *(() if kept else (KEY_NOT_KEPT,))):
+    for sentence in (*lost, *_unused(order), *(() if kept else (KEY_NOT_KEPT,))):
         tell(sentence)
     wanted = {frame.id for frame in chosen} | options.propagated.keys()
     whole = [sources.facts(frame) if frame.id in wanted else frame for frame in frames]
@@ -122,15 +124,34 @@ def _as_set(record: SessionRecord, frame: Frame) -> Frame:
     return frame if scale is None else replace(frame, spacing=scale)
 
 
-def _chosen(frames: Sequence[Frame], accepted: Sequence[Frame], names: Sequence[str]) -> list[Frame]:
+def _unused(order: SessionExport) -> tuple[str, ...]:
+    """What was asked for and is of another format than those that are written."""
+    asked = (
+        ("--table", "csv", order.extras.table is not None),
+        ("--erosion", "csv", order.extras.erosion_mm > 0),
+        ("--blank-outside", "overlay", order.extras.blank_outside),
+    )
+    return tuple(
+        f"{option} does nothing here: it is of the format {of}, which is not written. Give --format {of}, too."
+        for option, of, given in asked
+        if given and of not in order.formats
+    )
+
+
+def _chosen(record: SessionRecord, accepted: Sequence[Frame], names: Sequence[str]) -> list[Frame]:
     """The accepted frames of these names; every name must be of one at least."""
+    if not accepted and FrameStatus.ACCEPTED in record.statuses.values():
+        raise InputError(
+            "No accepted frame of this session has a mask that can be read, so there is nothing to export. Put its "
+            "folder masks back from a copy, or open the session and accept the frames again."
+        )
     if not accepted:
         raise InputError("No frame of this session is accepted, so there is nothing to export; accept a frame first.")
     if not names:
         return list(accepted)
     for name in names:
         if not any(_is_called(frame, name) for frame in accepted):
-            known = any(_is_called(frame, name) for frame in frames)
+            known = any(_is_called(frame, name) for frame in record.frames)
             some = ", ".join(frame.stem for frame in accepted[:SHOWN_NAMES])
             why = "is not accepted" if known else "is not in this session"
             raise InputError(f'The frame "{name}" {why}. Nothing was exported. Accepted are: {some}{_more(accepted)}.')

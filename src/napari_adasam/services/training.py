@@ -73,6 +73,22 @@ def structures_in(dataset: Dataset, ids: Sequence[str], names: Sequence[tuple[in
     )
 
 
+def names_with(given: Sequence[tuple[int, str]], others: Sequence[tuple[int, str]]) -> tuple[tuple[int, str], ...]:
+    """The names that are given, and of the others those whose value and name are not among them."""
+    values, names = {value for value, _ in given}, {name.casefold() for _, name in given}
+    return (*given, *((value, name) for value, name in others if not (value in values or name.casefold() in names)))
+
+
+def check_names(given: Sequence[tuple[int, str]], found: Sequence[Structure], where: Path) -> None:
+    """Raise InputError where names are given, and none for a value that was found in label images."""
+    there = [str(structure.value) for structure in found]
+    if given and not {str(value) for value, _ in given}.intersection(there):
+        raise InputError(
+            f"--structures names {', '.join(str(value) for value, _ in given)}, and the label images of {where} that "
+            f"were looked at hold {', '.join(there) or 'nothing'}. Nothing was done. Name values that are there."
+        )
+
+
 def several_large_parts(mask: Any) -> bool:
     """Whether the second largest connected part has at least a fifth of the pixels of the largest."""
     names, count = ndimage.label(mask)
@@ -135,7 +151,8 @@ def train_dataset(
     predictor = ModelPredictor(options.model)
     predictor.neighbours = neighbours.of_dataset(dataset)
     base = registry.fingerprint_of_base(options.model, checkpoints.fingerprint(predictor.net.state_dict()))
-    structures = structures_in(dataset, chosen, options.names or names_by_folder(folder.name))
+    structures = structures_in(dataset, chosen, names_with(options.names, names_by_folder(folder.name)))
+    check_names(options.names, structures, folder)
     adaptation.check_kept(predictor.net, train)
     trainer = RoundTrainer(predictor, train, LearnSettings(), options.prompts, gated=False)
     ticked = structures if options.image_labels else ()
@@ -173,11 +190,16 @@ def choose(dataset: Dataset, options: TrainOptions) -> tuple[list[str], list[str
     """IDs of the labelled and of the unlabelled images; InputError if there are fewer labels than asked for."""
     order = ordered_ids(dataset, options.train.seed)
     usable = [key for key in order if key in dataset.labelled]
+    if not usable:
+        raise InputError(
+            f"{dataset.folder} has no label image of any picture, so there is nothing to learn from. Nothing was "
+            f"written. Put label images into {dataset.folder / 'labels'}, called like the pictures."
+        )
     wanted = len(usable) if options.labels is None else options.labels
     if not 1 <= wanted <= len(usable):
         raise InputError(
-            f"{dataset.folder} has {len(usable)} labelled images, not {wanted}. Nothing was written. "
-            "Choose fewer labels."
+            f"{dataset.folder} has {len(usable)} labelled image{'s' * (len(usable) > 1)}, not {wanted}. Nothing was "
+            "written. Choose fewer labels."
         )
     chosen = usable[:wanted]
     rest = [key for key in order if key not in set(chosen)][: options.train.max_unlabelled]
