@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from session_samples import FASCIA, MUSCLE, frame, rows, session, suggested, suggestion
+from session_samples import FASCIA, MUSCLE, SHAPE, frame, rows, session, suggested, suggestion
 
 from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.packing import PackedAnnotation, StoredLabels
 from napari_adasam.domain.prompts import Point
-from napari_adasam.domain.records import FrameStatus, MaskOrigin
+from napari_adasam.domain.records import FrameStatus, Labels, MaskOrigin
 from napari_adasam.domain.session import Session
+from napari_adasam.domain.steps import restored
 from napari_adasam.domain.structures import Structure
 
 CLICK = Point(3.0, 3.0)
@@ -90,3 +92,83 @@ def test_a_reopened_session_has_no_suggestions_so_such_a_frame_is_new() -> None:
     assert made.status("a") is FrameStatus.NEW
     made.restore("b", FrameStatus.SKIPPED)
     assert made.status("b") is FrameStatus.SKIPPED
+
+
+@pytest.mark.parametrize("status", [FrameStatus.NEW, FrameStatus.SUGGESTED])
+def test_an_accept_that_was_undone_altogether_is_not_brought_back(status: FrameStatus) -> None:
+    before = suggested().accept("a", 5.0)
+    made = session()
+    made.restore("a", status, before)
+    assert made.status("a") is FrameStatus.NEW
+    assert made.touched("a") == frozenset()
+    assert not made.labels("a").any()
+    made.restore("a", FrameStatus.CORRECTED, before)
+    assert made.touched("a") == {1, 2}
+    assert np.array_equal(made.labels("a"), before.labels)
+
+
+def on_a_disk(made: Session) -> list[str]:
+    """Bring frame "a" back as a reopened session does, its mask still on the disk; put a word in to take it away."""
+    packed, gone = PackedAnnotation.of(suggested().accept("a", 5.0)), list[str]()
+
+    def read() -> Labels:
+        if gone:
+            raise InputError("The mask is missing.")
+        return packed.labels.open()
+
+    stored = PackedAnnotation(packed.bare, StoredLabels(SHAPE, "mask", read))
+    made.add_kept([frame("a")], {"a": restored(FrameStatus.ACCEPTED, stored, {}, None)})
+    return gone
+
+
+def test_what_was_taken_into_memory_stays_whatever_becomes_of_the_disk() -> None:
+    made = session()
+    gone = on_a_disk(made)
+    before = made.labels("a").copy()
+    made.hold("a")
+    made.hold("b")
+    gone.append("away")
+    made.reopen("a")
+    made.set_mask("a", 1, rows(5))
+    assert made.accept("a", 6.0).origins == {1: MaskOrigin.CORRECTED, 2: MaskOrigin.SUGGESTED}
+    while made.undo("a"):
+        pass
+    assert made.status("a") is FrameStatus.ACCEPTED
+    assert np.array_equal(made.labels("a"), before)
+
+
+def test_an_undo_or_redo_whose_labels_cannot_be_read_loses_no_step() -> None:
+    made = session()
+    gone = on_a_disk(made)
+    made.set_mask("a", 1, rows(5))
+    now, revision = made.labels("a").copy(), made.revision("a")
+    gone.append("away")
+    for _ in range(2):
+        with pytest.raises(InputError):
+            made.undo("a")
+    assert made.can_undo("a")
+    assert not made.can_redo("a")
+    assert made.revision("a") == revision
+    gone.clear()
+    assert made.undo("a")
+    assert made.redo("a")
+    assert np.array_equal(made.labels("a"), now)
+
+
+@pytest.mark.parametrize("name", ["aponeurosis", " Aponeurosis"])
+def test_no_two_structures_are_given_one_name(name: str) -> None:
+    made = session()
+    with pytest.raises(InputError, match="There is a structure of this name already; nothing was changed"):
+        made.check_structures([Structure(1, name), FASCIA])
+    made.check_structures([FASCIA, MUSCLE])
+
+
+def test_structures_that_share_a_name_since_earlier_times_are_kept_until_one_is_renamed() -> None:
+    made = Session((Structure(9, "something else"),))
+    twins = (Structure(1, "muscle"), Structure(2, "Muscle"))
+    made.set_structures(twins)
+    assert made.structures == twins
+    made.check_structures([*twins, Structure(3, "bone")])
+    made.check_structures([twins[0], twins[1].renamed("aponeurosis")])
+    with pytest.raises(InputError, match="of this name already"):
+        made.check_structures([*twins, Structure(3, "muscle")])

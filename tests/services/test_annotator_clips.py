@@ -422,3 +422,61 @@ def test_what_was_ticked_off_on_a_propagated_frame_stays_away_after_reopening(de
     assert set(np.unique(labels)) == {0, 1}
     assert np.array_equal(again.session.labels(ids(again)[3]), labels)
     again.annotator.close()
+
+
+@pytest.mark.parametrize("how", ["accepted and taken back", "kept elsewhere"])
+def test_what_was_not_corrected_of_a_frame_is_there_after_reopening_too(desk: Desk, tmp_path: Path, how: str) -> None:
+    folder = tmp_path / "session"
+    assert desk.annotator.save_as(folder)
+    accept(desk, 0)
+    propagate(desk)
+    there = ids(desk)[3]
+    desk.annotator.go_to(there)
+    labels = desk.labels().copy()
+    labels[0:3, 0:3] = 1
+    desk.annotator.stroke(labels)
+    if how == "kept elsewhere":
+        folder = tmp_path / "another"
+        assert desk.annotator.save_as(folder)
+    else:
+        assert desk.annotator.accept()
+        assert desk.annotator.undo()
+    desk.annotator.close()
+    again = make_desk(Settings(learn=LearnSettings(every=0)), (Structure(9, "something else"),))
+    assert again.annotator.open([folder]) == []
+    again.annotator.go_to(there)
+    again.settle()
+    assert again.session.propagated(there) == desk.session.propagated(there) is not None
+    assert np.array_equal(again.session.labels(there), labels)
+    assert again.session.touched(there) == {1}
+    again.annotator.close()
+
+
+@pytest.mark.parametrize("when", ["at once", "after reopening"])
+@pytest.mark.parametrize("word", [True, None])
+def test_a_structure_unticked_by_mistake_comes_back_with_its_tick(
+    desk: Desk, tmp_path: Path, when: str, word: bool | None
+) -> None:
+    assert desk.annotator.save_as(tmp_path / "session")
+    accept(desk, 0)
+    propagate(desk)
+    there, mine = ids(desk)[3], desk
+    before = desk.session.labels(there).copy()
+    if when == "after reopening":
+        desk.annotator.close()
+        mine = make_desk(Settings(learn=LearnSettings(every=0)), (Structure(9, "something else"),))
+        mine.annotator.open([tmp_path / "session"])
+    mine.annotator.go_to(there)
+    mine.settle()
+    assert mine.annotator.tick(1, False)
+    assert not (mine.labels() == 1).any()
+    assert mine.annotator.tick(1, word)
+    mine.settle()
+    assert np.array_equal(mine.labels(), before)
+    assert Store.read(tmp_path / "session").propagated[there].labels == mine.session.packed(there)
+    assert mine.annotator.undo()
+    assert not (mine.labels() == 1).any()
+    assert mine.annotator.redo()
+    assert mine.annotator.accept()
+    assert mine.session.annotations[there].origins[1] is MaskOrigin.SUGGESTED
+    mine.annotator.close()

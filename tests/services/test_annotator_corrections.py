@@ -13,6 +13,7 @@ from annotator_fakes import DENSE, FASCIA, HEIGHT, INSIDE, LOGITS, OUTSIDE, WIDT
 from napari_adasam.domain.errors import ModelError
 from napari_adasam.domain.prompts import Point
 from napari_adasam.domain.records import FrameStatus
+from napari_adasam.domain.structures import Structure
 
 
 def held(desk: Desk) -> threading.Event:
@@ -269,6 +270,28 @@ def test_a_click_that_waits_is_answered_though_the_one_after_it_fails(desk: Desk
     assert np.array_equal(desk.labels() == 1, disc(OUTSIDE))
     assert np.array_equal(desk.labels() == 2, rectangle(*FASCIA))
     assert len(desk.problems) == 1
+
+
+@pytest.mark.parametrize("taken_back", [False, True])
+def test_a_structure_removed_before_its_click_is_answered_is_not_waited_for(desk: Desk, taken_back: bool) -> None:
+    known = desk.session.structures
+    desk.annotator.set_structures((*known, Structure(3, "bone")))
+    desk.settle()
+    desk.annotator.click(OUTSIDE, 3)
+    desk.annotator.set_structures(known)
+    desk.settle()
+    assert desk.problems == []
+    if taken_back:
+        assert desk.annotator.undo()
+        assert desk.annotator.redo()
+        assert desk.annotator.undo()
+        desk.settle()
+    assert desk.session.unanswered(desk.current) == ()
+    assert desk.session.prompts(desk.current, 3) == ((), None)
+    asked = len(desk.predictor.prompts)
+    assert desk.annotator.why_not("accept") == ""
+    assert desk.annotator.accept()
+    assert len(desk.predictor.prompts) == asked
 
 
 def test_an_answer_leaves_a_frame_that_was_skipped_meanwhile_alone(desk: Desk) -> None:

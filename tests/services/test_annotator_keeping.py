@@ -21,7 +21,7 @@ from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
 from napari_adasam.files import home
 from napari_adasam.files.exports.naming import KEY_FILE
 from napari_adasam.files.schema import COLUMNS, names
-from napari_adasam.files.store import DATABASE, Store
+from napari_adasam.files.store import DATABASE, Store, is_session
 
 Sit = Callable[[], Desk]
 
@@ -58,6 +58,12 @@ def stroke(desk: Desk, value: int = 1) -> np.ndarray:
 def stored(desk: Desk) -> Path:
     assert desk.annotator.folder is not None
     return desk.annotator.folder
+
+
+def stored_last(tmp_path: Path) -> Path:
+    """The folder of the one session that was kept by itself and is closed."""
+    (folder,) = [path for path in (tmp_path / "home").iterdir() if is_session(path)]
+    return folder
 
 
 def test_work_is_kept_without_being_asked_and_is_there_again(sit: Sit, tmp_path: Path) -> None:
@@ -153,6 +159,55 @@ def test_an_accept_that_was_undone_is_work_in_progress_again(sit: Sit, tmp_path:
     assert Store.read(stored(desk)).drafts == {}
     assert desk.annotator.undo()
     assert np.array_equal(Store.read(stored(desk)).drafts[first].annotation.labels, labels)
+
+
+def test_an_accept_and_the_work_before_it_that_were_undone_are_not_there_again(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    first, suggested = desk.current, desk.labels().copy()
+    stroke(desk)
+    desk.accept()
+    desk.settle()
+    assert desk.annotator.undo()
+    assert desk.annotator.undo()
+    assert np.array_equal(desk.labels(), suggested)
+    desk.annotator.close()
+    again = sit()
+    open_scans(again, tmp_path)
+    assert again.current == first
+    assert again.session.status(first) is FrameStatus.SUGGESTED
+    assert again.session.touched(first) == frozenset()
+    assert set(again.session.scores(first)) == {1, 2}
+    stroke(again)
+    again.annotator.undo()
+    again.annotator.redo()
+    again.annotator.close()
+    last = sit()
+    open_scans(last, tmp_path)
+    assert last.session.touched(first) == {1}, "what was done again is there again"
+
+
+@pytest.mark.parametrize("how", ["reopened", "drawn on"])
+def test_an_accepted_frame_that_was_opened_again_is_work_in_progress_after_closing(
+    sit: Sit, tmp_path: Path, how: str
+) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    first = desk.current
+    desk.accept()
+    desk.annotator.go_to(first)
+    desk.settle()
+    labels = desk.labels().copy()
+    if how == "reopened":
+        desk.annotator.reopen()
+    else:
+        labels = stroke(desk)
+    desk.annotator.close()
+    again = sit()
+    open_scans(again, tmp_path)
+    assert again.session.status(first) is FrameStatus.CORRECTED
+    assert np.array_equal(again.session.labels(first), labels)
+    assert again.session.touched(first) == {1, 2}
 
 
 def test_what_is_drawn_on_a_skipped_frame_stays(sit: Sit, tmp_path: Path) -> None:
@@ -546,3 +601,17 @@ def test_a_note_that_is_no_text_is_refused_in_a_sentence(sit: Sit, tmp_path: Pat
     (said,) = desk.problems
     assert "no text" in said
     assert desk.annotator.note("whole")
+
+
+def test_a_session_of_earlier_times_with_one_name_twice_opens_and_one_can_be_renamed(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    desk.annotator.close()
+    twins = (Structure(1, "muscle"), Structure(2, "muscle"))
+    with closing(Store.open(stored_last(tmp_path))) as store:
+        store.save_structures(twins)
+    again = sit()
+    open_scans(again, tmp_path)
+    assert again.session.structures == twins
+    again.annotator.set_structures([twins[0], twins[1].renamed("aponeurosis")])
+    assert [one.name for one in again.session.structures] == ["muscle", "aponeurosis"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,3 +82,39 @@ def test_they_can_be_stopped_and_the_order_chosen_again_takes_them_up(desk: Desk
     desk.annotator.set_order("active")
     desk.settle()
     assert set(desk.predictor.looked) == set(ids(desk))
+
+
+def test_stop_is_for_the_suggestion_while_the_line_names_that(desk: Desk) -> None:
+    go_on = threading.Event()
+    desk.predictor.before_answer = lambda: go_on.wait(10) and None
+    desk.annotator.set_order("active")
+    desk.annotator.suggest()
+    assert desk.annotator.activity.text.startswith("Suggesting outlines")
+    desk.annotator.cancel()
+    go_on.set()
+    desk.settle()
+    assert set(desk.predictor.looked) == set(ids(desk))
+
+
+@pytest.mark.parametrize("how", ["stopped", "failed"])
+def test_what_was_stopped_or_failed_goes_on_with_the_next_model(desk: Desk, how: str) -> None:
+    desk.accept()
+    desk.settle()
+    if how == "failed":
+        desk.predictor.fails = RuntimeError("once")
+    desk.annotator.set_order("active")
+    if how == "stopped":
+        assert desk.annotator.activity.text == "Looking for the images that teach most"
+        desk.annotator.cancel()
+    desk.settle()
+    desk.predictor.fails = None
+    desk.predictor.looked.clear()
+    desk.annotator.skip()
+    desk.settle()
+    assert desk.predictor.looked == [], "not by itself: who stopped it meant it"
+    run_round(desk)
+    assert desk.predictor.looked
+    desk.annotator.set_order("file")
+    desk.predictor.looked.clear()
+    run_round(desk)
+    assert desk.predictor.looked == []

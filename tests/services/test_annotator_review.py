@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from annotator_fakes import INSIDE, Desk, make_desk, write_images
+from annotator_fakes import FULL, INSIDE, Desk, full_disk, make_desk, write_images
 from PIL import Image
 
 from napari_adasam.domain.packing import StoredLabels
@@ -17,7 +17,7 @@ from napari_adasam.domain.records import FrameStatus
 from napari_adasam.domain.settings import LearnSettings, Settings
 from napari_adasam.domain.structures import MUSCLE_PRESET as STRUCTURES
 from napari_adasam.files.exports.naming import KEY_FILE
-from napari_adasam.files.store import Store
+from napari_adasam.files.store import Store, is_session
 
 Open = Callable[..., Desk]
 
@@ -109,6 +109,17 @@ def test_notes_and_unusable_frames_are_kept(first: Desk, desks: Open, tmp_path: 
     assert not again.session.is_unusable(second)
 
 
+def test_a_note_is_written_to_the_frame_that_it_was_begun_on(first: Desk, desks: Open, tmp_path: Path) -> None:
+    begun, other = ids(first)[1:]
+    first.annotator.go_to(other)
+    assert first.annotator.note("probe tilted", begun)
+    assert first.session.remark(begun).note == "probe tilted"
+    assert first.session.remark(other).note == ""
+    second = desks(tmp_path / "session")
+    assert not second.annotator.note("of a window that only looks", begun)
+    assert second.session.remark(begun).note == "probe tilted"
+
+
 def test_the_second_window_looks_and_changes_nothing(first: Desk, desks: Open, tmp_path: Path) -> None:
     paint(first, 1, 3)
     second = desks(tmp_path / "session")
@@ -157,6 +168,18 @@ def test_a_second_reader_sees_nothing_of_the_first(first: Desk, desks: Open, tmp
     assert [one.name for one in second.session.structures] == [one.name for one in first.session.structures]
     assert not first.annotator.second_reader(tmp_path / "second")
     assert "holds a session already" in first.problems[-1]
+
+
+def test_a_second_readers_session_that_the_disk_does_not_take_is_not_left_half_made(
+    first: Desk, desks: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        full_disk(patch, "save_frames")
+        assert not first.annotator.second_reader(tmp_path / "second")
+    assert first.problems == [FULL]
+    assert not is_session(tmp_path / "second")
+    assert first.annotator.second_reader(tmp_path / "second")
+    assert ids(desks(tmp_path / "second")) == ids(first)
 
 
 def test_images_that_moved_are_found_by_their_content(first: Desk, desks: Open, tmp_path: Path) -> None:
@@ -214,6 +237,43 @@ def test_a_mask_that_is_damaged_and_the_only_one_leaves_a_new_frame(first: Desk,
     again = desks(tmp_path / "session")
     assert len(again.session.annotations) == 0
     assert any("missing or damaged" in problem for problem in again.problems)
+
+
+@pytest.mark.parametrize("done", ["reopened", "drawn on"])
+def test_a_frame_on_the_screen_is_worked_on_though_its_saved_mask_is_gone(
+    first: Desk, desks: Open, tmp_path: Path, done: str
+) -> None:
+    first.annotator.close()
+    again, one = desks(tmp_path / "session"), ids(first)[0]
+    again.annotator.go_to(one)
+    if done == "reopened":
+        again.annotator.reopen()
+    suggested = again.labels().copy()
+    (tmp_path / "session" / "masks").rename(tmp_path / "away")
+    paint(again, 1, 2)
+    painted = again.labels().copy()
+    assert np.array_equal(Store.read(tmp_path / "session").drafts[one].annotation.labels, painted)
+    (tmp_path / "session" / "masks").mkdir()
+    assert again.annotator.accept()
+    assert np.array_equal(Store.read(tmp_path / "session").annotations[one].labels, painted)
+    assert again.annotator.undo()
+    assert again.annotator.undo()
+    assert np.array_equal(again.labels(), suggested)
+    assert again.problems == []
+
+
+def test_a_mask_that_is_damaged_when_its_frame_is_gone_to_is_told_of_once(
+    first: Desk, desks: Open, tmp_path: Path
+) -> None:
+    first.annotator.close()
+    again, one = desks(tmp_path / "session"), ids(first)[0]
+    for path in (tmp_path / "session" / "masks").iterdir():
+        path.unlink()
+    again.annotator.go_to(one)
+    (said,) = again.problems
+    assert "missing or damaged" in said
+    assert again.current == one
+    assert again.session.status(one) is FrameStatus.NEW
 
 
 def test_a_copy_takes_every_version_and_the_key_of_pseudonyms_along(first: Desk, desks: Open, tmp_path: Path) -> None:

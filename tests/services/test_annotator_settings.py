@@ -99,6 +99,14 @@ def test_a_new_structure_gets_a_suggestion_too(desk: Desk) -> None:
     assert set(desk.session.suggestions(desk.current)) == {1, 2, 3}
 
 
+def test_a_name_that_another_structure_has_is_refused_in_a_sentence(desk: Desk) -> None:
+    before = desk.session.structures
+    desk.annotator.set_structures([before[0].renamed("Aponeurosis"), before[1]])
+    (said,) = desk.problems
+    assert said.startswith("There is a structure of this name already; nothing was changed.")
+    assert desk.session.structures == before
+
+
 def test_a_structure_ticked_as_present_is_prompted_for_whatever_the_classifier_thinks(desk: Desk) -> None:
     desk.annotator.tick(2, True)
     desk.settle()

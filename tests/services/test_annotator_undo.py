@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import pytest
 from annotator_fakes import FASCIA, INSIDE, OUTSIDE, Desk, disc, model_of, rectangle, run_round
 
 from napari_adasam.domain.prompts import Point
@@ -67,6 +70,29 @@ def test_undo_goes_back_over_a_skip_and_the_way_there_is_forgotten(desk: Desk) -
     assert desk.session.status(first) is FrameStatus.SUGGESTED
     desk.annotator.back()
     assert desk.problems == ["This is the first image."]
+
+
+@pytest.mark.parametrize("by", ["undo", "redo"])
+def test_a_frame_closed_before_its_suggestion_came_gets_it_when_that_is_taken_back(
+    make: Callable[..., Desk], by: str
+) -> None:
+    desk = make()
+    first = desk.current
+    desk.annotator.skip()
+    desk.settle()
+    assert desk.session.scores(first) == {}
+    if by == "redo":
+        desk.annotator.go_to(first)
+        desk.annotator.reopen()
+        desk.annotator.undo()
+        desk.settle()
+        assert desk.session.status(first) is FrameStatus.SKIPPED
+        assert desk.annotator.redo()
+    else:
+        assert desk.annotator.undo()
+    desk.settle()
+    assert desk.session.status(first) is FrameStatus.SUGGESTED
+    assert desk.annotator.why_not("accept") == ""
 
 
 def test_undo_stays_on_the_frame_once_something_was_done_there(desk: Desk) -> None:

@@ -6,9 +6,11 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
-from annotator_fakes import Desk, write_images
+from annotator_fakes import OUTSIDE, Desk, write_images
 
+from napari_adasam.domain.records import FrameStatus
 from napari_adasam.files.clips import Clip
 from napari_adasam.services import sources
 
@@ -109,3 +111,60 @@ def test_stopped_nothing_else_is_gone_to(
     desk.settle()
     assert desk.current == before
     assert not desk.annotator.opening
+
+
+@pytest.mark.parametrize("what", ["stroke", "click", "undo", "redo", "tick", "sector", "suggest"])
+def test_who_does_something_on_the_frame_meanwhile_stays_there(
+    make: MakeDesk, saved: tuple[Path, Path], opened: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    desk = make(images=0)
+    desk.annotator.open([saved[0]])
+    desk.settle()
+    before, painted = desk.current, np.where(desk.labels() == 0, 1, desk.labels())
+    if what in ("undo", "redo"):
+        desk.annotator.stroke(painted)
+    if what == "redo":
+        desk.annotator.undo()
+    acts: dict[str, Callable[[], object]] = {
+        "stroke": lambda: desk.annotator.stroke(painted),
+        "click": lambda: desk.annotator.click(OUTSIDE, 1),
+        "undo": desk.annotator.undo,
+        "redo": desk.annotator.redo,
+        "tick": lambda: desk.annotator.tick(2, False),
+        "sector": lambda: desk.annotator.set_sector(whole=True),
+        "suggest": desk.annotator.suggest,
+    }
+    go_on, opener = threading.Event(), sources.open_file
+
+    def waiting(path: Path) -> Clip:
+        assert go_on.wait(10)
+        return opener(path)
+
+    monkeypatch.setattr(sources, "open_file", waiting)
+    desk.annotator.go_to(desk.session.frames[0].id)
+    assert desk.annotator.opening
+    acts[what]()
+    assert not desk.annotator.opening
+    go_on.set()
+    desk.settle()
+    assert desk.current == before
+    desk.annotator.go_to(desk.session.frames[0].id)
+    desk.settle()
+    assert desk.current == desk.session.frames[0].id
+
+
+def test_an_accept_taken_back_while_the_next_file_is_opened_is_not_left(
+    make: MakeDesk, saved: tuple[Path, Path], opened: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = make(images=0)
+    desk.annotator.open([saved[0]])
+    desk.settle()
+    before = desk.current
+    with monkeypatch.context() as patch:
+        patch.setattr(sources.Sources, "at_hand", lambda _sources, frame_id: frame_id == before)
+        assert desk.annotator.accept()
+    assert desk.annotator.opening
+    assert desk.annotator.undo()
+    desk.settle()
+    assert desk.current == before
+    assert desk.session.status(before) is FrameStatus.SUGGESTED

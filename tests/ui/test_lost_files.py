@@ -36,6 +36,23 @@ def test_the_picture_on_the_screen_can_still_be_worked_on(opened: AdasamDock, im
     assert session.status(first) is FrameStatus.ACCEPTED
 
 
+def test_a_scale_is_set_on_the_picture_that_is_shown_though_its_file_was_changed(
+    opened: AdasamDock, images: Path, qtbot: Any
+) -> None:
+    canvas, card = opened.canvas, opened.annotate_panel.frame_card
+    assert canvas.image is not None
+    before = canvas.image.data
+    Image.fromarray(np.flipud(picture())).save(images / "scan_0.png")
+    assert opened.annotator.set_scale(Ruler((10.0, 10.0), (10.0, 50.0), 10.0))
+    assert canvas.image.data is before
+    for layer in canvas.layers():
+        assert tuple(layer.scale) == (0.25, 0.25)
+    assert opened.viewer.canvas.overlays.scale_bar.visible
+    qtbot.wait_until(lambda: "0.25" in card.scale.text())
+    assert "0.25" in opened.scale_panel.scale.text()
+    assert opened.status_line.notice.text().startswith("scan_0.png is another file than when the session was made")
+
+
 def test_another_picture_cannot_be_gone_to_and_a_sentence_says_so(opened: AdasamDock, images: Path, qtbot: Any) -> None:
     session = opened.annotator.session
     first, last = session.current, session.frames[-1].id

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from qtpy.QtWidgets import QComboBox
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QComboBox, QFileDialog
 
 from napari_adasam.domain.calibration import Ruler
 from napari_adasam.domain.errors import InputError
@@ -41,6 +43,28 @@ def test_a_note_is_kept_with_its_image_and_marked_in_the_list(opened: AdasamDock
     assert review.note.text() == ""
     opened.commander.run("back")
     assert review.note.text() == "probe tilted"
+
+
+def test_a_note_that_is_half_typed_when_the_next_image_comes_stays_with_its_own(shown: AdasamDock, qtbot: Any) -> None:
+    session, note, (first, second, *_) = shown.annotator.session, shown.annotate_panel.review.note, ids(shown)
+    shown.window().activateWindow()
+    qtbot.wait_until(shown.window().isActiveWindow)
+    shown.steps.ensureWidgetVisible(note)
+    QTest.mouseClick(note, Qt.MouseButton.LeftButton)
+    QTest.keyClicks(note, "probe tilted")
+    shown.annotator.next()  # by itself, as when an image arrives that was being opened
+    qtbot.wait_until(lambda: note.text() == "")
+    assert (session.current, session.remark(first).note, note.hasFocus()) == (second, "probe tilted", True)
+    QTest.keyClicks(note, "sharp")
+    with shown._later.together():  # before the panel is renewed
+        shown.annotator.back()
+        QTest.keyClick(note, Qt.Key.Key_Return)
+    qtbot.wait_until(lambda: note.text() == "probe tilted")
+    assert (session.current, session.remark(first).note, session.remark(second).note) == (
+        first,
+        "probe tilted",
+        "sharp",
+    )
 
 
 def test_unusable_images_are_left_out_and_can_be_listed(opened: AdasamDock, qtbot: Any) -> None:
@@ -121,6 +145,17 @@ def test_the_second_window_says_that_it_only_looks(
     brush(other.canvas.masks.layer, (52, 60))
     qtbot.wait(50)
     np.testing.assert_array_equal(other.canvas.masks.layer.data, before)
+
+
+def test_a_second_readers_session_is_told_of_only_where_it_was_made(
+    opened: AdasamDock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, notice = str(tmp_path / "second"), opened.status_line.notice
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: folder)
+    opened.open_panel.second.click()
+    assert notice.text().startswith(f"The second reader opens {folder}.")
+    opened.open_panel.second.click()
+    assert notice.text() == f"{folder} holds a session already; open it, or choose another folder."
 
 
 def test_what_is_beside_has_the_scale_that_is_set_by_hand(opened: AdasamDock, qtbot: Any) -> None:

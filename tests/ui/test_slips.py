@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QApplication, QDialogButtonBox, QWidget
 
 from napari_adasam.domain.rounds import RoundReport
 from napari_adasam.domain.structures import Structure
+from napari_adasam.ui.commands import COMMANDS
 from napari_adasam.ui.dock import AdasamDock
 from napari_adasam.ui.panels.learn import dice_words
 from napari_adasam.ui.shortcuts import HelpSheet
@@ -94,6 +95,31 @@ def test_a_key_that_a_text_field_does_not_know_changes_no_image(shown: AdasamDoc
     note.clearFocus()
     QTest.keyClick(mouse.canvas, Qt.Key.Key_Y, Qt.KeyboardModifier.ControlModifier)
     assert len(session.prompts(first, 1)[0]) == 1
+
+
+def test_a_note_with_letters_that_are_keys_runs_no_command(shown: AdasamDock, qtbot: Any) -> None:
+    ran: list[str] = []
+    shown.commander.run = ran.append  # type: ignore[method-assign]
+    shown.keys.close()
+    for target in (shown.viewer, *shown.canvas.layers()):
+        shown.keys.bind(target)
+    window, note = shown.window(), shown.annotate_panel.review.note
+    window.activateWindow()
+    qtbot.wait_until(window.isActiveWindow)
+    shown.steps.ensureWidgetVisible(note)
+    QTest.mouseClick(note, Qt.MouseButton.LeftButton)
+    words = "".join(key for command in COMMANDS for key in command.keys if len(key) == 1)
+    for letter in f"{words}{words.lower()}?[]":
+        QTest.keyClick(window.windowHandle(), letter)
+    for name in ("PageUp", "PageDown", "Right", "Delete", "Left", "Backspace", "F1"):
+        QTest.keyClick(window.windowHandle(), getattr(Qt.Key, f"Key_{name}"))
+    assert note.text() == f"{words}{words.lower()}?]"
+    QTest.keyClick(window.windowHandle(), Qt.Key.Key_Return)
+    assert ran == []
+    session = shown.annotator.session
+    assert session.remark(str(session.current)).note == f"{words}{words.lower()}?]"
+    QTest.keyClick(window.windowHandle(), "x")
+    assert ran == ["next"], "the note is ended, and the keys are commands again"
 
 
 @pytest.mark.parametrize("size", [9, 18])

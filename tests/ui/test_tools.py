@@ -98,6 +98,32 @@ def test_a_box_is_drawn_and_answered(opened: AdasamDock, drag: Callable[..., Non
     assert session.labels(session.current)[54, 65] == 2
 
 
+@pytest.fixture
+def looking(opened: AdasamDock, make_dock: Callable[..., AdasamDock], tmp_path: Path, qtbot: Any) -> AdasamDock:
+    """A second window on the session, which may only look."""
+    assert opened.annotator.save_as(tmp_path / "session")
+    dock = make_dock()
+    dock.open([tmp_path / "session"])
+    wait_idle(dock, qtbot)
+    return dock
+
+
+def test_a_box_that_is_refused_does_not_stay_on_the_picture(looking: AdasamDock, drag: Callable[..., None]) -> None:
+    before = len(looking.canvas.prompts.boxes.data)
+    looking.tools.choose(Tool.BOX)
+    drag(looking.viewer, (50.0, 60.0), (55.0, 66.0), (58.0, 70.0))
+    assert "another window" in looking.status_line.notice.text()
+    assert len(looking.canvas.prompts.boxes.data) == before
+
+
+def test_the_key_of_a_tool_that_is_greyed_says_why(looking: AdasamDock) -> None:
+    for name in ("point", "not_point", "box", "brush", "eraser"):
+        looking.status_line.show_notice("")
+        looking.commander.run(name)
+        assert looking.tools.tool is Tool.MOVE
+        assert looking.status_line.notice.text() == looking.annotate_panel.buttons[name].toolTip()
+
+
 def test_tools_and_naparis_own_buttons_agree(opened: AdasamDock) -> None:
     layer = opened.canvas.masks.layer
     opened.commander.run("brush")

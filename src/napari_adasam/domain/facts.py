@@ -17,7 +17,7 @@ from napari_adasam.domain.prompts import Box, Point
 from napari_adasam.domain.propagation import Propagated
 from napari_adasam.domain.records import Annotation, Frame, FrameStatus, Labels, Suggestion
 from napari_adasam.domain.shelf import Shelf
-from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
+from napari_adasam.domain.structures import MAX_STRUCTURES, MUSCLE_PRESET, Structure
 from napari_adasam.domain.versions import NO_REMARK, Remark
 
 Prompts = tuple[tuple[Point, ...], Box | None]
@@ -147,6 +147,18 @@ class Facts:
     def used(self) -> frozenset[int]:
         """Every value that a structure of this session ever had."""
         return frozenset(self._used)
+
+    def free_value(self) -> int | None:
+        """The smallest value that no structure of this session ever had; ``None`` if there is none left.
+
+        A value is not used twice: what was suggested, ticked or undone under it would pass for the new structure's.
+        """
+        return next(iter(self.free_values()), None)
+
+    def free_values(self) -> tuple[int, ...]:
+        """All of them, smallest first; every value, as long as there is no frame that one could have been used on."""
+        used = self._used if self._records else set()
+        return tuple(value for value in range(1, MAX_STRUCTURES + 1) if value not in used)
 
     @property
     def current(self) -> str | None:

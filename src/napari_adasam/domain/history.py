@@ -125,6 +125,11 @@ class History:
             self._redo.clear()
 
     @property
+    def behind(self) -> FrameContent | None:
+        """What :meth:`undo` would give."""
+        return self._undo[-1] if self._undo else None
+
+    @property
     def ahead(self) -> FrameContent | None:
         """What :meth:`redo` would give."""
         return self._redo[-1] if self._redo else None

@@ -7,7 +7,7 @@ asked for at an earlier revision is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -23,7 +23,7 @@ from napari_adasam.domain.prompts import Box, Point
 from napari_adasam.domain.propagation import Propagated
 from napari_adasam.domain.protection import stayed
 from napari_adasam.domain.records import Annotation, Draft, Frame, FrameStatus, Labels, Mask, Suggestion
-from napari_adasam.domain.structures import MAX_STRUCTURES, Structure
+from napari_adasam.domain.structures import Structure, namesakes
 from napari_adasam.domain.versions import Remark
 
 NO_TICKS: Mapping[int, bool] = MappingProxyType({})
@@ -65,20 +65,20 @@ class Session(Facts):
             self.remark_changed.emit(frame_id)
 
     def check_structures(self, structures: Sequence[Structure]) -> None:
-        """Raise InputError if a structure that is drawn or accepted anywhere is not among them; changes nothing."""
-        values = [one.value for one in structures]
-        if len(set(values)) != len(values):
-            raise ValueError(f"expected structures of different values, got {values}")
-        self._refuse_if_drawn([one for one in self._structures if one.value not in values])
+        """Raise InputError if one that is drawn or accepted is not among them, or two get one name; changes nothing."""
+        if namesakes(structures) - namesakes(self._structures):
+            raise InputError(
+                "There is a structure of this name already; nothing was changed. Choose a name that no other one has."
+            )
+        self._gone(structures)
 
     def set_structures(self, structures: Sequence[Structure]) -> None:
-        """Replace the structures. Suggested masks of one that is gone are taken out.
+        """Replace the structures. What was suggested or asked for of one that is gone is taken out.
 
-        InputError if a structure that is gone was drawn or accepted anywhere.
+        InputError if a structure that is gone was drawn or accepted anywhere. Names are not looked at: sessions of
+        earlier times may have one twice.
         """
-        self.check_structures(structures)
-        values = [one.value for one in structures]
-        gone = [one for one in self._structures if one.value not in values]
+        gone, values = self._gone(structures), [one.value for one in structures]
         self._structures = tuple(structures)
         self._used |= set(values)
         for frame_id in self._records if gone else ():
@@ -88,24 +88,16 @@ class Session(Facts):
                 self._step(frame_id, bare)
         self.structures_changed.emit()
 
-    def free_value(self) -> int | None:
-        """The smallest value that no structure of this session ever had; ``None`` if there is none left.
-
-        A value is not used twice: what was suggested, ticked or undone under it would pass for the new structure's.
-        """
-        return next(iter(self.free_values()), None)
-
-    def free_values(self) -> tuple[int, ...]:
-        """All of them, smallest first; every value, as long as there is no frame that one could have been used on."""
-        used = self._used if self._records else set()
-        return tuple(value for value in range(1, MAX_STRUCTURES + 1) if value not in used)
-
     def note_used(self, values: Iterable[int]) -> None:
         """Values that structures had in earlier sittings."""
         self._used |= set(values)
 
-    def _refuse_if_drawn(self, gone: Sequence[Structure]) -> None:
-        """Raise InputError if a structure is accepted or changed by hand on a frame: that work must not vanish."""
+    def _gone(self, structures: Sequence[Structure]) -> list[Structure]:
+        """Those that are not among them; InputError if one is accepted or drawn: that work must not vanish."""
+        values = [one.value for one in structures]
+        if len(set(values)) != len(values):
+            raise ValueError(f"expected structures of different values, got {values}")
+        gone = [one for one in self._structures if one.value not in values]
         for structure in gone:
             frames = [frame_id for frame_id in self._records if self._is_drawn(frame_id, structure.value)]
             if frames:
@@ -113,6 +105,7 @@ class Session(Facts):
                     f"“{structure.name}” cannot be removed: it is drawn or accepted on {len(frames)} frame(s), first "
                     f"{self.frame(frames[0]).stem}. Nothing was changed; rename it, or clear it on those frames first."
                 )
+        return gone
 
     def _is_drawn(self, frame_id: str, value: int) -> bool:
         content = self._records[frame_id].content
@@ -126,6 +119,11 @@ class Session(Facts):
         if frame_id != self._current:
             self._current = frame_id
             self.current_changed.emit(frame_id)
+
+    def hold(self, frame_id: str) -> None:
+        """Take what a frame shows into memory, whatever becomes of the disk; not a step. InputError if unreadable."""
+        record = self._records[frame_id]
+        record.content = steps.held(record.content)
 
     def set_up(self, setups: Mapping[str, FrameSetup]) -> None:
         """Set scale and sector of frames by hand; not a step of a frame, since it may concern a whole folder."""
@@ -244,21 +242,23 @@ class Session(Facts):
             self._step(frame_id, steps.reopened(self._records[frame_id].content))
 
     def undo(self, frame_id: str) -> bool:
-        """Take the frame's last step back; ``False`` if there is none."""
-        record = self._records[frame_id]
-        if not record.history.can_undo:
-            return False
-        record.revision += 1
-        self._show(frame_id, steps.without_unknown(record.history.undo(record.content), self._structures))
-        return True
+        """Take the frame's last step back; ``False`` if there is none. InputError, with no step lost, if unreadable."""
+        history = self._records[frame_id].history
+        return self._travel(frame_id, history.behind, history.undo)
 
     def redo(self, frame_id: str) -> bool:
-        """Do the step again that was taken back last; ``False`` if there is none."""
-        record = self._records[frame_id]
-        if not record.history.can_redo:
+        """Do the step again that was taken back last; ``False`` if there is none. InputError as for :meth:`undo`."""
+        history = self._records[frame_id].history
+        return self._travel(frame_id, history.ahead, history.redo)
+
+    def _travel(self, frame_id: str, there: FrameContent | None, go: Callable[[FrameContent], FrameContent]) -> bool:
+        if there is None:
             return False
+        record = self._records[frame_id]
+        known = steps.without_unknown(there, self._structures)  # may have to read the disk, so before anything moves
+        go(record.content)
         record.revision += 1
-        self._show(frame_id, steps.without_unknown(record.history.redo(record.content), self._structures))
+        self._show(frame_id, known)
         return True
 
     def restore(

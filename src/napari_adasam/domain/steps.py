@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from napari_adasam.domain.history import NO_PROMPT, Acceptance, EarlierVersion, FrameContent, StructurePrompt
-from napari_adasam.domain.packing import PackedAnnotation, PackedLabels, PackedMask
+from napari_adasam.domain.packing import PackedAnnotation, PackedLabels, PackedMask, StoredLabels
 from napari_adasam.domain.propagation import PropagatedMasks
 from napari_adasam.domain.protection import (
     changed_share,
@@ -117,15 +117,30 @@ def stroked(content: FrameContent, before: Labels, after: Labels, structures: Se
 
 
 def ticked(content: FrameContent, labels: Labels, structure: int, present: bool | None) -> FrameContent:
-    """The clinician's word on a structure; "not there" also removes a suggested mask."""
+    """The clinician's word on a structure; "not there" also removes a suggested mask, anything else puts it back."""
     ticks = {value: one for value, one in content.ticks.items() if value != structure}
     if present is not None:
         ticks[structure] = present
     content = replace(content, ticks=MappingProxyType(ticks))
-    if present is False and structure not in content.touched and content.status not in CLOSED:
-        bare = put_mask(labels, structure, np.zeros(labels.shape, dtype=np.bool_))
-        content = replace(content, labels=PackedLabels.of(bare))
-    return content
+    if structure in content.touched or content.status in CLOSED:
+        return content
+    mask: Mask = labels == structure
+    if present is False:
+        mask = np.zeros_like(mask)
+    elif not mask.any():
+        mask = _offered(content, structure, mask)
+    after = put_mask(labels, structure, mask)
+    return content if np.array_equal(after, labels) else replace(content, labels=PackedLabels.of(after))
+
+
+def _offered(content: FrameContent, structure: int, nothing: Mask) -> Mask:
+    """The mask that was suggested or propagated, as it was laid into the labels; ``nothing`` where there was none."""
+    adopted = content.adopted.get(structure)
+    if adopted is not None:
+        return adopted.open()
+    if content.propagated is None or content.earlier is None:
+        return nothing
+    return np.asarray(content.earlier.labels.open() == structure)
 
 
 def draft(content: FrameContent, labels: Labels, frame_id: str, values: Sequence[int], seconds: float) -> Annotation:
@@ -193,7 +208,8 @@ def restored(
 ) -> FrameContent:
     """A frame as the disk has it. Suggestions are not kept there, so a frame that had only those is new again.
 
-    ``masks``: those that were propagated to it; with a ``draft`` they were changed since.
+    So is one whose accept was undone altogether: its status says so. ``masks``: those that were propagated to it;
+    with a ``draft`` they were changed since.
     """
     ticks = MappingProxyType(dict(ticks))
     if status is not FrameStatus.ACCEPTED and (draft is not None or masks is not None):
@@ -202,7 +218,7 @@ def restored(
             left = _as_left(PackedAnnotation.of(draft.annotation), draft.touched, ticks)
             content = replace(left, propagated=content.propagated)
         return replace(content, status=status) if status is FrameStatus.SKIPPED else content
-    if annotation is None:
+    if annotation is None or status not in (*CLOSED, FrameStatus.CORRECTED):
         kept = status if status is FrameStatus.SKIPPED else FrameStatus.NEW
         return FrameContent(status=kept, ticks=ticks)
     content = _as_left(annotation, frozenset(annotation.bare.origins), ticks)
@@ -232,12 +248,27 @@ def brought_back(content: FrameContent, labels: Labels, structures: Sequence[Str
 
 
 def without_unknown(content: FrameContent, structures: Sequence[Structure]) -> FrameContent:
-    """A content of earlier times without the pixels of structures that have been removed since."""
+    """A content of earlier times without pixels, points and boxes of structures that have been removed since."""
+    values = {one.value for one in structures}
+    if not values.issuperset(content.prompts):
+        prompts = {value: one for value, one in content.prompts.items() if value in values}
+        content = replace(content, prompts=MappingProxyType(prompts))
     if content.labels is None:
         return content
     labels = content.labels.open()
-    known = np.isin(labels, [0, *(one.value for one in structures)])
+    known = np.isin(labels, [0, *values])
     return content if known.all() else replace(content, labels=PackedLabels.of(np.where(known, labels, 0)))
+
+
+def held(content: FrameContent) -> FrameContent:
+    """The same with its labels in memory. Raises InputError if they lie on the disk and cannot be read."""
+    labels, earlier = content.labels, content.earlier
+    if not isinstance(labels, StoredLabels):
+        return content
+    here = PackedLabels.of(labels.open())
+    if earlier is not None and earlier.labels == labels:
+        earlier = replace(earlier, labels=here)
+    return replace(content, labels=here, earlier=earlier)
 
 
 def skipped(content: FrameContent) -> FrameContent:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 # Okabe and Ito's colour-blind-safe palette, without black and without the two that vanish on grey.
 PALETTE = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#f0e442", "#d55e00", "#0072b2")
@@ -94,6 +95,11 @@ def with_free_values(preset: Sequence[Structure], known: Sequence[Structure], fr
 def same_name(one: Structure, other: Structure) -> bool:
     """Whether two sessions mean the same structure: by its name, however it is written."""
     return one.name.strip().casefold() == other.name.strip().casefold()
+
+
+def namesakes(structures: Sequence[Structure]) -> set[frozenset[int]]:
+    """The values of each two of these that have the same name."""
+    return {frozenset((a.value, b.value)) for a, b in combinations(structures, 2) if same_name(a, b)}
 
 
 def counterpart(one: Structure, among: Sequence[Structure]) -> Structure | None:

@@ -13,7 +13,6 @@ from typing import cast
 
 from napari_adasam.domain.errors import AdasamError
 from napari_adasam.domain.prompts import Box, Point
-from napari_adasam.domain.queue import ORDERS
 from napari_adasam.domain.records import FrameStatus, Labels
 from napari_adasam.domain.steps import CLOSED
 from napari_adasam.domain.structures import Structure
@@ -75,13 +74,13 @@ class Annotator(Reviewing):
             return False
         if self._session.status(current) is not FrameStatus.ACCEPTED:
             seconds = self._walk.seconds(current)
-            draft = self._session.draft(current, seconds)
-            as_it_came = self._session.propagated(current) is not None and not any(draft.changed_share.values())
             try:
+                draft = self._session.draft(current, seconds)
                 kept = self._keeping.annotation(draft)
             except AdasamError as error:
                 self.problem.emit(str(error))
                 return False
+            as_it_came = self._session.propagated(current) is not None and not any(draft.changed_share.values())
             self._session.accept(current, seconds)
             self._walk.just_closed = current
             if kept:
@@ -99,21 +98,6 @@ class Annotator(Reviewing):
             self._changed(current)
             self._suggesting.show_current()
 
-    def set_order(self, how: str, seed: int = 0) -> None:
-        """Offer frames in the order of the files (``"file"``), at ``"random"``, or what teaches most (``"active"``)."""
-        if how not in ORDERS:
-            raise ValueError(f"expected one of {', '.join(ORDERS)}, got {how!r}")
-        self._walk.how, self._walk.seed = how, seed
-        self._looking.on = how == "active"
-        self._looking.go_on()
-        self.queue_changed.emit()
-        self._suggesting.ask_ahead()
-
-    @property
-    def opening(self) -> bool:
-        """Whether files are being opened."""
-        return self._filing.opening is not None or self._bench.ahead.opening
-
     def warm_up(self, window: Callable[[], Generator[None, None, Callable[[], None]]] | None = None) -> None:
         """Load the model, which takes seconds, while somebody is still choosing what to open.
 
@@ -129,6 +113,8 @@ class Annotator(Reviewing):
         """Ask for suggestions for a frame (the current one) anew."""
         wanted = frame_id or self._current("suggest")
         if wanted is not None:
+            if wanted == self._session.current:
+                self._bench.ahead.forget()
             self._suggesting.ask(wanted)
 
     def click(self, point: Point, structure: int) -> None:
@@ -254,8 +240,9 @@ class Annotator(Reviewing):
             self.cancel_round()
         elif any(errand.job.kind is JobKind.READ for errand in self._bench.dispatch.errands):
             self._bench.dispatch.cancel(JobKind.READ)
-        else:
+        elif any(errand.job.kind is not JobKind.LOOK for errand in self._bench.dispatch.errands):
             self._suggesting.cancel()
+        else:
             self._looking.cancel()
 
     def go_back_to_earlier_model(self) -> None:
@@ -283,14 +270,24 @@ class Annotator(Reviewing):
         return next((one for one in self._session.structures if one.value == value), None)
 
     def _travel(self, there: Callable[[str], bool], back: Callable[[str], bool]) -> bool:
-        """Undo or redo; done back if the disk does not take it."""
+        """Undo or redo; done back if the disk does not take it. What is open again gets what it lacks."""
+        self._bench.ahead.forget()
         current = self._session.current
-        if current is None or not there(current):
+        if current is None:
+            return False
+        closed = self._session.status(current) in CLOSED
+        try:
+            if not there(current):
+                return False
+        except AdasamError as error:
+            self.problem.emit(str(error))
             return False
         if not self._recording.follow(current):
             back(current)
             return False
         self._correcting.answer_open_questions(current)
+        if closed:
+            self._suggesting.show_current()
         return True
 
 

@@ -188,12 +188,15 @@ class Keeping:
             self._store.save_round(report)
 
     def follow(self, frame_id: str) -> None:
-        """Write what has changed about a frame that a person decided: accepted, skipped, opened again, ticks."""
+        """Write what has changed about a frame that a person decided: accepted, skipped, opened again, ticks.
+
+        Of a frame that was closed before every status: that it is as it was suggested tells that all was undone.
+        """
         if self._store is None:
             return
         self._follow_ticks(self._store, frame_id)
         status, written = self._session.status(frame_id), self._statuses.get(frame_id, FrameStatus.NEW)
-        if status is written or (status not in CLOSED and written not in CLOSED):
+        if status is written or (status not in CLOSED and frame_id not in self._statuses):
             return
         if status is FrameStatus.ACCEPTED:
             self._store.save_annotation(self._session.annotations[frame_id])
@@ -240,7 +243,7 @@ class Keeping:
         elif how is None and written is not None:
             store.drop_propagated(frame_id)
             del self._propagated[frame_id]
-        elif how is None or labels is None or session.touched(frame_id):
+        elif how is None or labels is None or (written is not None and session.touched(frame_id)):
             return
         elif written is None or written[0] is not how or written[1] != labels:
             present = tuple(int(value) for value in np.unique(labels.open()) if value)

@@ -42,16 +42,22 @@ class Looking:
         self._unreadable: set[str] = set()
         self.looks: dict[str, Look] = {}
         self.on = False
-        """Whether the order needs looks now."""
+        """Whether the order needs looks."""
+        self._stopped = False
+
+    def want(self, on: bool) -> None:
+        """Whether the order needs looks from now on."""
+        self.on, self._stopped = on, False
+        self.go_on()
 
     def serve(self, model: ModelInfo) -> None:
-        """Another model serves: look anew."""
-        self._model = model
+        """Another model serves: look anew, if the order needs it."""
+        self._model, self._stopped = model, False
         self.go_on()
 
     def go_on(self) -> None:
         """Look at the next few frames, if that is wanted and not under way."""
-        if not self.on or self._model is None or self._sent is not None:
+        if not self.on or self._stopped or self._model is None or self._sent is not None:
             return
         structures, prompts = self._bench.session.structures, self._bench.settings.prompts
         if structures != self._structures:
@@ -64,7 +70,7 @@ class Looking:
             self._sent = self._bench.dispatch.send(job, doing, self._receive)
 
     def cancel(self) -> None:
-        """Stop until the order is chosen again."""
+        """Stop until the order is chosen again, or another model serves."""
         self._bench.dispatch.cancel(JobKind.LOOK)
 
     def _wanted(self) -> list[str]:
@@ -104,7 +110,7 @@ class Looking:
             return
         self._sent = None
         if outcome.state != "done":
-            self.on = False
+            self._stopped = True
             return
         found = cast("dict[str, Look | None]", outcome.value)
         self.looks.update({frame_id: look for frame_id, look in found.items() if look is not None})

@@ -43,7 +43,7 @@ class MarkingOut:
 
     def __init__(self, bench: Workbench, keeping: Keeping, regions: Regions) -> None:
         self._session = bench.session
-        self._sources = bench.sources
+        self._sources, self._ahead = bench.sources, bench.ahead
         self._keeping = keeping
         self._regions = regions
         self._done: list[Act] = []
@@ -137,7 +137,8 @@ class MarkingOut:
         self._undone = [act for act in self._undone if act.frame_id != frame_id]
 
     def _put(self, before: Mapping[str, FrameSetup], after: Mapping[str, FrameSetup]) -> None:
-        """On the disk first: what is shown is safe."""
+        """On the disk first: what is shown is safe. Who does this stays on the frame."""
+        self._ahead.forget()
         self._keeping.setups(before, after)
         self._session.set_up(after)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from napari_adasam.domain.errors import AdasamError
+from napari_adasam.domain.errors import AdasamError, InputError
+from napari_adasam.domain.queue import ORDERS
 from napari_adasam.services.calibrating import Calibrating
 
 
@@ -53,6 +54,20 @@ class Moving(Calibrating):
         if current is None or current not in item.frames:
             self.go_to(self._bench.items.first_open(item))
 
+    def set_order(self, how: str, seed: int = 0) -> None:
+        """Offer frames in the order of the files (``"file"``), at ``"random"``, or what teaches most (``"active"``)."""
+        if how not in ORDERS:
+            raise ValueError(f"expected one of {', '.join(ORDERS)}, got {how!r}")
+        self._walk.how, self._walk.seed = how, seed
+        self._looking.want(how == "active")
+        self.queue_changed.emit()
+        self._suggesting.ask_ahead()
+
+    @property
+    def opening(self) -> bool:
+        """Whether files are being opened."""
+        return self._filing.opening is not None or self._bench.ahead.opening
+
     def _step_within(self, command: str, step: int) -> None:
         current = self._session.current if not self._refused(command) else None
         there = None if current is None else self._bench.items.beside(current, step)
@@ -83,7 +98,10 @@ class Moving(Calibrating):
             except AdasamError as error:
                 self.problem.emit(str(error))
                 return False
-            self._checking.mend(frame_id)
+            try:
+                self._session.hold(frame_id)
+            except InputError:
+                self._checking.mend(frame_id)
             self._walk.leave()
             self._session.go_to(frame_id)
         self._suggesting.show_current()
@@ -98,6 +116,8 @@ class Moving(Calibrating):
         self.problem.emit(f"No other image is left to be done: {accepted} of {len(self._session.frames)} accepted.")
 
     def _changed(self, frame_id: str) -> None:
+        """Something was done on the current frame: one stays there, and it is written."""
         self._walk.just_closed = None
+        self._bench.ahead.forget()
         self._recording.follow(frame_id)
         self._correcting.answer_open_questions(frame_id)

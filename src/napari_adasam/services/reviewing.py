@@ -66,12 +66,13 @@ class Reviewing(Moving):
             self._clips.volumes.start(current)
         return current is not None
 
-    def note(self, text: str) -> bool:
-        """Write a note on the current frame, in place of an earlier one; empty takes it away."""
+    def note(self, text: str, frame_id: str | None = None) -> bool:
+        """Write a note on a frame (the current one), in place of an earlier one; empty takes it away."""
         current = self._current("note")
         if current is None:
             return False
-        return self._remark(current, Remark(text.strip(), self._session.remark(current).unusable))
+        noted = current if frame_id is None else frame_id
+        return self._remark(noted, Remark(text.strip(), self._session.remark(noted).unusable))
 
     def mark_unusable(self) -> None:
         """Leave the current frame out because it cannot be used, and go on."""
@@ -95,8 +96,10 @@ class Reviewing(Moving):
                 store.save_structures(session.structures)
                 store.save_frames([session.own_frame(frame.id) for frame in session.frames])
                 store.save_setups({}, {frame.id: session.setup(frame.id) for frame in session.frames})
-            finally:
-                store.close()
+            except BaseException:
+                store.discard()
+                raise
+            store.close()
 
         return self._recording.attempt(make)
 

@@ -1,8 +1,10 @@
-"""Which of napari's axes are on the screen. The image lies in the last two, and is outlined there alone."""
+"""Which of napari's axes are on the screen, and their scale. The image is in the last two, and outlined there alone."""
 
 from __future__ import annotations
 
 from napari.viewer import Viewer
+
+from napari_adasam.ui.placement import Placement
 
 
 def rest_sliders(viewer: Viewer) -> None:
@@ -28,3 +30,8 @@ def show_own_axes(viewer: Viewer) -> bool:
         return False
     dims.order = (*(axis for axis in dims.order if axis not in own), *own)
     return True
+
+
+def show_scale_bar(viewer: Viewer, placement: Placement) -> None:
+    """A bar in mm where the scale is known; where it is not, the dock's badge says so and no bar misleads."""
+    viewer.canvas.overlays.scale_bar.visible = placement.unit == "mm"

@@ -16,20 +16,21 @@ from napari.viewer import Viewer
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
+from napari_adasam.domain.errors import AdasamError
 from napari_adasam.domain.prompts import Box
 from napari_adasam.domain.records import Frame
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.services.volumes import Volume
 from napari_adasam.ui.at_once import at_once, take_out
-from napari_adasam.ui.axes import rest_sliders, show_own_axes
+from napari_adasam.ui.axes import rest_sliders, show_own_axes, show_scale_bar
 from napari_adasam.ui.beside import Beside
 from napari_adasam.ui.drawn_prompts import drawn_prompts
 from napari_adasam.ui.image_layer import Contrast, fits, image_layer, show_pixels
 from napari_adasam.ui.laying import Laying, MakeLayer
 from napari_adasam.ui.map_layers import MapLayers
 from napari_adasam.ui.mask_layer import MaskLayer
-from napari_adasam.ui.placement import Placement, straighten
+from napari_adasam.ui.placement import Placement, extent, straighten
 from napari_adasam.ui.prompt_layers import DrawnPrompt, PromptLayers
 from napari_adasam.ui.volume_view import VolumeView
 
@@ -126,7 +127,9 @@ class Canvas:
             self.masks.layer.visible = visible
 
     def draw_pending(self, structure: Structure, box: Box | None) -> None:
-        """Show a box that is being drawn."""
+        """Show a box that is being drawn; ``None`` takes it back."""
+        if box is None and self._drawing is None:
+            return
         self._drawing = None if box is None else DrawnPrompt((), box, structure.color, by_clinician=True)
         self._draw_prompts()
 
@@ -166,7 +169,7 @@ class Canvas:
         self._drawing = None
         placement, known = Placement.of(frame), self.layers()
         with at_once(*known):
-            self._show_image(frame)
+            self._show_image(frame, again=before is not None and before.id == frame_id)
             self.masks.replace(self._session.labels(frame_id), placement)
             self._show_suggestions(frame)
         if self.image is not None:
@@ -176,8 +179,8 @@ class Canvas:
         rest_sliders(self.viewer)
         if self.layers() != known:
             self._show_suggestions(frame)
-        self._show_scale_bar(placement)
-        if before is None or _extent(before) != _extent(frame):
+        show_scale_bar(self.viewer, placement)
+        if before is None or extent(before) != extent(frame):
             self.viewer.reset_view()
         self.activate()
         self.frame_shown.emit(frame_id)
@@ -222,8 +225,15 @@ class Canvas:
         if not self._laying.changing and any(layer not in self.viewer.layers for layer in self.layers()):
             self._restore.start(RESTORE_MS)
 
-    def _show_image(self, frame: Frame) -> None:
-        pixels = self._annotator.pixels(frame.id)
+    def _show_image(self, frame: Frame, again: bool) -> None:
+        try:
+            pixels = self._annotator.pixels(frame.id)
+        except AdasamError as error:
+            if self.image is None or not again:
+                raise
+            self.message.emit(str(error))
+            Placement.of(frame).apply(self.image)  # its file cannot be read any more, and what is shown stays
+            return
         if self.image is not None and not fits(self.image, pixels):
             with self._laying.ours_to_change():
                 take_out(self.viewer, [self.image])
@@ -287,12 +297,3 @@ class Canvas:
         drawn = drawn_prompts(self._session, frame.id, self.maps.visible)
         self.prompts.show(drawn, (frame.height, frame.width), Placement.of(frame), self._drawing)
         self.activate()
-
-    def _show_scale_bar(self, placement: Placement) -> None:
-        """A bar in mm where the scale is known; where it is not, the dock's badge says so and no bar misleads."""
-        self.viewer.canvas.overlays.scale_bar.visible = placement.unit == "mm"
-
-
-def _extent(frame: Frame) -> tuple[int, int, Placement]:
-    """What decides whether the view of one frame fits another."""
-    return frame.height, frame.width, Placement.of(frame)

@@ -70,6 +70,13 @@ COMMANDS = (
     Command("help", ("H", "F1"), "Help", "This sheet (also ?)"),
 )
 BY_NAME = {command.name: command for command in COMMANDS}
+# A command to the annotator's, where that one may say why not.
+ASKED = {"accept": "accept", "back": "back", "next": "next", "skip": "skip", "reopen": "reopen", "undo": "undo",
+         "redo": "redo", "suggest": "suggest", "clear_structure": "clear_structure", "point": "click",
+         "not_point": "click", "box": "box", "brush": "stroke", "eraser": "stroke",
+         "propagate": "propagate", "frame_before": "frame_before", "next_frame": "next_frame",
+         "item_before": "item_before", "next_item": "next_item", "measure_stack": "measure_stack",
+         "volume": "show_volume"}  # fmt: skip
 
 
 ON_A_MAC = (("Control-", "⌘"), ("Shift-", "⇧"), ("Delete", "fn⌫"), ("Backspace", "⌫"))
@@ -162,8 +169,7 @@ class Commander:
         elif self._canvas.frame is None:
             self.problem.emit("Open an image first: step 1, at the top of the panel.")
         elif name in self._tools_by_name:
-            self._canvas.volume.go_flat()
-            self._tools.choose(self._tools_by_name[name])
+            self._take_in_hand(name)
         elif name in IN_3D:
             self._ask(self._needs_frame[name])
         else:
@@ -174,6 +180,14 @@ class Commander:
         self._canvas.volume.go_flat()
         return self._ask(command)
 
+    def _take_in_hand(self, name: str) -> None:
+        refusal = self._annotator.why_not(ASKED[name]) if name in ASKED else ""
+        if refusal:
+            self.problem.emit(refusal)
+            return
+        self._canvas.volume.go_flat()
+        self._tools.choose(self._tools_by_name[name])
+
     def _ask(self, command: Callable[[], object]) -> bool:
         if self._canvas.masks.stroke_open:
             self.problem.emit(DRAWING)
@@ -183,11 +197,10 @@ class Commander:
             return False
         try:
             with self._together():
-                command()
+                return command() is not False
         except AdasamError as error:
             self.problem.emit(str(error))
             return False
-        return True
 
     def open(self, paths: Sequence[Path]) -> None:
         """Take files, folders or a session's folder in; what could not be read is named in ``problem``."""

@@ -62,6 +62,11 @@ class Placement:
         straighten(layer)
 
 
+def extent(frame: Frame) -> tuple[int, int, Placement]:
+    """What decides whether the view of one frame fits another."""
+    return frame.height, frame.width, Placement.of(frame)
+
+
 def straighten(layer: Layer) -> bool:
     """Undo what napari's transform tool does to a two-dimensional layer; whether there was something to undo."""
     if np.array_equal(layer.affine.affine_matrix, np.eye(3)):

@@ -228,6 +228,7 @@ class Tools:
         self._canvas.draw_pending(structure, box)
         if box is not None:
             self._annotator.box(box, structure.value)
+            self._canvas.draw_pending(structure, None)  # still there where it was refused
 
     def _still_shown(self, frame: Frame, what: str) -> bool:
         """Whether the frame of the press is there at the release, too; keys may lead away between the two."""

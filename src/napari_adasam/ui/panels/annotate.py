@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.ui.canvas import Canvas
-from napari_adasam.ui.commands import BY_NAME, IN_3D, LOOKING, Commander, key_words
+from napari_adasam.ui.commands import ASKED, BY_NAME, IN_3D, LOOKING, Commander, key_words
 from napari_adasam.ui.panels.clip_card import ClipCard
 from napari_adasam.ui.panels.frame_card import FrameCard
 from napari_adasam.ui.panels.frame_review import FrameReview
@@ -33,13 +33,6 @@ TOOL_ROWS = (("point", "not_point", "box"), ("brush", "eraser", "move"))
 OTHER_ROWS = (("maps", "masks", "suggest"), ("next_structure", "clear", "clear_structure"), ("undo", "redo", "skip"))
 LARGEST_BRUSH = 100
 COMING = "The image is being opened; wait a moment."
-# A button's command to the annotator's, where that one may say why not.
-ASKED = {"accept": "accept", "back": "back", "next": "next", "skip": "skip", "reopen": "reopen", "undo": "undo",
-         "redo": "redo", "suggest": "suggest", "clear_structure": "clear_structure", "point": "click",
-         "not_point": "click", "box": "box", "brush": "stroke", "eraser": "stroke",
-         "propagate": "propagate", "frame_before": "frame_before", "next_frame": "next_frame",
-         "item_before": "item_before", "next_item": "next_item", "measure_stack": "measure_stack",
-         "volume": "show_volume"}  # fmt: skip
 FOR_CLIPS = ("propagate", "measure_stack", "volume")
 
 

@@ -10,7 +10,7 @@ from napari_adasam.domain.versions import Version
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.ui.canvas import Canvas
 from napari_adasam.ui.commands import Commander
-from napari_adasam.ui.placement import Placement
+from napari_adasam.ui.placement import Placement, extent
 from napari_adasam.ui.section import allow
 
 NOTHING = "Beside it: nothing"
@@ -31,7 +31,7 @@ class FrameReview(QWidget):
         self._shown: tuple[object, ...] = ()
         self._extent: tuple[object, ...] = ()
         self._suggested: object = None  # held, so that its identity stands for nothing else
-        self._noted = ""
+        self._noted = ""  # the frame that the field is for
         self.note = QLineEdit()
         self.note.setPlaceholderText("Note on this image")
         self.note.setToolTip("Kept with the session; Enter ends it. Write no names of patients")
@@ -62,9 +62,12 @@ class FrameReview(QWidget):
         self.setVisible(current is not None)
         if current is None:
             return
-        if not self.note.hasFocus() or self._noted != current:
-            self.note.setText(session.remark(current).note)
+        noted, begun = self._noted, self.note.text() if self.note.isModified() else None
         self._noted = current
+        if not self.note.hasFocus() or noted != current:
+            self.note.setText(session.remark(current).note)
+        if noted not in ("", current) and begun is not None:
+            self._keep(begun, noted)
         self.note.setEnabled(not self._annotator.why_not("note"))
         allow(self.unusable, self._annotator.why_not("skip"))
         if self._is_other(current):
@@ -76,15 +79,15 @@ class FrameReview(QWidget):
 
     def _is_other(self, current: str) -> bool:
         """Take note of what there is to compare; whether it is something else than at the last look."""
-        session, frame = self._annotator.session, self._annotator.session.frame(current)
+        session = self._annotator.session
         scores = session.scores(current)
         suggested = id(scores) if scores else 0
         state = (current, session.status(current), session.setup(current), session.structures, suggested)
-        extent = (frame.height, frame.width, Placement.of(frame))
-        if extent != self._extent:
+        seen = extent(session.frame(current))
+        if seen != self._extent:
             self._canvas.beside.close()  # it is of another size on the screen: the view is to fit the two anew
         other = state != self._shown
-        self._shown, self._extent, self._suggested = state, extent, scores
+        self._shown, self._extent, self._suggested = state, seen, scores
         return other
 
     def _fill(self, current: str) -> None:
@@ -128,11 +131,15 @@ class FrameReview(QWidget):
             self._commander.attempt(lambda: self._annotator.bring_back(self._versions[at - 1]))
 
     def _write(self) -> None:
-        current = self._annotator.session.current
-        if current is not None and self.note.text().strip() != self._annotator.session.remark(current).note:
-            self._commander.attempt(lambda: self._annotator.note(self.note.text()))
+        if self._noted:
+            self._keep(self.note.text(), self._noted)
         self.note.clearFocus()
         self._canvas.activate()
+
+    def _keep(self, text: str, frame_id: str) -> None:
+        """Write a note on the frame that it was begun on, current or not, whatever is being drawn on the picture."""
+        if text.strip() != self._annotator.session.remark(frame_id).note:
+            self._annotator.note(text, frame_id)
 
     def _mark(self) -> None:
         self._commander.attempt(self._annotator.mark_unusable)
