@@ -12,6 +12,7 @@ import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pictures import COLOUR, GREY8, save, sentence
+from PIL import Image
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.files.readers import open_file, open_paths
@@ -32,6 +33,26 @@ def test_truncated_file(tmp_path: Path, ending: str) -> None:
     cut = tmp_path / f"cut{ending}"
     cut.write_bytes(whole.read_bytes()[:-3000])
     assert sentence(cut) == f"cut{ending} is damaged or cut short, and was left out; copy it again from where it came."
+
+
+def test_a_telephone_s_photo_with_a_film_behind_it_is_read(tmp_path: Path) -> None:
+    path = save(tmp_path / "photo.jpg", GREY8, quality=95)
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"\0\0\0\x18ftypmp42" + bytes(200_000))
+    with Image.open(path) as image:
+        assert np.array_equal(open_file(path).read(0), np.asarray(image))
+    path.write_bytes(whole[:-300])
+    assert "damaged or cut short" in sentence(path)
+
+
+def test_the_end_of_a_preview_is_not_the_end_of_a_photo(tmp_path: Path) -> None:
+    small = save(tmp_path / "small.jpg", GREY8).read_bytes()
+    preview = b"\xff\xe1" + (len(small) + 2).to_bytes(2) + small
+    whole = save(tmp_path / "photo.jpg", GREY8, quality=95).read_bytes()
+    (tmp_path / "photo.jpg").write_bytes(whole[:2] + preview + whole[2:])
+    assert open_file(tmp_path / "photo.jpg").read(0).shape == GREY8.shape
+    (tmp_path / "photo.jpg").write_bytes(whole[:2] + preview + whole[2:-300])
+    assert "damaged or cut short" in sentence(tmp_path / "photo.jpg")
 
 
 def test_truncated_stack_names_the_file(tmp_path: Path) -> None:

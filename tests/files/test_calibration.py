@@ -167,6 +167,13 @@ def test_region_and_pixel_spacing_must_agree() -> None:
     assert "contradict each other" in note
 
 
+def test_regions_that_were_emptied_are_as_none() -> None:
+    assert scale() == (None, "")
+    spacing, note = scale(PixelSpacing=[0.08, 0.05])
+    assert spacing == Spacing(0.08, 0.05, "DICOM pixel spacing")
+    assert "compare it with the ruler" in note
+
+
 def test_pixel_spacing_alone_is_used_with_a_word_of_caution_in_ultrasound() -> None:
     (one,) = calibrate(picture(PixelSpacing=[0.2, 0.1]))
     assert one.spacing == Spacing(0.2, 0.1, "DICOM pixel spacing")

@@ -31,8 +31,10 @@ def make(folder: Path, image: str, label: str, table: str) -> Dataset:
         "id\tpatient\tpixel_size_mm\na\t7\t0.25\n",
         '"id";"patient, or group";"patient";"pixel_size_mm"\n"a";"x, y";"7";"0.25"\n',
         "\ufeffid;patient;pixel_size_mm\na;7;0,25\n",
+        "id, patient , pixel_size_mm\na , 7, 0.25\n",
+        '"patient"; "id"; "pixel_size_mm"\n"7"; "a"; "0,25"\n',
     ],
-    ids=["commas", "semicolons", "decimal commas", "tabs", "quoted", "as Excel writes it"],
+    ids=["commas", "semicolons", "decimal commas", "tabs", "quoted", "as Excel writes it", "spaced", "spaced quotes"],
 )
 def test_columns_are_parted_as_the_first_line_is(tmp_path: Path, table: str) -> None:
     data = make(tmp_path, "a", "a", table)

@@ -6,16 +6,18 @@ import logging
 import shutil
 import subprocess
 import traceback
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
-from export_samples import KEY, STRUCTURES, plain_frame, us_dicom, write
+from export_samples import KEY, STRUCTURES, annotation, labels_of, plain_frame, us_dicom, write
 from numpy.typing import NDArray
 
 from napari_adasam.domain.errors import InputError
-from napari_adasam.domain.records import Frame
+from napari_adasam.domain.records import Frame, MaskOrigin
+from napari_adasam.files.exports import ExportOptions, export
 from napari_adasam.files.readers import open_file
 
 segread = pytest.importorskip("highdicom.seg", reason="the extra dicom-seg is not installed").segread
@@ -133,6 +135,30 @@ def test_the_patient_is_the_sources_unless_names_are_left_out(tmp_path: Path) ->
     assert nameless[0].StudyDate == nameless[0].PatientBirthDate == ""
     assert nameless[0].PatientIdentityRemoved == "YES"
     assert "77" not in nameless[0].PatientID.split("_")
+
+
+def test_a_structure_that_nobody_was_asked_for_on_a_frame_has_no_plane_of_it(tmp_path: Path) -> None:
+    clip = us_dicom(tmp_path / "cine.dcm", 3)
+    labels = {frame.id: labels_of(0) * np.uint8(at > 0) for at, frame in enumerate(clip.frames)}
+    annotations = {key: annotation(clip.frames[0], one) for key, one in labels.items()}
+    first = annotations[clip.frames[0].id]
+    annotations[first.frame_id] = replace(first, origins={1: MaskOrigin.ABSENT})
+    export(annotations, clip.frames, STRUCTURES, tmp_path / "out", ExportOptions(("dicom-seg",)))
+    seg = pydicom.dcmread(tmp_path / "out" / "dicom-seg" / "cine.dcm")
+    planes = [
+        (
+            group.SegmentIdentificationSequence[0].ReferencedSegmentNumber,
+            group.FrameContentSequence[0].DimensionIndexValues[1],
+        )
+        for group in seg.PerFrameFunctionalGroupsSequence
+    ]
+    assert planes == [(1, 1), (1, 2), (1, 3), (2, 2), (2, 3), (3, 2), (3, 3)]
+    assert seg.NumberOfFrames == 7
+    back = by_pydicom(tmp_path / "out" / "dicom-seg" / "cine.dcm")
+    assert all(np.array_equal(back[frame.index], labels[frame.id]) for frame in clip.frames)
+    read = by_highdicom(tmp_path / "out" / "dicom-seg" / "cine.dcm", list(clip.frames), True)
+    assert np.array_equal(read, np.stack([labels[frame.id] for frame in clip.frames]))
+    assert not errors_of(tmp_path / "out" / "dicom-seg" / "cine.dcm")
 
 
 def test_one_file_for_each_source_and_none_for_other_pictures(tmp_path: Path) -> None:

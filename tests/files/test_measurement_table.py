@@ -181,13 +181,33 @@ def test_a_table_that_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
         read_file_table(tmp_path / "latin.csv")
 
 
+def test_spaces_behind_commas_are_of_no_column_and_no_value(tmp_path: Path) -> None:
+    path = tmp_path / "files.csv"
+    path.write_text('side, file , visit\nleft, "a, b.png", 1\n', encoding="utf-8")
+    assert read_file_table(path) == {"a, b": {"side": "left", "visit": "1"}}
+
+
 def test_rows_that_are_too_short_or_too_long_are_read(tmp_path: Path) -> None:
     path = tmp_path / "files.csv"
     path.write_text("id,side,visit\na,left\nb,right,2,more\n", encoding="utf-8")
     assert read_file_table(path) == {"a": {"side": "left", "visit": ""}, "b": {"side": "right", "visit": "2"}}
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+49", "-5", "@SUM(A1)", "\ttab", "Müller, 2 mm²", 'a "b"', "line\nbreak"])
+ODD_NAMES = [
+    "=1+1",
+    "+49",
+    "-5",
+    "@SUM(A1)",
+    "\ttab",
+    "Müller, 2 mm²",
+    'a "b"',
+    "line\nbreak",
+    "return\rof",
+    "both\r\nof",
+]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
 def test_names_come_back_as_they_were_written(tmp_path: Path, name: str) -> None:
     """Nothing is put before what a spreadsheet takes for a formula, nor before the table (a byte order mark)."""
     pandas = pytest.importorskip("pandas")
@@ -200,4 +220,5 @@ def test_names_come_back_as_they_were_written(tmp_path: Path, name: str) -> None
     assert list(found.columns[:3]) == ["frame", "file", "structure"]
     assert table.startswith(b"frame,")
     assert {*found["frame"], *found["remark"]} == {name}
+    assert not table.endswith(b"\r\n")
     assert {*found["structure"]} == {one.name for one in structures}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import tracemalloc
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -203,6 +204,13 @@ def test_a_cine_has_seconds_and_no_volume(tmp_path: Path) -> None:
     curve = [row for row in found if row["measure"] == "thickness mean" and row["structure"] == "muscle belly"]
     assert [row["time_s"] for row in curve] == ["0.0000", "0.0400", "0.0800", "0.1200"]
     assert {row["scale_source"] for row in curve} == {"DICOM region"}
+
+
+def test_a_name_of_two_lines_stays_in_its_cell(tmp_path: Path) -> None:
+    clip = volume(tmp_path / "plain.nii.gz")
+    frames = [replace(frame, path="first\rsecond.nii.gz") for frame in clip.frames]
+    write(replace(clip, frames=tuple(frames)), tmp_path / "out", range(7))
+    assert {row["file"] for row in rows(tmp_path / "out")} == {"first\rsecond.nii.gz"}
 
 
 def test_single_images_and_files_in_part_have_no_table(tmp_path: Path) -> None:

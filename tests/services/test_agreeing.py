@@ -82,6 +82,43 @@ def test_a_structure_that_nobody_has_outlined_has_no_figures(tmp_path: Path) -> 
     write_agreement(found, tmp_path / "out")
 
 
+def told_of(folder: Path, heights: list[int], since: int) -> Path:
+    """A reader of bars whose list has had a nerve since that frame: a line on all of them, where it was asked for."""
+    store = Store.open(reader(folder, heights))
+    store.save_structures([Structure(1, "Rectus femoris"), Structure(2, "nerve\rvagus")])
+    for at, height in enumerate(heights):
+        labels, values = bar(height), (1, 2) if at >= since else (1,)
+        labels[-1, : 2 if 2 in values else 0] = 2
+        origins = dict.fromkeys(values, MaskOrigin.DRAWN)
+        store.save_annotation(Annotation(f"f{at}", labels, origins, dict.fromkeys(values, 1.0), 1.0, ""))
+    store.close()
+    return folder
+
+
+def test_frames_accepted_before_a_structure_was_in_the_list_say_nothing_of_it(tmp_path: Path) -> None:
+    first, second = told_of(tmp_path / "a", [10, 8, 6, 4], 2), told_of(tmp_path / "b", [10, 8, 6, 4], 0)
+    found = compare_sessions(first, second)
+    belly, nerve = summary(found)["rows"]
+    assert (belly["n"], belly["not_asked"]) == (4, 0)
+    assert (nerve["n"], nerve["not_asked"], nerve["in_one_only"], nerve["dice"], nerve["hd95"]) == (2, 2, 0, 1.0, 0.0)
+    begin_adjudication(first, second, found, tmp_path / "third")
+    assert [frame.id for frame in Store.read(tmp_path / "third").frames] == ["f0", "f1", "f2", "f3"]
+    write_agreement(found, tmp_path / "out")
+    with (tmp_path / "out" / "agreement.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["frame"] for row in rows if row["structure"] == "nerve\rvagus"] == ["scan2", "scan3"]
+    assert len(rows) == 6
+
+
+def test_a_structure_that_a_reader_was_never_asked_for_has_no_figures(tmp_path: Path) -> None:
+    first, second = told_of(tmp_path / "a", [10, 8], 2), told_of(tmp_path / "b", [10, 8], 0)
+    found = compare_sessions(first, second)
+    belly, nerve = summary(found)["rows"]
+    assert (belly["n"], nerve["n"], nerve["not_asked"], nerve["dice"], nerve["bias"]) == (2, 0, 2, None, None)
+    begin_adjudication(first, second, found, tmp_path / "third")
+    write_agreement(found, tmp_path / "out")
+
+
 def test_too_few_frames_have_no_icc(tmp_path: Path) -> None:
     (row,) = summary(compare_sessions(reader(tmp_path / "a", [10]), reader(tmp_path / "b", [8])))["rows"]
     assert row["icc"] is None

@@ -87,8 +87,8 @@ def _scale(dataset: Dataset, shared: Dataset, group: Dataset) -> Scale:
     """Of one frame; what stands in its own group goes before what is shared, and that before the file's own."""
     other = _measures(group) or _measures(shared) or _pixel_spacing(dataset)
     for place in (group, shared, dataset):
-        if "SequenceOfUltrasoundRegions" in place:
-            return _from_regions(dataset, list(place.SequenceOfUltrasoundRegions), other)
+        if regions := place.get("SequenceOfUltrasoundRegions"):
+            return _from_regions(dataset, list(regions), other)
     return Scale(other, None, COMPARE if other is not None and dataset.get("Modality") == "US" else "")
 
 

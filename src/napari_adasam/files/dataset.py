@@ -10,7 +10,6 @@ structures, some do not.
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,7 +29,7 @@ from napari_adasam.files.labels import ENDINGS as LABEL_ENDINGS
 from napari_adasam.files.labels import read_labels
 from napari_adasam.files.readers import OPENERS, open_file
 from napari_adasam.files.scaling import Pixels
-from napari_adasam.files.tables import composed, delimiter_of
+from napari_adasam.files.tables import composed, table_reader
 
 SLICES = 9
 """Slices of a volume where it is taken apart for learning and for studies."""
@@ -259,14 +258,11 @@ def _rows(path: Path) -> dict[str, Mapping[str, str]]:
         return {}
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            text = file.read()
-            table = csv.DictReader(
-                io.StringIO(text, newline=""), restval="", delimiter=delimiter_of(text.partition("\n")[0], ("id",))
-            )
+            table = table_reader(file.read(), ("id",))
             if "id" not in (table.fieldnames or ()):
                 raise InputError(f"{path} has no column 'id'; its first line names the columns.")
             rows = [{name: cell for name, cell in row.items() if name is not None} for row in table]
-            return {composed(row["id"]): MappingProxyType(row) for row in rows}
+            return {composed(row["id"]).strip(): MappingProxyType(row) for row in rows}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} cannot be read as a table in UTF-8; save it again as CSV.") from error
 

@@ -18,7 +18,6 @@ from pydicom import Dataset, dcmread
 from pydicom.encaps import get_frame, parse_basic_offsets, parse_fragments
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import as_pixel_options
 from pydicom.uid import UID
 
@@ -30,6 +29,7 @@ from napari_adasam.files.dicom_decoding import can_decode, decoded
 from napari_adasam.files.dicom_deflated import inflated
 from napari_adasam.files.dicom_depth import stack_of
 from napari_adasam.files.dicom_marks import BURNED_IN
+from napari_adasam.files.dicom_palette import coloured
 from napari_adasam.files.dicom_times import frame_times
 from napari_adasam.files.scaling import SCALED, Pixels, to_unsigned
 from napari_adasam.files.unpacking import BoundedFile
@@ -53,14 +53,16 @@ def open_dicom(path: Path) -> Clip:
     try:
         stamp = _stamp(path)
         with _file(path) as file:
-            header, places = _header(path, file)
+            header, places, shown_as_they_are = _header(path, file)
     except InvalidDicomError as error:
         raise InputError(f"{path.name} is not a DICOM file, whatever its name says; it was left out.") from error
     except InputError:
         raise
     except Exception as error:
         raise InputError(broken(path, error)) from error
-    return make_clip(path, header, partial(_read, path, Places(stamp, places)))
+    where = Places(stamp, places)
+    own = None if shown_as_they_are else (lambda index: _stored(path, where, index)[0])
+    return make_clip(path, header, partial(_read, path, where), values=own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +96,8 @@ def _file(path: Path) -> Iterator[BinaryIO]:
             yield file
 
 
-def _header(path: Path, file: BinaryIO) -> tuple[Header, tuple[int, ...]]:
-    """What the file says of its frames, and where the parts of the compressed pixels begin."""
+def _header(path: Path, file: BinaryIO) -> tuple[Header, tuple[int, ...], bool]:
+    """What the file says of its frames, where the parts of the compressed pixels begin, and :func:`_as_they_are`."""
     dataset, start = _before_pixels(file)
     if dataset.get("Modality") == "SEG":
         raise InputError(f"{path.name} is a DICOM segmentation, not a picture; open the picture that it belongs to.")
@@ -122,7 +124,13 @@ def _header(path: Path, file: BinaryIO) -> tuple[Header, tuple[int, ...]]:
         stack=stack_of(dataset, frames, bool(times)) if frames > 1 else None,
         bits=8 if dataset.PhotometricInterpretation == "PALETTE COLOR" else int(dataset.BitsStored),
     )
-    return header, places
+    return header, places, _as_they_are(dataset)
+
+
+def _as_they_are(dataset: Dataset) -> bool:
+    """Whether what is shown are the values of the file, or turned round; not so where they are below 0, or large."""
+    below_0_or_large = dataset.get("PixelRepresentation") == 1 or int(dataset.BitsAllocated) > 16
+    return not (below_0_or_large and dataset.PhotometricInterpretation == "MONOCHROME2")
 
 
 def _before_pixels(file: BinaryIO) -> tuple[Dataset, int | None]:
@@ -180,6 +188,11 @@ def _check_whole(dataset: Dataset, file: BinaryIO, start: int) -> tuple[int, ...
 
 
 def _read(path: Path, places: Places, index: int) -> Pixels:
+    return _to_pixels(*_stored(path, places, index))
+
+
+def _stored(path: Path, places: Places, index: int) -> tuple[NDArray[Any], Dataset, str]:
+    """The values of a frame as they are stored, the file's header, and how their colours are coded now."""
     stamp = _stamp(path)
     dataset, start, options = _layout(path, stamp)
     syntax = UID(dataset.file_meta.TransferSyntaxUID)
@@ -199,7 +212,7 @@ def _read(path: Path, places: Places, index: int) -> Pixels:
         raise InputError(
             f"{path.name} is damaged, or compressed in a way that cannot be unpacked here; save it uncompressed."
         ) from error
-    return _to_pixels(values, dataset, colours)
+    return values, dataset, colours
 
 
 @lru_cache(maxsize=2)
@@ -247,9 +260,7 @@ def _check_frame(path: Path, dataset: Dataset, frame: bytes) -> None:
 def _to_pixels(values: NDArray[Any], dataset: Dataset, photometric: str) -> Pixels:
     """Grey as (height, width), colour and palette as (height, width, 3); 16-bit palettes lose their lower byte."""
     if photometric == "PALETTE COLOR":
-        colours = apply_color_lut(values, dataset)
-        deep = colours.dtype == np.uint16
-        return np.asarray(colours >> 8 if deep else colours, np.uint8)[..., :3]
+        return coloured(values, dataset)
     pixels = _shift_signed(values, dataset)
     if dataset.BitsAllocated == 1:
         pixels = np.asarray(pixels * 255, np.uint8)

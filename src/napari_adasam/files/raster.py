@@ -1,13 +1,15 @@
-"""PNG and JPEG, through Pillow."""
+"""PNG and JPEG, through Pillow; a JPEG is turned as its camera says, as every program shows it."""
 
 from __future__ import annotations
 
 import os
+import warnings
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.files.clips import Clip, Header, broken, check_count, check_size, make_clip
@@ -17,8 +19,22 @@ from napari_adasam.files.unpacking import GREATEST_PACKING, BoundedFile
 ENDINGS = (".png", ".jpg", ".jpeg")
 FORMATS = ("PNG", "JPEG")
 JPEG_END = b"\xff\xd9"
-TAIL = 65536
+START_OF_SCAN = b"\xff\xda"
+FILLING = b"\xff"
+PIECE = 1 << 20
 PNG_START = b"\x89PNG\r\n\x1a\n"
+UPRIGHT = 1
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What is done with a picture of each Exif orientation, so that up is up."""
+SIDEWAYS = tuple(TURNS[orientation] for orientation in (5, 6, 7, 8))
 
 
 def open_raster(path: Path) -> Clip:
@@ -35,7 +51,8 @@ def open_raster(path: Path) -> Clip:
             animated = image.format == "PNG" and getattr(image, "is_animated", False)
             frames = getattr(image, "n_frames", 1) if animated else 1
             check_count(path, frames)
-            header = Header(frames, image.height, image.width, bits=_bits(image))
+            height, width = (image.width, image.height) if _turn(image) in SIDEWAYS else (image.height, image.width)
+            header = Header(frames, height, width, bits=_bits(image))
             is_png = image.format == "PNG"
         if is_png:
             check_png(path)
@@ -52,6 +69,18 @@ def open_raster(path: Path) -> Clip:
     except Exception as error:
         raise InputError(broken(path, error)) from error
     return make_clip(path, header, partial(_read, path))
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """How a JPEG is to be turned; ``None``: not, or what it says of that is damaged. PNG is as it is stored."""
+    if image.format == "PNG":
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return TURNS.get(image.getexif().get(ExifTags.Base.Orientation, UPRIGHT))
+        except Exception:  # noqa: BLE001 - Pillow has many kinds, and the picture itself is sound
+            return None
 
 
 def _bits(image: Image.Image) -> int:
@@ -79,18 +108,37 @@ def check_png(path: Path) -> None:
 
 
 def _check_jpeg(path: Path) -> None:
-    """Raise where the end marker is missing: a part of the picture would be grey."""
+    """Raise where the end marker is missing behind the head: a part of the picture would be grey.
+
+    A preview in the head has one of its own; what a telephone puts behind the end, such as a film, may be long.
+    """
     with BoundedFile(path) as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
-        if JPEG_END not in file.read():
-            raise InputError(broken(path, EOFError()))
+        file.seek(_end_of_head(file))
+        last = b""
+        while piece := file.read(PIECE):
+            if JPEG_END in last + piece:
+                return
+            last = piece[-1:]
+    raise InputError(broken(path, EOFError()))
+
+
+def _end_of_head(file: BinaryIO) -> int:
+    """The byte at which the packed pixels of a JPEG begin, or what is no part of a head."""
+    at = len(JPEG_END)
+    while True:
+        file.seek(at)
+        mark = file.read(4)
+        if mark[:1] != FILLING or mark[:2] == START_OF_SCAN:
+            return at
+        at += 1 if mark[1:2] == FILLING else 2 + int.from_bytes(mark[2:])
 
 
 def _read(path: Path, index: int) -> Pixels:
     with BoundedFile(path) as file, Image.open(file, formats=FORMATS) as image:
         if index:
             image.seek(index)
-        return to_pixels(image)
+        turn = _turn(image)
+        return to_pixels(image if turn is None else image.transpose(turn))
 
 
 def to_pixels(image: Image.Image) -> Pixels:

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.files.clips import Clip, Header, broken, check_count, check_size, make_clip
 from napari_adasam.files.levels import Levels
-from napari_adasam.files.raster import to_pixels
+from napari_adasam.files.raster import TURNS, UPRIGHT, to_pixels
 from napari_adasam.files.scaling import SCALED_ALIKE, Ends, Pixels, ends_of, to_unsigned
 from napari_adasam.files.tiff_headers import spacing_of, stack_of, times_of
 from napari_adasam.files.tiff_pages import Pages, Place, find_pages
@@ -36,6 +36,8 @@ WHITE_IS_ZERO = int(tifffile.PHOTOMETRIC.MINISWHITE)
 SUBSAMPLED = int(tifffile.PHOTOMETRIC.YCBCR)
 OTHER_COLOURS = (8, 9, 10, 32844, 32845)
 """L*a*b* and LogLuv."""
+TURNED_BACK = TURNS | {6: TURNS[8], 8: TURNS[6]}
+"""What undoes the turn of each orientation."""
 UNGUARDED_BYTES = 100_000_000
 AS_THEY_ARE = (np.uint8, np.uint16, np.bool_)
 """Types whose values are shown as they are."""
@@ -209,9 +211,7 @@ def page_values(path: Path, page: Any, index: int) -> NDArray[Any]:
     _check_page(path, page)
     if not _needs_pillow(page):
         return _unpacked(path, page)
-    with Image.open(path, formats=("TIFF",)) as image:
-        image.seek(index)
-        values = np.array(image)
+    values = np.array(_by_pillow(path, index))
     # Pillow turns white-is-zero round; of one bit, which is all that CCITT has, that is taken back.
     return ~values if int(page.photometric) == WHITE_IS_ZERO and values.dtype == np.bool_ else values
 
@@ -247,9 +247,17 @@ def _needs_pillow(page: Any) -> bool:
 def _read_by_pillow(path: Path, page: Any) -> NDArray[Any]:
     if page.dtype.kind == "i":
         raise InputError(f"{path.name} holds values below 0, packed in a way that is not read; save it uncompressed.")
+    image = _by_pillow(path, page.index)
+    return np.array(image) if image.mode == "F" else to_pixels(image)
+
+
+def _by_pillow(path: Path, index: int) -> Image.Image:
+    """A page as it is stored, as the other ones are: what Pillow turns, it turns back."""
     with Image.open(path, formats=("TIFF",)) as image:
-        image.seek(page.index)
-        return np.array(image) if image.mode == "F" else to_pixels(image)
+        image.seek(index)
+        back = TURNED_BACK.get(image.getexif().get(ExifTags.Base.Orientation, UPRIGHT))
+        image.load()
+        return image.copy() if back is None else image.transpose(back)
 
 
 def _ends(values: NDArray[Any], page: Any) -> Ends:
@@ -269,7 +277,8 @@ def _to_pixels(values: NDArray[Any], page: Any, ends: Ends | None) -> Pixels:
         return to_unsigned(values, ends)
     photometric = int(page.photometric)
     if photometric == int(tifffile.PHOTOMETRIC.PALETTE) and page.colormap is not None:
-        return np.asarray(np.moveaxis(page.colormap[:, values] >> 8, 0, -1), np.uint8)
+        unused = 8 if page.colormap.max() > 255 else 0  # some programs write bytes where words are meant
+        return np.asarray(np.moveaxis(page.colormap[:, values] >> unused, 0, -1), np.uint8)
     if values.ndim == 3 and page.axes.startswith("S"):
         values = np.moveaxis(values, 0, -1)
     pixels = to_unsigned(values, ends)

@@ -6,11 +6,14 @@ time comes out (:mod:`napari_adasam.files.video_frames`). No frame is ever count
 
 AVI stores no times of display. Where every packet is a key frame (motion JPEG, uncompressed: most scanners) a packet's
 place is its time. Where frames depend on others, decoding begins at the first frame and counts.
+
+An MP4 is turned by quarters as its header says, as every player shows it.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ from napari_adasam.domain.calibration import NOT_SQUARE
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Along, Stack
 from napari_adasam.files.clips import Clip, Header, broken, check_count, check_size, make_clip
-from napari_adasam.files.video_frames import DEEP_GREY, Index, Opened, Video
+from napari_adasam.files.video_frames import DEEP_GREY, Index, Opened, Video, quarter_turns
 
 ENDINGS = (".avi", ".mp4", ".m4v")
 SQUARE = 0.01
@@ -45,7 +48,10 @@ def open_video(path: Path) -> Clip:
         raise
     except Exception as error:
         raise InputError(broken(path, error)) from error
-    return make_clip(path, header, Video(path, kind, index).read)
+    turns = quarter_turns(path, kind) if kind == "mov" else 0  # AVI has no place for it
+    if turns % 2:
+        header = replace(header, height=header.width, width=header.height)
+    return make_clip(path, header, Video(path, kind, index, turns).read)
 
 
 def _kind(path: Path) -> str:

@@ -150,10 +150,10 @@ class _Cursor:
 
 
 class Video:
-    """Frames of one video by number; may be read from any thread."""
+    """Frames of one video by number, turned by so many quarters to the left; may be read from any thread."""
 
-    def __init__(self, path: Path, kind: str, index: Index) -> None:
-        self._path, self._kind, self._index = path, kind, index
+    def __init__(self, path: Path, kind: str, index: Index, turns: int = 0) -> None:
+        self._path, self._kind, self._index, self._turns = path, kind, index, turns
         self._lock = threading.Lock()
         self._cursor: _Cursor | None = None
 
@@ -167,7 +167,7 @@ class Video:
                 self._close()
                 raise
         _keep_open(self)
-        return pixels
+        return np.ascontiguousarray(np.rot90(pixels, self._turns))
 
     def close(self) -> None:
         """Give the file back; the next read opens it again."""
@@ -220,6 +220,20 @@ def close_videos() -> None:
         _open_videos.clear()
     for video in kept:
         video.close()
+
+
+def quarter_turns(path: Path, kind: str) -> int:
+    """By how many quarters to the left the frames are to be turned, as a telephone that was held upright says; 0 to 3.
+
+    That stands with the first frame. Where it cannot be decoded nothing is turned: reading it says what is wrong.
+    """
+    opened = Opened.of(path, kind)
+    try:
+        return round(int(next(opened.container.decode(opened.stream)).rotation) / 90) % 4
+    except (StopIteration, EOFError, av.error.FFmpegError):
+        return 0
+    finally:
+        opened.close()
 
 
 def _signature(path: Path) -> tuple[int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,10 +19,12 @@ from napari_adasam.domain.structures import MAX_STRUCTURES, Structure, same_name
 from napari_adasam.files.agreement_plot import Panel, plot
 from napari_adasam.files.atomic import make_folder, write_whole
 from napari_adasam.files.store import SessionRecord, Store
+from napari_adasam.files.tables import table_writer
 from napari_adasam.services.sources import Sources
 
 ENOUGH_FOR_ICC, ENOUGH_FOR_LIMITS = 3, 2
 READERS = ("first reader", "second reader")
+COLUMNS = ("frame", "structure", "dice", "hd95", "hd95_unit", "area_first", "area_second", "area_unit")
 Part = tuple[int, int, int, int]
 
 
@@ -34,9 +35,10 @@ class StructureAgreement:
     Parameters
     ----------
     masks
-        One a frame that both have accepted.
+        One a frame that both have accepted, and were asked for the structure on: it was in their lists by then.
     areas
-        (first, second) by frame, in ``unit``: mm² where every frame has a scale that holds for both outlines, else px.
+        (first, second) for each of ``masks``, in ``unit``: mm² where every frame has a scale that holds for both
+        outlines, else px.
     icc, limits
         Of the areas on :attr:`outlined` frames; ``None`` where there are too few of them, or nothing that differs.
     """
@@ -50,7 +52,7 @@ class StructureAgreement:
 
     @property
     def outlined(self) -> tuple[int, ...]:
-        """Places of the frames on which one of the two has the structure at least.
+        """Places in :attr:`masks` of the frames on which one of the two has the structure at least.
 
         To agree that it is not there is agreement of another kind: as Dice 1 and areas of 0 it would hide how far
         outlines differ.
@@ -112,6 +114,8 @@ def _compare(
     known: list[Spacing | None] = []
     for frame in frames:  # one at a time: a study may have thousands
         labels = [_only(record, frame.id, own.value) for record, own in zip((one, other), pair, strict=True)]
+        if labels[0] is None or labels[1] is None:
+            continue
         if labels[0].shape != labels[1].shape:
             raise InputError(f"{frame.stem} has another size in the two sessions. Nothing was compared.")
         spacing, part = scales[frame.id]
@@ -138,14 +142,14 @@ def write_agreement(found: SessionAgreement, out: Path) -> list[Path]:
     make_folder(out)
     stems = {frame.id: frame.stem for frame in found.frames}
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["frame", "structure", "dice", "hd95", "hd95_unit", "area_first", "area_second", "area_unit"])
+    table = table_writer(text, COLUMNS)
+    table.writeheader()
     for one in found.structures:
         for mask, areas in zip(one.masks, one.areas, strict=True):
             dice = f"{mask.dice:.4f}" if any(areas) else ""
             hd95 = "" if mask.hd95 is None or not any(areas) else f"{mask.hd95:.3f}"
             figures = [dice, hd95, mask.unit, f"{areas[0]:.2f}", f"{areas[1]:.2f}", one.unit]
-            table.writerow([stems[mask.frame], one.structure.name, *figures])
+            table.writerow(dict(zip(COLUMNS, [stems[mask.frame], one.structure.name, *figures], strict=True)))
     panels = []
     for one in found.structures:
         pairs = tuple(one.areas[at] for at in one.outlined)
@@ -158,17 +162,18 @@ def write_agreement(found: SessionAgreement, out: Path) -> list[Path]:
 
 def summary(found: SessionAgreement) -> dict[str, Any]:
     """The figures as the command prints them."""
-    rows = [_row(one) for one in found.structures]
+    rows = [_row(one, len(found.frames)) for one in found.structures]
     return {"frames": len(found.frames), "left_out": found.left_out, "rows": rows}
 
 
-def _row(one: StructureAgreement) -> dict[str, Any]:
+def _row(one: StructureAgreement, frames: int) -> dict[str, Any]:
     masks = [one.masks[at] for at in one.outlined]
-    units = {mask.unit for mask in masks if mask.hd95 is not None} or {one.masks[0].unit}
+    units = {mask.unit for mask in masks if mask.hd95 is not None} or {mask.unit for mask in one.masks[:1]} or {"px"}
     return {
         "structure": one.structure.name,
         "n": len(masks),
         "in_neither": len(one.masks) - len(masks),
+        "not_asked": frames - len(one.masks),
         "dice": _mean([mask.dice for mask in masks]),
         "hd95": _mean([mask.hd95 for mask in masks]) if len(units) == 1 else None,  # mm and px have no mean
         "hd95_unit": units.pop() if len(units) == 1 else "mixed",
@@ -189,7 +194,9 @@ def begin_adjudication(first: Path, second: Path, found: SessionAgreement, folde
     Raises InputError if the folder holds a session already, or StorageError.
     """
     record, other = Store.read(first, lazily=True), Store.read(second, lazily=True)
-    worst = {frame.id: min(one.masks[at].dice for one in found.structures) for at, frame in enumerate(found.frames)}
+    worst = {frame.id: 1.0 for frame in found.frames}
+    for mask in (mask for one in found.structures for mask in one.masks):
+        worst[mask.frame] = min(worst[mask.frame], mask.dice)
     store = Store.create(folder)
     try:
         store.save_structures(_joined(record.structures, other.structures))
@@ -217,9 +224,10 @@ def _joined(mine: Sequence[Structure], theirs: Sequence[Structure]) -> list[Stru
     return found
 
 
-def _only(record: SessionRecord, frame_id: str, value: int) -> Labels:
-    """One structure's mask as labels 0 and 1."""
-    return np.asarray(record.annotations[frame_id].labels == value, np.uint8)
+def _only(record: SessionRecord, frame_id: str, value: int) -> Labels | None:
+    """One structure's mask as labels 0 and 1; ``None`` where the frame was accepted before it was in the list."""
+    annotation = record.annotations[frame_id]
+    return np.asarray(annotation.labels == value, np.uint8) if annotation.tells_of(value) else None
 
 
 def _mean(figures: Sequence[float | None]) -> float | None:

@@ -1,5 +1,7 @@
 """Masks as DICOM SEG: one file for each source file, with all its accepted frames, one plane a frame and structure.
 
+A structure that nobody was asked for on a frame has no plane of it.
+
 highdicom makes the file of one frame with everything that the standard asks for. It refuses cines, which have no place
 in space, so the other planes are added here: each refers to its frame's number in the source, and is indexed by
 segment and by its place in the stack. The planes' bits go through a file, so that a long cine needs no memory.
@@ -47,6 +49,10 @@ class Plane:
     frame: Frame
     labels: PackedLabels
     origins: Mapping[int, MaskOrigin]
+
+    def tells_of(self, value: int) -> bool:
+        """Whether a structure is there or was asked for (:meth:`Annotation.tells_of`); of others nothing is known."""
+        return not self.origins or value in self.origins or bool((self.labels.open() == value).any())
 
 
 class DicomSegFiles:
@@ -122,14 +128,13 @@ def segmentation(source: Source, planes: Sequence[Plane], structures: Sequence[S
         shared.PixelMeasuresSequence = [measures[0]]
     made.SharedFunctionalGroupsSequence = [shared]
     groups = []
-    for segment in segments:
-        for number, plane in enumerate(planes):
-            group = _group(mould, source, segment.number, number + 1, plane.frame.index)
-            if measures and "PixelMeasuresSequence" not in shared:
-                group.PixelMeasuresSequence = [measures[number]]
-            if placed:
-                group.update(places[number])
-            groups.append(group)
+    for at, number in _told(planes, [segment.structure.value for segment in segments]):
+        group = _group(mould, source, segments[at].number, number + 1, planes[number].frame.index)
+        if measures and "PixelMeasuresSequence" not in shared:
+            group.PixelMeasuresSequence = [measures[number]]
+        if placed:
+            group.update(places[number])
+        groups.append(group)
     made.PerFrameFunctionalGroupsSequence = Items(groups)
     made.NumberOfFrames = len(groups)
     return made
@@ -147,16 +152,24 @@ def _save(seg: Dataset, bits: IO[bytes], file: IO[bytes]) -> None:
 def write_bits(file: IO[bytes], planes: Sequence[Plane], values: Sequence[int]) -> None:
     """Write the planes one bit a pixel, lowest bit first, without gaps between planes; padded to an even length."""
     rest = np.zeros(0, np.bool_)
-    for value in values:
-        for plane in planes:
-            flat = np.concatenate([rest, (plane.labels.open() == value).ravel()])
-            whole = len(flat) // 8 * 8
-            file.write(np.packbits(flat[:whole], bitorder="little").tobytes())
-            rest = flat[whole:]
+    for at, number in _told(planes, values):
+        flat = np.concatenate([rest, (planes[number].labels.open() == values[at]).ravel()])
+        whole = len(flat) // 8 * 8
+        file.write(np.packbits(flat[:whole], bitorder="little").tobytes())
+        rest = flat[whole:]
     file.write(np.packbits(rest, bitorder="little").tobytes())
     if file.tell() % 2:
         file.write(b"\0")
     file.seek(0)
+
+
+def _told(planes: Sequence[Plane], values: Sequence[int]) -> list[tuple[int, int]]:
+    """Places among ``values`` and ``planes`` of the pairs that are written, in the file's order.
+
+    A structure that nobody was asked for on a frame has no plane there: an empty one would say that it is not there.
+    """
+    every = [(at, number) for at in range(len(values)) for number in range(len(planes))]
+    return [(at, number) for at, number in every if planes[number].tells_of(values[at])] or every
 
 
 def _checked_source(path: Path, planes: Sequence[Plane]) -> Source:

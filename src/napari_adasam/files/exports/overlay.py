@@ -49,7 +49,8 @@ def scale_bar(width: int, x_mm: float) -> ScaleBar:
     """The longest bar of 1, 2 or 5 times a power of ten mm that fits into its share of ``width`` pixels of ``x_mm``."""
     most = width * BAR_SHARE * x_mm
     power = 10.0 ** floor(log10(most))
-    length = max(step * power for step in (1, 2, 5) if step * power <= most)
+    # A half for the logarithm of a hair under a power of ten, which may be rounded up to it.
+    length = max(step * power for step in (0.5, 1, 2, 5) if step * power <= most)
     return ScaleBar(length, round(length / x_mm))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from io import StringIO
 
@@ -16,6 +15,7 @@ from napari_adasam.files.exports.plan import Plan
 from napari_adasam.files.exports.table import scaled_part
 from napari_adasam.files.stack_plot import plot
 from napari_adasam.files.staging import Staging
+from napari_adasam.files.tables import table_writer
 
 FILE = "stacks.csv"
 COLUMNS = (
@@ -61,7 +61,7 @@ class StackFiles:
                 self._staging.write(f"stacks/{self._stems[file_id]}.svg", drawing.encode())
         if rows:
             text = StringIO()
-            writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+            writer = table_writer(text, COLUMNS)
             writer.writeheader()
             writer.writerows(rows)
             self._staging.write(FILE, text.getvalue().encode())

@@ -20,7 +20,7 @@ from napari_adasam.domain.structures import Structure
 from napari_adasam.files.exports.naming import as_path
 from napari_adasam.files.exports.table_rows import FileTable, row_key, rows_of
 from napari_adasam.files.pixels import bit_depth
-from napari_adasam.files.tables import delimiter_of
+from napari_adasam.files.tables import table_reader, table_writer
 
 COLUMNS = (
     "frame", "file", "structure", "measure", "value", "unit", "scale_source", "model", "origin", "changed_share",
@@ -179,7 +179,7 @@ def scaled_part(frame: Frame) -> tuple[int, int, int, int] | None:
 def table_csv(rows: Iterable[Row], further: Sequence[str] = ()) -> bytes:
     """The file in UTF-8; ``further`` columns stand behind those that every table has, empty where nothing is given."""
     text = StringIO()
-    writer = csv.DictWriter(text, (*COLUMNS, *further), restval="", extrasaction="ignore", lineterminator="\n")
+    writer = table_writer(text, (*COLUMNS, *further), extra="ignore")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode()
@@ -223,9 +223,7 @@ def _read_rows(path: Path) -> tuple[tuple[str, ...], list[Row]]:
     """The names of a table's columns, and its rows."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            delimiter = delimiter_of(file.readline(), KEYS)
-            file.seek(0)
-            reader = csv.DictReader(file, restval="", delimiter=delimiter)
+            reader = table_reader(file.read(), KEYS)
             return tuple(reader.fieldnames or ()), list(reader)
     except UnicodeDecodeError as error:
         raise InputError(
