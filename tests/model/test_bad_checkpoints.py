@@ -47,6 +47,22 @@ def test_other_files_are_one_sentence(tmp_path: Path, content: bytes) -> None:
         checkpoints.read(path)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_numbers_that_are_none_are_one_sentence(tmp_path: Path, suffix: str, value: float) -> None:
+    path = tmp_path / f"odd{suffix}"
+    weights = {"a": torch.ones(3, dtype=torch.float16), "b": torch.tensor([1.0, value, 60000.0]), "c": torch.arange(3)}
+    torch.save(weights, path) if suffix == ".pth" else save_file(weights, path)
+    with pytest.raises(InputError, match="not a whole weights file"):
+        checkpoints.read(path)
+
+
+def test_large_numbers_are_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "whole.safetensors"
+    save_file({"a": torch.full((4000,), 65504.0).half(), "b": torch.tensor([True])}, path)
+    assert set(checkpoints.read(path)[0]) == {"a", "b"}
+
+
 def test_a_card_that_is_no_object_is_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "odd.safetensors"
     save_file({"a": torch.zeros(1)}, path, metadata={"napari_adasam": "[1]"})

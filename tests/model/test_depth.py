@@ -117,6 +117,21 @@ def test_nothing_lies_outside_of_what_may_be_seen(net: AdaSam) -> None:
         assert not found.cam[~region].any()
 
 
+def test_nothing_lies_outside_of_what_may_be_seen_of_this_slice_alone(net: AdaSam) -> None:
+    """The neighbours may be seen whole, and have a mask there."""
+    region = np.zeros((48, 64), np.bool_)
+    region[:, :32] = True
+    with torch.no_grad():  # masks as sure as a model's that has learned
+        last = net.sam.mask_decoder.output_hypernetworks_mlps[0].layers[-1]
+        last.weight.mul_(1000), last.bias.mul_(1000)
+    own = slices(net, [bright((0, 0), (0, 16), (0, 32), (16, 32))] * 5)
+    own[2] = depth.Slice(own[2].embedding, Sight(CANVAS, PromptSettings(), region))
+    found = depth.suggest(net, own, ASKED, 1.0)
+    assert found[0].mask.any()
+    for one in found:
+        assert not one.mask[~region].any()
+
+
 def test_it_wants_five_slices(net: AdaSam) -> None:
     with pytest.raises(ValueError, match="expected 5 slices, got 3"):
         depth.suggest(net, slices(net, [DARK] * 3), ASKED, 1.0)

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 
 from napari_adasam.model.classifier import ABSENT, ClassMap, build
-from napari_adasam.model.headstart import fit_class_maps
+from napari_adasam.model.headstart import fit_class_maps, untaught
 
 CHANNEL = 5
 
@@ -54,3 +54,13 @@ def test_other_rows_and_grad_cam_stay_as_they_are() -> None:
     before = {name: value.clone() for name, value in pooled.state_dict().items()}
     fit_class_maps(pooled, [0], embeddings, masks)
     assert all(torch.equal(value, before[name]) for name, value in pooled.state_dict().items())
+
+
+def test_what_nothing_has_been_learned_of_is_told_from_the_rest() -> None:
+    head = build("classmap", 3)
+    assert untaught(head) == [0, 1, 2]
+    embeddings, masks = scene()
+    fit_class_maps(head, [1], embeddings, masks.expand(-1, 3, -1, -1))
+    assert untaught(head) == [0, 2]
+    assert untaught(build("gradcam", 2)) == []
+    assert untaught(build("classmap", 0)) == []

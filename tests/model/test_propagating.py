@@ -65,6 +65,16 @@ def test_a_mask_thinner_than_a_cell_still_has_a_dense_prompt() -> None:
     assert (dense_of(mask, Canvas(64, 64, 64), 16) > 0).any()
 
 
+@pytest.mark.parametrize("corner", [0, 1001, 3998])
+def test_a_mask_too_small_to_be_seen_on_the_square_has_a_dense_prompt_where_it_lies(corner: int) -> None:
+    """The square takes every 62nd pixel of this picture, and none of the mask's."""
+    mask = np.zeros((4000, 4000), np.bool_)
+    mask[corner : corner + 2, corner : corner + 2] = True
+    dense = dense_of(mask, Canvas(4000, 4000, 64), 16)
+    cell = int((corner + 0.5) * 16 / 4000)
+    assert np.argwhere(dense > 0).tolist() == [[cell, cell]]
+
+
 def test_a_structure_of_several_parts_is_followed_part_by_part() -> None:
     mask = np.zeros((80, 80), np.bool_)
     for number in range(6):

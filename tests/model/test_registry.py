@@ -16,6 +16,7 @@ from tiny import APONEUROSIS, BELLY, SIZE, blob, embed, tiny_net
 from torch import nn
 
 from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.prompts import Point, Prompt
 from napari_adasam.domain.settings import ClassifierForm, LossWeights, ModelSettings, PromptSettings
 from napari_adasam.model import adaptation, adasam, checkpoints, library, registry
 from napari_adasam.model.adapters import lora
@@ -322,6 +323,81 @@ def test_what_was_learned_on_another_base_is_refused(full: Callable[[int], Path]
     assert other.info() == before
     with pytest.raises(InputError, match="is not an adapter"):
         other.restore(full(3))
+
+
+@pytest.mark.parametrize("size", [None, 64, 128])
+def test_what_was_learned_at_another_input_size_serves_at_the_one_that_is_set(
+    full: Callable[[int], Path], tmp_path: Path, size: int | None
+) -> None:
+    """Two models answer: clicks come to the one that learning began with, and both look at the same square."""
+    base = full(3)
+    learned = ModelPredictor(ModelSettings(str(base), device="cpu", input_size=96))
+    student = copy.deepcopy(learned.net)
+    adaptation.prepare(student, LORA)
+    learned.serve(Learned(student, "adasam", answers=False))
+    path = learned.save(tmp_path)
+    assert path is not None
+    again = ModelPredictor(ModelSettings(str(base), device="cpu", input_size=size))
+    again.restore(path)
+    assert again.net.sam.size == (size or SIZE)
+    assert again.segment("f", blob(3)[0], Prompt((Point(20, 20),)), None).mask.shape == (64, 64)
+    assert again.suggest("f", blob(3)[0], (BELLY,), PromptSettings())[0].mask.shape == (64, 64)
+
+
+WRONG_CARDS: list[dict[str, object]] = [
+    {"input_size": "64"},
+    {"input_size": None},
+    {"input_size": True},
+    {"name": 1},
+    {"licence": None},
+    {"classifier": "oracle"},
+    {"feedback": "always"},
+    {"ambiguous_points": "yes"},
+    {"lineage": [1]},
+    {"trained_on": [2]},
+    {"structures": [{"value": 1, "name": None}]},
+    {"structures": [{"value": 1.5, "name": "bone"}]},
+    {"structures": [{"value": 1, "name": "bone", "learned_as": 3}]},
+    {"structures": [{"value": 1, "name": "bone", "several_parts": "no"}]},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG_CARDS, ids=str)
+def test_a_card_with_other_types_is_one_sentence(
+    full: Callable[[int], Path], tmp_path: Path, wrong: dict[str, object]
+) -> None:
+    weights, fields = checkpoints.read(full(0))
+    path = tmp_path / "odd.safetensors"
+    checkpoints.write(path, weights, json.dumps(fields | wrong))
+    with pytest.raises(InputError, match="damaged"):
+        registry.load(ModelSettings(str(path)))
+
+
+WRONG_ADAPTATIONS: list[dict[str, object]] = [
+    {"rank": 2.5},
+    {"rank": True},
+    {"alpha": "2"},
+    {"adapt_from": "0"},
+    {"adapt_from": [0]},
+    {"tuned": 3},
+    {"tuned": ["3"]},
+    {"skip": 1},
+    {"skip": True},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG_ADAPTATIONS, ids=str)
+def test_an_adaptation_with_other_types_is_one_sentence(
+    full: Callable[[int], Path], tmp_path: Path, wrong: dict[str, object]
+) -> None:
+    """The last one is of the right type, but this encoder has no finer features to skip."""
+    net, origin = adapt(full(0))
+    path = tmp_path / "odd.safetensors"
+    registry.save_adapter(path, net, origin)
+    weights, fields = checkpoints.read(path)
+    checkpoints.write(path, weights, json.dumps(fields | {"adaptations": [fields["adaptations"][0] | wrong]}))
+    with pytest.raises(InputError, match=r"damaged|does not fit its base"):
+        registry.load(ModelSettings(str(path)))
 
 
 def test_an_adapter_of_before_there_was_a_choice_still_loads(full: Callable[[int], Path], tmp_path: Path) -> None:

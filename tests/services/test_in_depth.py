@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,3 +106,19 @@ def test_a_volume_is_encoded_once_though_each_slice_is_forgotten(predictor: Mode
         predictor.forget(volume.frames[at].id)
     assert len(made) == COUNT
     assert depth.SLICES < COUNT
+
+
+@pytest.mark.parametrize("damaged", [MISSED - 2, MISSED - 1, MISSED + 2])
+def test_beside_a_slice_that_cannot_be_read_one_is_asked_alone(predictor: ModelPredictor, damaged: int) -> None:
+    volume = clip_of(NEAR)
+
+    def read(at: int) -> np.ndarray:
+        if at == damaged:
+            raise OSError("this part of the file is broken")
+        return slices()[at]
+
+    broken = replace(volume, reader=read)
+    assert not ask(predictor, broken, MISSED).prompts
+    at = next(i for i in range(COUNT) if abs(i - damaged) == 1 and i != MISSED)
+    assert np.array_equal(ask(predictor, broken, at).mask, ask(predictor, volume, at, ALONE).mask)
+    assert ask(predictor, broken, at).prompts

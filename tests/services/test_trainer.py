@@ -331,7 +331,9 @@ def test_a_student_that_is_refused_is_tried_part_of_the_way_back(
     serving: Serving, way: float, better: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And serves only if it is better there: half of so little is nothing yet."""
-    predictor, tried, whole = serving(), list[bool](), dict[str, torch.Tensor]()
+    net = tiny_net(encoder=tiny_vit(depth=2))
+    net.head.maps.bias.data.fill_(-3.9)  # type: ignore[union-attr]  # it knows the structure: no head start
+    predictor, tried, whole = serving(net), list[bool](), dict[str, torch.Tensor]()
     judged, moved = judging.decide, judging.go_back
 
     def refuse_once(*figures: Any) -> tuple[bool, str]:
@@ -552,6 +554,23 @@ def test_a_loss_that_is_not_a_number_ends_the_round_and_changes_nothing(
     assert predictor.info() == info
 
 
+def test_gradients_that_are_not_numbers_in_the_last_step_end_the_round(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss is a number still, no step comes after it, and on frames that show nothing no mask is right."""
+
+    def loss(student: AdaSam, embedding: torch.Tensor, *_: Any) -> torch.Tensor:
+        return embedding.sum() * 0 + 1 + (0 * student.head.maps.weight.sum()).sqrt()  # type: ignore[union-attr]
+
+    predictor = serving()
+    info = predictor.info()
+    monkeypatch.setattr(trainer_module, "labelled_loss", loss)
+    empty = [replace(frame, labels=0 * frame.labels) for frame in labelled(3)]
+    with pytest.raises(ModelError, match="went astray"):
+        to_the_end(RoundTrainer(predictor, replace(SHORT, steps=1)).round(empty, [], (BELLY,)))
+    assert predictor.info() == info
+
+
 def test_a_structure_that_was_named_late_is_learned_from_the_frames_that_show_it(serving: Serving) -> None:
     """Both show the same disc, under two names; the earlier frames were accepted before the second was named."""
     early = [replace(frame, judged=frozenset({1})) for frame in labelled(6)]
@@ -562,6 +581,41 @@ def test_a_structure_that_was_named_late_is_learned_from_the_frames_that_show_it
     assert report.accepted, report.verdict
     made = predictor.suggest("new", blob(60)[0], (BELLY, BONE), PromptSettings())
     assert all(one.presence > 0.5 for one in made)
+
+
+def test_a_structure_that_no_frame_of_its_first_round_tells_of_has_its_head_start_in_the_next(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted: list[list[int]] = []
+    real = trainer_module.fit_class_maps
+    monkeypatch.setattr(
+        trainer_module, "fit_class_maps", lambda head, rows, *rest: (fitted.append(rows), real(head, rows, *rest))
+    )
+    trainer = RoundTrainer(serving(tiny_net(structures=())), SHORT, LET_PASS)
+    early = [replace(frame, judged=frozenset({1})) for frame in labelled(3)]
+    to_the_end(trainer.round(early, [], (BELLY, BONE)))
+    assert fitted == [[0]]
+    late = [replace(frame, labels=2 * frame.labels, judged=frozenset({1, 2})) for frame in labelled(3, start=20)]
+    to_the_end(trainer.round([*early, *late], [], (BELLY, BONE)))
+    assert fitted == [[0], [1]]
+
+
+def test_new_structures_that_no_frame_tells_of_together_have_a_head_start_each(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted: list[tuple[list[int], int]] = []
+    real = trainer_module.fit_class_maps
+
+    def fit(head: Any, rows: list[int], embeddings: torch.Tensor, *rest: Any) -> None:
+        fitted.append((rows, len(embeddings)))
+        real(head, rows, embeddings, *rest)
+
+    monkeypatch.setattr(trainer_module, "fit_class_maps", fit)
+    one = [replace(frame, judged=frozenset({1})) for frame in labelled(2)]
+    other = [replace(frame, labels=2 * frame.labels, judged=frozenset({2})) for frame in labelled(3, start=20)]
+    trainer = RoundTrainer(serving(tiny_net(structures=())), SHORT, gated=False)
+    to_the_end(trainer.round([*one, *other], [], (BELLY, BONE)))
+    assert fitted == [([0], 2 * SHORT.views), ([1], 3 * SHORT.views)]
 
 
 def test_what_a_frame_says_nothing_of_is_not_measured_on_it(serving: Serving) -> None:

@@ -254,6 +254,9 @@ def from_fields(fields: Mapping[str, Any]) -> tuple[Adaptation, ...]:
 
 def _check(adaptation: Adaptation) -> None:
     """Raise ValueError for settings that no adapter of ours has, as a damaged file may."""
+    for one in dataclasses.fields(adaptation):  # type: ignore[arg-type]
+        if not _fits(getattr(adaptation, one.name), str(one.type)):
+            raise ValueError(f"expected {one.type} as {one.name}, got {getattr(adaptation, one.name)!r}")
     depth = getattr(adaptation, "depth", "attention")
     if depth not in get_args(DepthBranch):
         raise ValueError(f"expected one of {get_args(DepthBranch)} as depth, got {depth!r}")
@@ -262,3 +265,11 @@ def _check(adaptation: Adaptation) -> None:
         most = WIDEST if name in ("rank", "width", "hyper", "slices") else float("inf")
         if not isinstance(value, bool) and (not 0 < value <= most or value == float("inf")):
             raise ValueError(f"expected {name} above 0 and at most {most}, got {value}")
+
+
+def _fits(value: object, kind: str) -> bool:
+    """Whether a value is of a settings field's type, by its annotation; truth values are no figures."""
+    if kind == "tuple[int, ...]":
+        return isinstance(value, tuple) and all(type(one) is int for one in value)
+    types = {"int": (int,), "float": (int, float), "bool": (bool,), "int | None": (int, type(None))}
+    return type(value) in types.get(kind, (type(value),))

@@ -203,8 +203,7 @@ def ask(net: AdaSam, embedding: Tensor, scores: ClassScores, sight: Sight, struc
     if not prompts:
         return Asked(presence, (), absent, shown)
     level, score, logits = _highest_of_answers(net, embedding, prompts, canvas)
-    seen = level if region is None else torch.where(torch.from_numpy(region).to(level.device), level, absent)
-    return Asked(presence, prompts, seen, shown, score, logits)
+    return Asked(presence, prompts, cam.only_within(level, region), shown, score, logits)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

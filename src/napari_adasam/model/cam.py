@@ -40,6 +40,13 @@ def inside_region(logits: Tensor, region: NDArray[np.bool_], canvas: Canvas) -> 
     return torch.where(share >= 0.5, logits, torch.full_like(logits, -LOGIT_LIMIT))
 
 
+def only_within(level: Tensor, region: NDArray[np.bool_] | None) -> Tensor:
+    """Mask logits (H, W) of the image with the least there is out of a region (H, W); as they are for ``None``."""
+    if region is None:
+        return level
+    return level.masked_fill(torch.from_numpy(~region).to(level.device), -LOGIT_LIMIT)
+
+
 def overlay(logits: Tensor, canvas: Canvas) -> NDArray[np.float32]:
     """CAM logits (h, w) over the square to (H, W) float32 in 0 to 1 over the image.
 

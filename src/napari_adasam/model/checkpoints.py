@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -27,6 +27,7 @@ from torch import Tensor
 
 from napari_adasam.domain.errors import InputError, StorageError
 from napari_adasam.domain.renaming import replaced
+from napari_adasam.domain.settings import ClassifierForm
 from napari_adasam.domain.structures import Structure
 from napari_adasam.model import feedback
 from napari_adasam.model.adapters import skips
@@ -66,12 +67,20 @@ def read(path: Path) -> tuple[Weights, dict[str, Any]]:
     if not path.is_file():
         raise InputError(f"There is no weights file at {path}. Nothing was changed. Give the path of a SAM checkpoint.")
     try:
-        return _read_safetensors(path) if _is_safetensors(path) else (_read_torch(path), {})
+        weights, card = _read_safetensors(path) if _is_safetensors(path) else (_read_torch(path), {})
+        if not all(_is_finite(one) for one in weights.values()):
+            raise ValueError("expected finite numbers")
+        return weights, card
     except UNREADABLE as error:
         raise InputError(
             f"{path.name} is not a whole weights file (damaged, cut short, or of another kind). "
             "The model in use is unchanged. Fetch or copy the file again."
         ) from error
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    """Whether all its numbers are: then their sum is, which takes a fortieth of the time of a look at each."""
+    return not tensor.is_floating_point() or bool(torch.isfinite(tensor.sum(dtype=torch.float32)))
 
 
 def _is_safetensors(path: Path) -> bool:
@@ -188,11 +197,26 @@ def card_from_json(fields: Mapping[str, Any]) -> ModelCard:
         known = {k: fields[k] for k in ModelCard.__slots__ if k in fields}
         known["structures"] = tuple(Structure(**s) for s in fields["structures"])
         known["lineage"], known["trained_on"] = tuple(fields["lineage"]), frozenset(fields["trained_on"])
-        return ModelCard(**known)
-    except (LookupError, TypeError, ValueError) as error:
+        card = ModelCard(**known)
+        _check(card)
+        return card
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise InputError(
             "The description inside this model file is damaged. The model in use is unchanged. Copy the file again."
         ) from error
+
+
+def _check(card: ModelCard) -> None:
+    """Raise ValueError for a card whose fields are of other types than ours, as those of a damaged file may be."""
+    structures = card.structures
+    words = (card.name, card.architecture, card.licence, *card.lineage, *card.trained_on)
+    words += tuple(word for one in structures for word in (one.name, one.learned_as))
+    numbers = (card.input_size, *(one.value for one in structures))
+    switches = (card.ambiguous_points, *(one.several_parts for one in structures))
+    kinds = {str: words, int: numbers, bool: switches}
+    wrong = [one for kind, values in kinds.items() for one in values if type(one) is not kind]
+    if wrong or card.classifier not in get_args(ClassifierForm) or card.feedback not in feedback.MODES:
+        raise ValueError(f"expected a card of ours, got {wrong or (card.classifier, card.feedback)}")
 
 
 def load_full(weights: Weights, fields: Mapping[str, Any], size: int | None = None) -> AdaSam:

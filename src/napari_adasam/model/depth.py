@@ -64,7 +64,8 @@ def suggest(net: AdaSam, slices: Sequence[Slice], structures: Sequence[Structure
     for structure in structures:
         before, own, after = (adasam.ask(net, *one, structure) for one in inner)
         levels = [one.level.clamp(-cam.LOGIT_LIMIT, cam.LOGIT_LIMIT) for one in (before, own, after)]
-        answers.append(own.answer(_mean(share, *levels) if own.prompts else own.level))
+        among = cam.only_within(_mean(share, *levels), sights[SLICES // 2].region)
+        answers.append(own.answer(among if own.prompts else own.level))
     return answers
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from napari_adasam.model.classifier import Classifier, ClassMap
+from napari_adasam.model.classifier import ABSENT, Classifier, ClassMap
 from napari_adasam.model.encoders import coarse
 
 FINER = 2
@@ -21,6 +21,14 @@ MOST_CELLS = 1 << 19
 """So many cells of views are fitted at once at most, some 2 GB: 512 views of 32 × 32 cells."""
 ITERATIONS = 60
 DECAY = 1e-3
+
+
+def untaught(head: Classifier) -> list[int]:
+    """The outputs of a class-map head that are as they were made: nothing has been learned of their structures."""
+    if not isinstance(head, ClassMap):
+        return []
+    as_made = (head.maps.weight.flatten(1) == 0).all(1) & (head.maps.bias == ABSENT)
+    return [row for row, one in enumerate(as_made.tolist()) if one]
 
 
 def fit_class_maps(

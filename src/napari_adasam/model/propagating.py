@@ -146,10 +146,18 @@ def dense_of(mask: Mask, canvas: Canvas, side: int) -> NDArray[np.float32]:
     share = square.reshape(side, step, side, step).mean((1, 3))
     inside = share >= 0.5
     if not inside.any():
-        inside = share >= share.max()
+        inside = share >= share.max() if share.any() else _cell_of(mask, canvas, side)
     depth = ndimage.distance_transform_edt(inside) - ndimage.distance_transform_edt(~inside)
     depth = depth - 0.5 * np.sign(depth)
     return np.asarray(np.clip(STEEP * depth, -LIMIT, LIMIT), np.float32)
+
+
+def _cell_of(mask: Mask, canvas: Canvas, side: int) -> Mask:
+    """The one cell (side, side) at the middle of a mask (H, W) that is too small to be seen on the square input."""
+    y, x = canvas.to_input(*ndimage.center_of_mass(mask))
+    cell = np.zeros((side, side), np.bool_)
+    cell[int(y * side / canvas.size), int(x * side / canvas.size)] = True
+    return cell
 
 
 def _mean(shifts: Sequence[Shift]) -> Shift:

@@ -93,13 +93,13 @@ def _load_adapter(path: Path, weights: Weights, fields: Mapping[str, Any], setti
     if net.sam.structure_tokens is not None:
         places = [None] * len(card.structures)
         net.sam.structure_tokens = net.sam.structure_tokens.reordered(places, fresh_token(net.sam))
-    for one in adaptations:
-        prepare(net, one)
-    if set(weights) != adapted_names(net):
-        raise InputError("This adapter is not whole. The model in use is unchanged. Copy the file again.")
     try:
+        for one in adaptations:
+            prepare(net, one)
+        if set(weights) != adapted_names(net):
+            raise InputError("This adapter is not whole. The model in use is unchanged. Copy the file again.")
         net.load_state_dict({k: v.float() for k, v in weights.items()}, strict=False)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         raise InputError(
             "This adapter does not fit its base: a tensor has another shape. The model in use is unchanged. Copy the "
             "file again."

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from napari_adasam.domain.errors import AdasamError
 from napari_adasam.domain.records import Suggestion
 from napari_adasam.domain.settings import PromptSettings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.model import adasam, depth, devices
-from napari_adasam.model.adasam import AutoMask
 from napari_adasam.services.ports import Picture, Pixels
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ def suggest(
     """
     frame = Picture(frame_id, pixels)
     share = _share(predictor, frame) if settings.use_neighbours else 0.0
-    if share >= depth.LEAST:
-        answers = _among(predictor, frame, structures, settings, share)
+    slices = _slices(predictor, frame, settings) if share >= depth.LEAST else None
+    if slices is not None:
+        answers = depth.suggest(predictor.net, slices, structures, share)
     else:
         sight = predictor.sight(frame, settings)
         embedding = predictor.embedding(frame_id, pixels)
@@ -51,11 +52,12 @@ def _share(predictor: ModelPredictor, frame: Picture) -> float:
     return depth.weight(apart / max(frame.pixels.shape[:2]) * predictor.net.sam.cells)
 
 
-def _among(
-    predictor: ModelPredictor, frame: Picture, structures: Sequence[Structure], settings: PromptSettings, share: float
-) -> list[AutoMask]:
-    slices = [
-        depth.Slice(predictor.embedding(one.frame_id, one.pixels), predictor.sight(one, settings))
-        for one in predictor.neighbours.slices(frame, depth.SLICES)
-    ]
-    return depth.suggest(predictor.net, slices, structures, share)
+def _slices(predictor: ModelPredictor, frame: Picture, settings: PromptSettings) -> list[depth.Slice] | None:
+    """A frame among its neighbours; ``None`` where one of those cannot be read or seen: then it is asked alone."""
+    try:
+        return [
+            depth.Slice(predictor.embedding(one.frame_id, one.pixels), predictor.sight(one, settings))
+            for one in predictor.neighbours.slices(frame, depth.SLICES)
+        ]
+    except AdasamError:  # what is wrong with the frame itself is told when it is asked alone
+        return None

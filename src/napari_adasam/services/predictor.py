@@ -270,7 +270,7 @@ class ModelPredictor:
                 "What this session has learned belongs to another base model than the one that is set. That one is in "
                 "use now; nothing that was learned is lost. Start with the model of before to go on with it."
             )
-        settings = replace(self.settings, name=str(path), base=self.settings.name)
+        settings = replace(self.settings, name=str(path), base=self.settings.name, input_size=base.sam.size)
         net = let_clicks_in(registry.load(settings).to(base.device))
         self.past, self.rounds = Past(origin.held, origin.learned, origin.found), origin.rounds
         return self.serve(Learned(net, origin.method, origin.answers))

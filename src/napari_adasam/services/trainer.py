@@ -28,7 +28,7 @@ from napari_adasam.domain.structures import Structure
 from napari_adasam.model import adaptation
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.model.encoders import coarse
-from napari_adasam.model.headstart import FINER, fit_class_maps
+from napari_adasam.model.headstart import FINER, fit_class_maps, untaught
 from napari_adasam.model.pseudo import ema_decay, unlabelled_weight
 from napari_adasam.model.supervision import Lesson, labelled_loss, masks_of
 from napari_adasam.services.descent import average, groups, pairs_of, pull, risen
@@ -147,10 +147,10 @@ class RoundTrainer:
                 again = partial(self._unlabelled, rest, student, teacher, rng, weight)
                 total += self._thrift.afford(again, student.zero_grad)
                 yield self._progress(step, total, began)
-            if not math.isfinite(total):
-                raise ModelError("Learning went astray and was stopped. The model in use is unchanged. Start it again.")
             pull(learning, start, settings.weights.anchor)
-            torch.nn.utils.clip_grad_norm_(learning, 1.0)
+            norm = torch.nn.utils.clip_grad_norm_(learning, 1.0)
+            if not (math.isfinite(total) and math.isfinite(norm)):
+                raise ModelError("Learning went astray and was stopped. The model in use is unchanged. Start it again.")
             for group in optimiser.param_groups:
                 group["lr"] = group["height"] * risen(step, settings.steps)
             optimiser.step()
@@ -160,12 +160,19 @@ class RoundTrainer:
         views.slices = adaptation.slices(student)  # memory may have allowed fewer; it is measured as it will serve
 
     def _head_start(self, student: AdaSam, views: Views, material: Material) -> Iterator[RoundProgress]:
-        """Fit the class maps of structures that the serving model does not know."""
-        rows = [i for i, s in enumerate(material.structures) if self.predictor.net.index_of(s) is None]
-        frames = [f for f in material.held.train if all(f.tells_of(material.structures[i]) for i in rows)]
-        if not rows or not frames:
-            return
+        """Fit the class maps of structures that nobody has shown the serving model."""
+        telling: dict[tuple[LabelledFrame, ...], list[int]] = {}
+        for row in untaught(student.head):
+            told = tuple(f for f in material.held.train if f.tells_of(material.structures[row]))
+            telling.setdefault(told, []).append(row)
         alone = Views(self.predictor, student, views.since, slices=1)  # as a stack that has not learned is seen, too
+        for frames, rows in telling.items():
+            yield from self._fit(student, alone, material, frames, rows)
+
+    def _fit(
+        self, student: AdaSam, alone: Views, material: Material, frames: tuple[LabelledFrame, ...], rows: list[int]
+    ) -> Iterator[RoundProgress]:
+        """Fit the class maps of some structures to frames that tell of them; none may."""
         embeddings, shares = [], []
         for frame, view in few_enough(frames, self.train, student.sam.cells):
             front, labels = alone.labelled(frame, view)
@@ -174,7 +181,8 @@ class RoundTrainer:
             masks = masks_of(labels, material.structures).to(student.device)
             shares.append(F.adaptive_avg_pool2d(masks[None], FINER * student.sam.cells))
             yield RoundProgress(0, self._now.steps, float("nan"), "looking at the new structures", None)
-        fit_class_maps(student.head, rows, torch.cat(embeddings), torch.cat(shares), give_way)
+        if frames:
+            fit_class_maps(student.head, rows, torch.cat(embeddings), torch.cat(shares), give_way)
 
     def _labelled(self, student: AdaSam, views: Views, material: Material, rng: np.random.Generator) -> float:
         """One labelled view; where memory is full, another one with less, from now on."""
