@@ -221,3 +221,28 @@ def test_words_on_a_pressed_button_can_be_read(theme: str) -> None:
     contrast = 1.05 / (light + 0.05) if colors.on_current == "white" else (light + 0.05) / 0.05
     assert contrast > 4.5
     assert (text_on("rgb(0, 0, 0)"), text_on("rgb(255, 255, 255)")) == ("white", "black")
+
+
+def test_a_picture_over_the_outlines_is_told_of_until_it_is_not(opened: AdasamDock) -> None:
+    layers, before = opened.viewer.layers, opened.hint.text()
+    image = opened.canvas.image
+    assert image is not None
+    layers.move(layers.index(image), len(layers))
+    assert "A picture lies over the outlines" in opened.hint.text()
+    layers.move(layers.index(image), 0)
+    assert opened.hint.text() == before
+    own = opened.viewer.add_image(np.zeros((60, 80), np.uint8))
+    assert "A picture lies over the outlines" in opened.hint.text()
+    layers.remove(own)
+    assert opened.hint.text() == before
+    for harmless in ({"opacity": 0.4}, {"blending": "additive"}, {"translate": (0, 100)}, {"visible": False}):
+        opened.viewer.add_image(np.zeros((60, 80), np.uint8), **harmless)
+        assert opened.hint.text() == before, harmless
+
+
+def test_layers_side_by_side_are_told_of(opened: AdasamDock) -> None:
+    before, grid = opened.hint.text(), opened.viewer.canvas.grid
+    grid.enabled = True
+    assert "side by side" in opened.hint.text()
+    grid.enabled = False
+    assert opened.hint.text() == before

@@ -71,6 +71,20 @@ def test_letters_are_as_large_as_naparis_until_the_dock_is_closed(dock: AdasamDo
     assert "font-size: 15pt" in dock.styleSheet()
 
 
+def test_what_is_typed_and_listed_is_as_large_as_the_words_around_it(opened: AdasamDock, appearance: Any) -> None:
+    appearance.font_size = 15
+    written = (
+        opened.annotate_panel.review.note,
+        opened.structures_panel.names[1],
+        opened.export_panel.folder,
+        opened.annotate_panel.clip.list,
+        opened.annotate_panel.review.unusable,
+    )
+    for widget in written:
+        widget.ensurePolished()
+        assert widget.font().pointSize() == 15, type(widget)
+
+
 def test_the_list_of_what_is_listed_has_room_for_large_letters(opened: AdasamDock, appearance: Any) -> None:
     chosen = opened.annotate_panel.frame_card.filter
     for size in (9, 16, 9):

@@ -102,3 +102,44 @@ def test_3d_and_back_by_naparis_button_leaves_boxes_that_can_be_drawn(sizes: Ada
     boxes = sizes.canvas.prompts.boxes
     assert boxes is not None
     assert any(np.allclose(box[0][-2:], (11.5, 21.5)) for box in boxes.data)
+
+
+def test_where_the_outlines_are_hidden_the_line_says_so(sizes: AdasamDock) -> None:
+    before = sizes.hint.text()
+    sizes.commander.run("masks")
+    assert "outlines are hidden" in sizes.hint.text()
+    layer = sizes.canvas.masks.layer
+    assert layer is not None
+    layer.visible = True
+    assert sizes.hint.text() == before
+
+
+@pytest.mark.parametrize("tool", ["brush", "eraser"])
+def test_who_draws_sees_the_outlines(sizes: AdasamDock, tool: str) -> None:
+    sizes.commander.run("masks")
+    sizes.commander.run(tool)
+    layer = sizes.canvas.masks.layer
+    assert layer is not None
+    assert layer.visible
+    assert str(layer.mode) == {"brush": "paint", "eraser": "erase"}[tool]
+
+
+@pytest.mark.parametrize("before", ["brush", "move"])
+def test_a_tool_that_is_taken_while_outlines_are_hidden_stays(sizes: AdasamDock, before: str) -> None:
+    sizes.commander.run(before)
+    sizes.commander.run("masks")
+    sizes.commander.run("point")
+    sizes.commander.run("masks")
+    layer = sizes.canvas.masks.layer
+    assert layer is not None
+    assert sizes.tools.tool is Tool.POINT
+    assert sizes.annotate_panel.buttons["point"].isChecked()
+    assert str(layer.mode) == "pan_zoom"
+
+
+def test_hidden_and_shown_again_the_brush_is_still_in_hand(sizes: AdasamDock) -> None:
+    for name in ("brush", "masks", "masks"):
+        sizes.commander.run(name)
+    layer = sizes.canvas.masks.layer
+    assert layer is not None
+    assert (sizes.tools.tool, str(layer.mode)) == (Tool.BRUSH, "paint")

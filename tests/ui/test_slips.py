@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from qtpy.QtCore import Qt, QUrl
+from qtpy.QtCore import QEvent, Qt, QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QDialogButtonBox, QWidget
@@ -20,7 +20,7 @@ from napari_adasam.ui.panels.learn import dice_words
 from napari_adasam.ui.shortcuts import HelpSheet
 from napari_adasam.ui.tools import NOT_TAKEN
 
-from real_mouse import RealMouse  # isort: skip
+from real_mouse import LEFT, RealMouse  # isort: skip
 from window_fakes import wait_idle  # isort: skip
 
 LONG = "gastrocnemius medialis, superficial aponeurosis of the left leg, at rest"
@@ -182,3 +182,40 @@ def test_an_export_goes_to_a_folder_that_is_named_and_shows_that_one(
     panel.folder.setText(str(tmp_path / "next time"))
     panel.show_folder.click()
     assert [Path(url.toLocalFile()) for url in shown] == [tmp_path / "out"]
+
+
+def test_names_of_folders_and_files_are_shown_as_they_are_written(opened: AdasamDock) -> None:
+    for label in (opened.export_panel.done, opened.open_panel.kept, opened.annotate_panel.frame_card.source):
+        assert label.textFormat() == Qt.TextFormat.PlainText
+
+
+@pytest.mark.parametrize("tool", ["point", "box"])
+def test_two_quick_clicks_with_a_tool_in_hand_do_not_zoom(shown: AdasamDock, qtbot: Any, tool: str) -> None:
+    mouse, camera = RealMouse(shown), shown.viewer.scene.camera
+
+    def click_twice() -> None:
+        mouse.click((50, 12))
+        mouse._send(QEvent.Type.MouseButtonDblClick, (50, 12), LEFT, LEFT)
+        mouse.release((50, 12))
+        wait_idle(shown, qtbot)
+
+    zoom, answers = camera.zoom, list(shown.viewer.mouse_double_click_callbacks)
+    shown.commander.run(tool)
+    click_twice()
+    assert camera.zoom == zoom
+    shown.commander.run("move")
+    click_twice()
+    assert camera.zoom > zoom, "the hand has it, as ever"
+    shown.commander.run(tool)
+    shown.shut_down()
+    assert shown.viewer.mouse_double_click_callbacks == answers
+
+
+def test_an_image_that_the_list_does_not_hold_is_named_all_the_same(opened: AdasamDock) -> None:
+    card = opened.annotate_panel.frame_card
+    at = card.filter.findText("accepted")
+    card.filter.setCurrentIndex(at)
+    card.filter.activated.emit(at)
+    assert card.chosen.currentIndex() == -1
+    assert card.chosen.placeholderText() == "◔ scan_0 · suggested (0 in the list)"
+    assert card.chosen.toolTip().startswith("◔ scan_0 · suggested\n"), "a long name is cut off, and read in the tip"

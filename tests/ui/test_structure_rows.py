@@ -68,3 +68,10 @@ def test_the_click_that_ends_the_typing_of_a_name_counts(
     assert (session.structures[0].name, session.structures[0].several_parts) == ("soleus", several)
     assert panel.names[1].text() == "soleus"
     assert panel.several[1].isChecked() is several
+
+
+def test_who_says_that_nothing_is_there_is_not_asked_again(opened: AdasamDock, qtbot: Any) -> None:
+    for tick in opened.annotate_panel.structures.ticks.values():
+        tick.click()
+    wait_idle(opened, qtbot)
+    assert opened.hint.text().startswith("<b>You said that nothing is there.</b> Press A")

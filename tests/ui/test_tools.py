@@ -216,3 +216,11 @@ def test_closing_gives_the_keys_back(opened: AdasamDock) -> None:
     assert not layer.keymap
     assert not viewer.keymap
     assert opened.tools._on_press not in viewer.mouse_drag_callbacks
+
+
+def test_the_size_on_the_slider_is_the_size_of_the_brush(opened: AdasamDock) -> None:
+    layer, panel = opened.canvas.masks.layer, opened.annotate_panel
+    for size in (40, 400, 101, 1):  # napari's keys [ and ] know no end
+        layer.brush_size = size
+        assert panel.brush_words.text() == f"Brush size {layer.brush_size:.0f}"
+        assert panel.brush_size.value() == layer.brush_size

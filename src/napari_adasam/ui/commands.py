@@ -13,7 +13,7 @@ from psygnal import Signal
 from napari_adasam.domain.errors import AdasamError
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.ui.canvas import Canvas
-from napari_adasam.ui.tools import Tool, Tools
+from napari_adasam.ui.tools import LAYER_MODES, Tool, Tools
 
 SHOWN_PROBLEMS = 3
 DRAWING = (
@@ -186,7 +186,10 @@ class Commander:
             self.problem.emit(refusal)
             return
         self._canvas.volume.go_flat()
-        self._tools.choose(self._tools_by_name[name])
+        tool = self._tools_by_name[name]
+        if tool in LAYER_MODES:
+            self._canvas.set_masks_visible(True)  # nothing can be drawn in what is hidden
+        self._tools.choose(tool)
 
     def _ask(self, command: Callable[[], object]) -> bool:
         if self._canvas.masks.stroke_open:

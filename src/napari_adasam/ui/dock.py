@@ -151,6 +151,7 @@ class AdasamDock(Docked):
         column.addWidget(self.scale_panel)
         self.structures_panel = StructuresPanel(annotator, commander)
         self.annotate_panel = AnnotatePanel(annotator, commander, self.canvas, self.tools)
+        self._closing.callback(self.annotate_panel.structures.close_rows)
         self.learn_panel = LearnPanel(annotator, commander)
         self.export_panel = ExportPanel(annotator, commander)
         self.sections = {
@@ -221,13 +222,13 @@ class AdasamDock(Docked):
             (self.canvas.layer_made, self.keys.bind),
             (self.tools.structure_changed, self._show_hint),
             (self.canvas.volume.changed, self._show_hint),
+            (self.commander.views_changed, self._show_hint),
         ):
             signal.connect(slot)
             self._closing.callback(signal.disconnect, slot)
-        self._closing.callback(self.annotate_panel.structures.close_rows)
-        events, layers = self.viewer.layers.events, self._on_layers
-        turned = self.viewer.dims.events.ndisplay
-        for emitter, slot in ((events.inserted, layers), (events.removed, layers), (turned, self._show_hint)):
+        events, layers, hint = self.viewer.layers.events, self._on_layers, self._show_hint
+        looks = (self.viewer.dims.events.ndisplay, self.viewer.canvas.grid.events.enabled, events.reordered)
+        for emitter, slot in ((events.inserted, layers), (events.removed, layers), *((one, hint) for one in looks)):
             emitter.connect(slot)
             self._closing.callback(emitter.disconnect, slot)
         for layer in self.canvas.layers():
@@ -244,7 +245,8 @@ class AdasamDock(Docked):
         for panel in (self.open_panel, self.scale_panel, self.annotate_panel, self.learn_panel, self.export_panel):
             panel.refresh()
         self.status_line.show_activity(self.annotator.activity, self.annotator.busy)
-        self._show_summaries()
+        for name, words in summaries(self.annotator).items():
+            self.sections[name].set_summary(words)
         self._show_hint()
 
     def _until_answered(self) -> int:
@@ -252,11 +254,7 @@ class AdasamDock(Docked):
         return ANSWER_MS if self.annotator.answering or self.annotator.in_steps else 0
 
     def _show_hint(self, event: Any = None) -> None:
-        self.hint.setText(next_step(self.annotator, self.tools.current_structure(), self.canvas.volume.looking))
-
-    def _show_summaries(self) -> None:
-        for name, words in summaries(self.annotator).items():
-            self.sections[name].set_summary(words)
+        self.hint.setText(next_step(self.annotator, self.tools.current_structure(), self.tools.looking))
 
     def _on_frames(self) -> None:
         self.annotate_panel.frame_card.fill()
@@ -290,6 +288,7 @@ class AdasamDock(Docked):
         own = self.canvas.all_layers()
         others = [layer for layer in self.viewer.layers if layer not in own]
         self.open_panel.offer(not_taken_in(others, self.annotator.session.frames))
+        self._show_hint()
 
     def _end(self) -> None:
         """Nobody sees it any more, and napari makes another one when it is asked to."""

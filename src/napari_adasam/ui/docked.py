@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qtpy.QtCore import QEvent, QTimer, Signal
+from qtpy.QtCore import QEvent, Qt, QTimer, Signal
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent
 from qtpy.QtWidgets import QAbstractSpinBox, QApplication, QLineEdit, QWidget
 
@@ -25,6 +25,7 @@ class Docked(QWidget):
         super().__init__()
         self._was_docked = False
         self.setAcceptDrops(True)
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # so that a press on a button ends what is typed elsewhere
 
     def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802 - Qt's name
         """Look where it is now."""
@@ -39,9 +40,16 @@ class Docked(QWidget):
             QTimer.singleShot(0, self._look_again)
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802 - Qt's name
-        """Keep what a text field has no use for, such as Ctrl+Y: napari would take it for a command on the image."""
-        if event is not None and not isinstance(QApplication.focusWidget(), QLineEdit | QAbstractSpinBox):
+        """Keep what a text field has no use for, such as Ctrl+Y: napari would take it for a command on the image.
+
+        Enter leaves the field, and keys are commands again.
+        """
+        if event is None:
+            return
+        if not isinstance(QApplication.focusWidget(), QLineEdit | QAbstractSpinBox):
             super().keyPressEvent(event)
+        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.setFocus()
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802 - Qt's name
         """Accept files and folders."""

@@ -9,13 +9,21 @@ from napari_adasam.domain.records import FrameStatus
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.annotator import Annotator
 
-Looking = Literal["flat", "3d", "volume"]
-"""How the viewer shows what is in it: as pictures, in napari's own 3D, or a volume of ours in 3D."""
+Looking = Literal["flat", "3d", "volume", "grid", "hidden", "covered"]
+"""How the viewer shows what is in it.
+
+As pictures, in napari's own 3D, a volume of ours in 3D, its layers side by side, without the outlines, or with a
+picture over them.
+"""
 MAPS = "<br>Paler colours, dots and boxes show where the program looked; C hides them."
 OPENING = "<b>Wait a moment:</b> the images are being opened."
-IN_3D = {
+NOT_AS_USUAL = {
     "volume": "<b>In 3D, only to look at:</b> drag to turn it, press 5 to go back to the outlines.",
     "3d": "<b>napari shows it in 3D,</b> where nothing can be outlined: press Q to go back.",
+    "grid": "<b>napari shows its layers side by side:</b> press its button with nine squares, lower left.",
+    "hidden": "<b>The outlines are hidden.</b> Press V to see them again.",
+    "covered": "<b>A picture lies over the outlines.</b> If it is new, step 1 takes it in; if not, drag it below "
+    "“Outlines” in napari's list of layers.",
 }
 LONGEST_NAMES = 34
 """So many letters of structures' names fit behind the title of step 2."""
@@ -24,8 +32,8 @@ LONGEST_NAMES = 34
 def next_step(annotator: Annotator, structure: Structure | None, looking: Looking = "flat") -> str:
     """The next thing to do, from where the session stands."""
     session = annotator.session
-    if looking in IN_3D and session.frames:
-        return IN_3D[looking]
+    if looking in NOT_AS_USUAL and session.frames:
+        return NOT_AS_USUAL[looking]
     if not session.frames:
         if annotator.opening:
             return OPENING
@@ -59,6 +67,9 @@ def _on_image(annotator: Annotator, current: str, structure: Structure) -> str:
             return "<b>Wait a moment:</b> the program is drawing a first outline. You can already draw yourself."
         return f"<b>Now:</b> press F and click on the {name}, or press D and draw it."
     if status is FrameStatus.SUGGESTED and not annotator.session.labels(current).any():
+        said = annotator.session.ticks(current)
+        if all(said.get(one.value) is False for one in annotator.session.structures):
+            return "<b>You said that nothing is there.</b> Press A to keep that; or tick what is there."
         return (
             f"<b>Nothing was found here.</b> Is the {name} there? Press F and click on it, or D and draw it. "
             "If nothing that you outline is there, press A."

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from napari.layers import Layer
+from napari.layers import Image, Layer
 
 from napari_adasam.domain.prompts import Box, Point
 from napari_adasam.domain.records import Frame
 
 NAPARI_UNITS = {"mm": "millimeter", "pixel": "pixel"}
 """How napari tells of the units that it is given."""
+HIDING = ("opaque", "translucent", "translucent_no_depth")
+"""The ways in which napari's layers are laid over each other and hide what is below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,14 @@ def straighten(layer: Layer) -> bool:
         return False
     layer.affine = np.eye(3)
     return True
+
+
+def covers(layer: Layer, other: Layer) -> bool:
+    """Whether a layer that lies above another one is a picture that hides some of it."""
+    if not isinstance(layer, Image) or not layer.visible or layer.opacity < 1 or layer.blending not in HIDING:
+        return False
+    (low, high), (lowest, highest) = (one.extent.world[:, -2:] for one in (layer, other))
+    return bool((low < highest).all() and (lowest < high).all())
 
 
 def pixel_at(layer: Layer, world: Sequence[float]) -> tuple[float, float]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QFrame, QScrollArea, QSlider, QVBoxLayout, QWidget
 
 from napari_adasam.ui.section import Section
@@ -52,6 +53,11 @@ class Steps(QScrollArea):
             event.ignore()
             return True
         return super().eventFilter(watched, event)
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Scroll with the wheel and the bar alone: arrows and page keys go through a clip, whatever was clicked."""
+        if event is not None:
+            event.ignore()
 
     def _scroll(self) -> None:
         if self._wanted is not None:

@@ -73,6 +73,7 @@ def dock_style(colors: Colors) -> str:
     size = colors.font_pt
     return f"""
     QLabel, QCheckBox, QRadioButton {{ font-size: {size}pt; background: transparent; }}
+    QLineEdit, QListView {{ font-size: {size}pt; }}
     QPushButton {{ font-size: {size}pt; padding: 4px 4px; min-height: 16px; }}
     QPushButton:checked {{ background-color: {colors.current}; color: {colors.on_current}; }}
     QPushButton#primary:enabled {{ background-color: {colors.current}; color: {colors.on_current};

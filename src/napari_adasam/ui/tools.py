@@ -13,7 +13,8 @@ from napari_adasam.domain.records import Frame
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.ui.canvas import Canvas
-from napari_adasam.ui.placement import box_between, inside, pixel_at, point_at
+from napari_adasam.ui.guide import Looking
+from napari_adasam.ui.placement import box_between, covers, inside, pixel_at, point_at
 
 CLICK_REACH = 5.0
 """A press that moves less than this many screen pixels is a click; more is a drag, which moves the image."""
@@ -37,6 +38,8 @@ class Tool(StrEnum):
     ERASER = "eraser"
 
 
+CLICKED = (Tool.POINT, Tool.NOT_POINT, Tool.BOX)
+"""Tools of ours, of which napari thinks that the image is moved with them."""
 LAYER_MODES = {Tool.BRUSH: "paint", Tool.ERASER: "erase"}
 MODE_TOOLS = {mode: tool for tool, mode in LAYER_MODES.items()}
 
@@ -61,6 +64,9 @@ class Tools:
         canvas.volume.opening.connect(self._on_volume_opening)
         canvas.volume.changed.connect(self._on_volume)
         self._in_2d = Tool.MOVE
+        self._double_clicks: list[Callable[..., Any]] = []
+        self.tool_changed.connect(self._on_tool)
+        self._in_dark: Tool | None = None  # taken while the outlines are hidden, of which napari knows nothing
         canvas.masks.structure_picked.connect(self.choose_structure)
         canvas.masks.stroke.connect(self._on_stroke)
         annotator.session.structures_changed.connect(self._on_structures)
@@ -72,6 +78,8 @@ class Tools:
             self._viewer.mouse_drag_callbacks.remove(self._on_press)
         if self._on_move in self._viewer.mouse_move_callbacks:
             self._viewer.mouse_move_callbacks.remove(self._on_move)
+        self.tool_changed.disconnect(self._on_tool)
+        self._on_tool(Tool.MOVE)
         layer = self._canvas.masks.layer
         if layer is not None:
             for emitter, slot in self._followed(layer):
@@ -83,10 +91,11 @@ class Tools:
         """Take a tool in hand."""
         self.tool = tool
         layer = self._canvas.masks.layer
+        self._in_dark = tool if layer is not None and not layer.visible else None
         if layer is not None:
             self._canvas.activate()
             layer.mode = LAYER_MODES.get(tool, "pan_zoom")
-            if tool in (Tool.POINT, Tool.NOT_POINT, Tool.BOX):
+            if tool in CLICKED:
                 layer.cursor = "crosshair"
             if tool not in LAYER_MODES:
                 layer.mouse_pan = tool is not Tool.BOX
@@ -104,6 +113,19 @@ class Tools:
         if values:
             at = values.index(self.structure) if self.structure in values else -1
             self.choose_structure(values[(at + 1) % len(values)])
+
+    @property
+    def looking(self) -> Looking:
+        """How the viewer shows what is in it."""
+        how, outlines, layers = self._canvas.volume.looking, self._canvas.masks.layer, self._viewer.layers
+        if how != "flat" or outlines is None or outlines not in layers:
+            return how
+        if self._viewer.canvas.grid.enabled:
+            return "grid"
+        if not outlines.visible:
+            return "hidden"
+        above = layers[layers.index(outlines) + 1 :]
+        return "covered" if any(covers(layer, outlines) for layer in above) else "flat"
 
     def current_structure(self) -> Structure | None:
         """The structure in hand; ``None`` where there are none."""
@@ -143,6 +165,10 @@ class Tools:
             layer.help = self._viewer.help = KEYS
 
     def _on_visible(self, event: object = None) -> None:
+        """Back in sight, napari takes the tool that it had before; one that was chosen since is the right one."""
+        layer, tool = self._canvas.masks.layer, self._in_dark
+        if layer is not None and layer.visible and tool is not None:
+            self.choose(tool)
         self.outlines_toggled.emit()
 
     def _on_mode(self, event: object = None) -> None:
@@ -156,6 +182,16 @@ class Tools:
         if tool is not None and tool is not self.tool:
             self.tool = tool
             self.tool_changed.emit(tool)
+
+    def _on_tool(self, tool: Tool) -> None:
+        """Two quick clicks are no zoom while a tool is in hand that clicks: napari's answer to them waits."""
+        answers = self._viewer.mouse_double_click_callbacks
+        if tool in CLICKED:
+            self._double_clicks.extend(answers)
+            answers.clear()
+        else:
+            answers.extend(self._double_clicks)
+            self._double_clicks.clear()
 
     def _on_stroke(self, labels: Any) -> None:
         self._annotator.stroke(labels)

@@ -173,5 +173,7 @@ class AnnotatePanel(QWidget):
             self._on_brush()
 
     def _on_brush(self, event: object = None) -> None:
+        """Follow napari's keys and slider, which know no end: what is said here is what is drawn."""
         if self._canvas.masks.layer is not None:
             self.brush_size.setValue(round(self._canvas.masks.layer.brush_size))
+            self._set_brush(self.brush_size.value())

@@ -77,6 +77,7 @@ class ExportPanel(QWidget):
             widget.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.reason, self.notes, self.done = reason_label(), reason_label(), QLabel()
         self.done.setWordWrap(True)
+        self.done.setTextFormat(Qt.TextFormat.PlainText)  # names of folders may look like HTML
         self._lay_out()
         self.folder.textChanged.connect(self._on_choice)
         for box in (*self.formats.values(), self.deidentify, self.blank):

@@ -9,7 +9,7 @@ from napari_adasam.domain.queue import DONE
 from napari_adasam.domain.records import Frame, FrameStatus
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.ui.commands import Commander
-from napari_adasam.ui.panels.item_list import KEPT, Fits, ItemList, state_words
+from napari_adasam.ui.panels.item_list import KEPT, Fits, ItemList, item_line, state_words
 from napari_adasam.ui.theme import AMBER, STATUS_COLORS, chip
 
 FILTERS: tuple[tuple[str, Fits], ...] = (
@@ -23,6 +23,7 @@ FILTERS: tuple[tuple[str, Fits], ...] = (
     ("with a note", lambda session, one: bool(session.remark(one).note)),
 )
 ORDERS = (("file", "in the order of the files"), ("active", "what teaches most first"), ("random", "at random"))
+JUMP = "Jump to another image, clip or volume"
 ARROW_PX = 50
 """Beside a list's words: its arrow, and the space around both."""
 
@@ -54,6 +55,7 @@ class FrameCard(QWidget):
         self.why.setWordWrap(True)
         self.source = QLabel()
         self.source.setWordWrap(True)
+        self.source.setTextFormat(Qt.TextFormat.PlainText)  # names of files may look like HTML
         self.order = _short_list("Which image is offered next", 0)
         for how, words in ORDERS:
             self.order.addItem(words, how)
@@ -100,7 +102,10 @@ class FrameCard(QWidget):
             return
         frame, status = session.frame(current), session.status(current)
         self.chosen.setCurrentIndex(self.rows.row_of(current))
-        self.chosen.setPlaceholderText(f"{self.rows.fitting} images are “{self.filter.currentText()}”")
+        line = item_line(session, self._annotator.items, self._annotator.items.of(current))
+        self.chosen.setPlaceholderText(f"{line} ({self.rows.fitting} in the list)")  # of an image that is not in it
+        if self.chosen.toolTip() != (tip := f"{line}\n{JUMP}"):
+            self.chosen.setToolTip(tip)  # a long name is cut off in the list
         self.status.setText(state_words(session, current))
         self.status.setStyleSheet(chip(*STATUS_COLORS[status]))
         self._show_place(current)
@@ -148,7 +153,7 @@ class FrameCard(QWidget):
 
 def _list_of(rows: ItemList) -> QComboBox:
     """The list of files; only what is seen of it is laid out."""
-    made = _short_list("Jump to another image, clip or volume", 10)
+    made = _short_list(JUMP, 10)
     seen = QListView()
     seen.setUniformItemSizes(True)
     made.setView(seen)

@@ -37,6 +37,7 @@ class OpenPanel(QWidget):
         self.second = _button("Second reader…", tip, self._ask_second_folder)
         self.kept = QLabel()
         self.kept.setWordWrap(True)
+        self.kept.setTextFormat(Qt.TextFormat.PlainText)  # names of folders may look like HTML
         self.reason = reason_label()
         layout = QGridLayout(self)
         layout.setContentsMargins(4, 0, 4, 4)
