@@ -24,6 +24,26 @@ def test_without_an_accepted_frame_no_round_starts(desk: Desk) -> None:
     assert desk.trainer.given == []
 
 
+def test_without_a_structure_no_round_starts(desk: Desk) -> None:
+    for one in desk.session.structures:
+        desk.annotator.tick(one.value, False)
+    desk.annotator.accept()
+    desk.settle()
+    desk.annotator.set_structures([])
+    assert (desk.session.structures, desk.session.accepted) == ((), 1)
+    assert not desk.annotator.start_round()
+    assert desk.problems[-1] == "There is no structure to learn; name one first."
+    assert desk.annotator.why_not("start_round") == "There is no structure to learn; name one first."
+    assert desk.trainer.given == []
+
+
+def test_where_no_structure_is_named_nothing_can_be_accepted(desk: Desk) -> None:
+    desk.annotator.set_structures([])
+    assert not desk.annotator.accept()
+    assert desk.problems[-1] == "Name a structure first."
+    assert desk.session.accepted == 0
+
+
 def test_a_round_gets_accepted_frames_with_their_file_as_group_and_the_rest_without_masks(desk: Desk) -> None:
     first, second, third, fourth = desk.session.frames
     desk.accept()

@@ -89,6 +89,27 @@ def test_a_broken_one_is_told_and_passed_over(
     assert [one for one in desk.problems if "scan2.png" in one]
 
 
+def test_the_way_back_leads_over_one_that_broke_meanwhile(make: MakeDesk) -> None:
+    desk = make()
+    first, second, third, fourth = (frame.id for frame in desk.session.frames)
+    for one in (second, third, fourth):
+        desk.annotator.go_to(one)
+    desk.settle()
+    path = Path(desk.session.frame(third).path)
+    desk.annotator._bench.sources.close()  # as another day: files are opened anew
+    path.write_bytes(b"no picture")
+    desk.annotator.back()
+    desk.settle()
+    assert desk.current == second
+    assert [one for one in desk.problems if path.name in one]
+    desk.annotator.back()
+    desk.settle()
+    assert desk.current == first
+    desk.annotator.back()
+    assert desk.current == first
+    assert desk.problems[-1] == "This is the first image."
+
+
 def test_stopped_nothing_else_is_gone_to(
     make: MakeDesk, saved: tuple[Path, Path], opened: list[tuple[str, str]]
 ) -> None:

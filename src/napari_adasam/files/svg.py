@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
@@ -10,6 +11,8 @@ import numpy as np
 
 WIDTH, HEIGHT, MARGIN = 560, 320, 64
 TICKS = 5
+NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""Characters that no XML may have; a name that was pasted in or read from a file can."""
 Range = tuple[float, float]
 
 
@@ -56,6 +59,7 @@ def _tick(value: float) -> str:
 def page(panels: Sequence[str], below: int = 0) -> str:
     """One panel below the other, on white, with so much room under the last."""
     inner = "".join(f'<g transform="translate(0,{at * HEIGHT})">{one}</g>' for at, one in enumerate(panels))
+    inner = NOT_XML.sub("\ufffd", inner)
     height = HEIGHT * len(panels) + below
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '

@@ -197,7 +197,7 @@ class Annotator(Reviewing):
         if closed is not None and closed != self._session.current:
             if not self._arrive_at(closed):
                 return False
-            self._walk.forget_last(2)
+            self._walk.returned()
         current = self._session.current
         if current is not None and self._marking_out.can_undo(current):
             return self._mark_out(lambda: self._marking_out.undo(current))

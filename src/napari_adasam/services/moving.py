@@ -26,11 +26,11 @@ class Moving(Calibrating):
         self._advance()
 
     def back(self) -> None:
-        """Go to the frame seen before this one."""
-        earlier = self._walk.earlier() if not self._refused("back") else None
-        if earlier is not None:
+        """Go to the frame seen before this one; over those that cannot be read, with a sentence for each."""
+        earlier = self._walk.earlier() if not self._refused("back") else ()
+        if earlier:
             self._walk.just_closed = None
-            self._arrive([earlier], then=lambda: self._walk.forget_last(2))
+            self._arrive(earlier, then=self._walk.returned)
 
     def next_frame(self) -> None:
         """Go to the next frame of the same file, done or not."""

@@ -95,6 +95,8 @@ class Reasons:
         session = self._session
         if session.unanswered(current):
             return "The mask of your last click is on its way; look at it, then accept."
+        if session.status(current) not in CLOSED and not session.structures:
+            return self._draw(current)
         ticks = session.ticks(current)
         nothing_there = all(ticks.get(one.value) is False for one in session.structures)
         if session.status(current) is FrameStatus.NEW and not nothing_there:
@@ -128,7 +130,7 @@ class Reasons:
         return ""
 
     def _back(self, _current: str) -> str:
-        return "" if self._walk.earlier() is not None else "This is the first image."
+        return "" if self._walk.earlier() else "This is the first image."
 
     def _draw(self, _current: str) -> str:
         return "" if self._session.structures else "Name a structure first."

@@ -159,6 +159,8 @@ class Learning:
             return "A round is under way; wait for it, or stop it."
         if not self._bench.session.accepted:
             return "There is nothing to learn from yet; accept an image first."
+        if not self._bench.session.structures:
+            return "There is no structure to learn; name one first."
         return ""
 
     def estimate(self) -> Estimate | None:

@@ -77,17 +77,18 @@ class Walk:
             self._stop_clock(self._session.current)
         self._since = self._clock()
 
-    def earlier(self) -> str | None:
-        """The frame seen before; where there is none, the one before in the files' order."""
+    def earlier(self) -> tuple[str, ...]:
+        """The frames seen before, the latest first; where there are none, those before in the files' order."""
+        current = self._session.current
         if self._trail:
-            return self._trail[-1]
+            return tuple(one for one in dict.fromkeys(reversed(self._trail)) if one != current)
         ids = [frame.id for frame in self._session.frames]
-        place = ids.index(self._session.current) if self._session.current is not None else 0
-        return ids[place - 1] if place else None
+        return tuple(reversed(ids[: ids.index(current)])) if current is not None else ()
 
-    def forget_last(self, count: int) -> None:
-        """Shorten the remembered way."""
-        del self._trail[len(self._trail) - min(count, len(self._trail)) :]
+    def returned(self) -> None:
+        """The current frame was come back to: what was seen since is no way back any more."""
+        while self._trail and self._trail.pop() != self._session.current:
+            pass
 
     def seconds(self, frame_id: str) -> float:
         """How long a frame has been current so far, over all visits."""
