@@ -139,6 +139,24 @@ def test_the_decoder_alone_learns_and_what_the_model_sees_stays(data: Path, base
     assert checkpoints.read(second)[1]["lineage"][-1] == "adasam-us, 3 of 3 steps, seed 0, decoder alone"
 
 
+def test_scores_alone_learn_and_every_mask_stays(data: Path, base: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    train_bundled(data, base, first, SETTINGS, lambda *_: None)
+    train_bundled(data, first, second, replace(SETTINGS, scores_only=True, lr=1e-2), lambda *_: None)
+    before, after = (checkpoints.read(path)[0] for path in (first, second))
+    changed = {name for name, tensor in after.items() if not torch.equal(tensor, before[name])}
+    assert changed
+    assert all(name.startswith("sam.mask_decoder.iou_prediction_head.") for name in changed)
+    assert checkpoints.read(second)[1]["lineage"][-1] == "adasam-us, 3 of 3 steps, seed 0, predicted scores alone"
+
+
+def test_scores_alone_take_no_option_that_teaches_something_else(tmp_path: Path) -> None:
+    given: dict[str, object] = {"decoder_only": True, "skip": True, "drawn": 0.3, "learned": tmp_path / "other"}
+    for name, value in given.items():
+        with pytest.raises(InputError, match="--scores-only trains what predicts scores"):
+            replace(SETTINGS, scores_only=True, blend=0.5, **{name: value})  # type: ignore[arg-type]
+
+
 def test_a_skip_is_learned_beside_the_decoder_and_serves(data: Path, tmp_path: Path) -> None:
     first, second, third = (tmp_path / f"{name}.safetensors" for name in ("first", "second", "third"))
     start = tiny_net(STRUCTURES, encoder=TinyVit())

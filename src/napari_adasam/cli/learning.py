@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 
 DecoderOnly = Annotated[bool, typer.Option("--decoder-only", help="Train the decoder and the prompt encoder alone.")]
+ScoresOnly = Annotated[bool, typer.Option("--scores-only", help="Train the predicted scores alone; masks stay.")]
 Skip = Annotated[bool, typer.Option("--skip", help="Give the decoder the encoder's finer features, and train them.")]
 Enclosures = Annotated[bool, typer.Option("--enclosures", help="Among the shapes, draw large closed ones with a rim.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Optimiser steps; by the number of labels, if not given.")]
@@ -123,6 +124,7 @@ def train_bundled(
         Path | None, typer.Option(metavar="MODEL", help="Blend these, learned from BASE before, instead of training.")
     ] = None,
     decoder_only: DecoderOnly = False,
+    scores_only: ScoresOnly = False,
     skip: Skip = False,
     iou: Annotated[float, typer.Option(min=0, help="Weight of the predicted IoU's error.")] = LossWeights().iou,
     rate: Rate = 1.5e-4,
@@ -137,7 +139,8 @@ def train_bundled(
     kinds, total = tuple(without or ()), (0 if learned else steps) + (settle if blend < 1 else 0)
     settings = BundledSettings(steps=steps, seed=seed, without=kinds, blend=blend, settle=settle, lr=rate)
     settings = replace(settings, corrections=corrections, drawn=drawn, enclosures=enclosures, learned=learned)
-    settings = replace(settings, decoder_only=decoder_only, skip=skip, weights=LossWeights(iou=iou))
+    settings = replace(settings, decoder_only=decoder_only, scores_only=scores_only, skip=skip)
+    settings = replace(settings, weights=LossWeights(iou=iou))
     check_outputs((out,), (base, *([learned] if learned else []), *files_of(*data.glob("*"))))
     with progress("steps") as advance:
         show(run(data, base, out, settings, _on_step(advance, total)))

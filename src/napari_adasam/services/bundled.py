@@ -4,7 +4,7 @@ Everything is trained: encoder, prompt encoder, decoder, classifier. Each step t
 data set drawn by weight for each. Weights are averaged (EMA) and pulled softly to where they began, so that kinds of
 ultrasound that are not in the data do not get worse. Groups held back by :func:`domain.splits.split_groups` are
 not read. With ``decoder_only`` the encoder and the classifier stay as they are, and whatever they see stays the same;
-with ``skip`` the decoder learns to use the encoder's finer features, too.
+with ``scores_only`` all masks do; with ``skip`` the decoder learns to use the encoder's finer features, too.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ class BundledSettings:
     ``drawn`` is the share of views with random shapes in them, which alone are asked for (:mod:`model.drawn`); with
     ``enclosures`` large closed ones, which a rim alone may set off, are among them.
     ``decoder_only`` trains the decoder and the prompt encoder alone;
-    then clicks on one of several parts go on to all of them in half of the views. With ``skip`` the decoder gets the
+    then clicks on one of several parts go on to all of them in half of the views. ``scores_only`` trains what predicts
+    a mask's IoU alone, on images as they are: as long as all else learns, it is told of harder views than those at use.
+    With ``skip`` the decoder gets the
     encoder's finer features (:mod:`model.adapters.skips`), which is trained with it.
     ``without`` names data sets that are left out whole, to measure what the recipe gives on a kind it never saw; a
     model that starts from a plain SAM then knows nothing of their structures.
@@ -73,6 +75,7 @@ class BundledSettings:
     without: tuple[str, ...] = ()
     learned: Path | None = None
     decoder_only: bool = False
+    scores_only: bool = False
     skip: bool = False
     weights: LossWeights = field(default_factory=LossWeights)
 
@@ -82,6 +85,11 @@ class BundledSettings:
             raise InputError(
                 f"The kinds to train without are {', '.join(self.without)}; expected some, not all, of "
                 f"{', '.join(sorted(known))}. Nothing was trained."
+            )
+        if self.scores_only and (self.decoder_only or self.skip or self.drawn or self.learned is not None):
+            raise InputError(
+                "--scores-only trains what predicts scores, and nothing else. Nothing was trained. Give it without "
+                "--decoder-only, --skip, --drawn and --learned."
             )
         if self.blend >= 1 and (self.learned is not None or self.settle):
             given = "--learned" if self.learned is not None else "--settle"
@@ -110,7 +118,30 @@ def embedded(net: AdaSam, view: View) -> torch.Tensor:
 def lesson_of(settings: BundledSettings, rng: np.random.Generator) -> Lesson:
     """How the next view is taught."""
     corrections = int(rng.integers(1, settings.corrections + 1))
-    return Lesson(settings.weights, corrections=corrections, whole=0.5 if settings.decoder_only else 0.0)
+    weights = settings.weights
+    if settings.scores_only:
+        weights = replace(weights, segmentation=0.0, presence=0.0, map=0.0)
+    return Lesson(weights, corrections=corrections, whole=0.5 if settings.decoder_only else 0.0)
+
+
+def next_view(loaded: Loaded, rng: np.random.Generator, settings: BundledSettings) -> tuple[View, bool]:
+    """A view to learn from, and whether it shows random shapes."""
+    if settings.scores_only:
+        return bundled_data.draw_image(loaded, rng), False
+    shapes = bool(settings.drawn and rng.random() < settings.drawn)
+    return draw_view(loaded, rng, shapes, settings.enclosures), shapes
+
+
+def hold_still(net: AdaSam, settings: BundledSettings) -> None:
+    """Let only those parts learn that are meant to."""
+    if settings.decoder_only:
+        net.sam.encoder.requires_grad_(False).eval()
+        net.head.requires_grad_(False)
+    if net.sam.encoder.skip is not None:
+        net.sam.encoder.skip.requires_grad_(True)
+    if settings.scores_only:
+        net.requires_grad_(False).eval()
+        net.sam.mask_decoder.iou_prediction_head.requires_grad_(True)
 
 
 def schedule(step: int, settings: BundledSettings) -> float:
@@ -154,11 +185,7 @@ def learned(net: AdaSam, mean: AdaSam, loaded: Loaded, settings: BundledSettings
     """Train ``net`` and its average in place; yield the loss of each optimiser step."""
     rng = np.random.default_rng(settings.seed)
     torch.manual_seed(settings.seed)
-    if settings.decoder_only:
-        net.sam.encoder.requires_grad_(False).eval()
-        net.head.requires_grad_(False)
-    if net.sam.encoder.skip is not None:
-        net.sam.encoder.skip.requires_grad_(True)
+    hold_still(net, settings)
     optimiser = torch.optim.AdamW(parameter_groups(net, settings.lr), weight_decay=0.0)
     speeds = [group["lr"] for group in optimiser.param_groups]
     taught_parts = [p for p in net.sam.parameters() if p.requires_grad]
@@ -169,8 +196,7 @@ def learned(net: AdaSam, mean: AdaSam, loaded: Loaded, settings: BundledSettings
             group["lr"] = speed * factor
         total = 0.0
         for _ in range(settings.accumulate):
-            shapes = bool(settings.drawn and rng.random() < settings.drawn)
-            view = draw_view(loaded, rng, shapes, settings.enclosures)
+            view, shapes = next_view(loaded, rng, settings)
             assert view.labels is not None
             embedding, lesson = embedded(net, view), lesson_of(settings, rng)
             taught = prompted_loss if shapes else labelled_loss
@@ -230,6 +256,8 @@ def train_bundled(
     parent = net.card.lineage or (origin,)
     card = replace(mean.card, name="adasam-us", licence=LICENCE, lineage=mean.card.lineage or parent, trained_on=seen)
     apart = f", without {' and '.join(settings.without)}" if settings.without else ""
+    if settings.scores_only:
+        apart += ", predicted scores alone"
     if settings.decoder_only:
         apart += ", decoder and finer features alone" if net.sam.encoder.skip is not None else ", decoder alone"
     steps = 0 if settings.learned else settings.steps

@@ -35,9 +35,9 @@ class Source:
 
 
 SOURCES = (
-    Source("muscle", ((1, 1), (2, 2)), 0.6),
-    Source("breast", ((1, 3),), 0.27),
-    Source("fetal_head", ((1, 4),), 0.13),
+    Source("muscle", ((1, 1), (2, 2)), 0.5),
+    Source("breast", ((1, 3),), 0.38),
+    Source("fetal_head", ((1, 4),), 0.12),
 )
 
 
