@@ -709,6 +709,7 @@ def test_the_help_says_what_options_of_studies_are_for() -> None:
     assert "study prompts" in helps["against"]
     assert "study prompts" in helps["clicks"]
     assert all(what in helps["limit"] for what in ("test", "volumes", "pass"))
+    assert "nothing of DATASET is used" in helps["test"]
 
 
 def test_every_option_of_a_study_is_of_some_study() -> None:

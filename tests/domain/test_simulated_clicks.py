@@ -31,3 +31,19 @@ def test_a_click_goes_to_the_largest_error_and_says_of_which_kind() -> None:
     assert click is not None
     assert (click.y, click.positive) == (4, False)
     assert next_click(truth, truth) is None
+
+
+def test_of_several_errors_the_one_of_most_pixels_is_clicked() -> None:
+    truth = np.zeros((40, 60), bool)
+    truth[10:31, 10:31] = True
+    found = truth.copy()
+    found[12:15, 12:15] = False  # missed
+    found[2:7, 40:51] = True  # too much, and more of it
+    click = next_click(found, truth)
+    assert click is not None
+    assert (click.y, click.positive) == (4, False)
+    found[15:25, 12:22] = False
+    click = next_click(found, truth)
+    assert click is not None
+    assert click.positive
+    assert 15 <= click.y < 25

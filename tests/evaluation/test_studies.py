@@ -100,6 +100,24 @@ def test_clicks_are_counted_until_nine_tenths(squares: Subject) -> None:
     assert len(stubborn.asked) == 20
 
 
+def test_an_iou_of_exactly_nine_tenths_is_enough() -> None:
+    truth = np.zeros((20, 20), bool)
+    truth[5:15, 5:15] = True
+    subject = Subject("k", "f", "g", np.zeros((20, 20), np.uint8), truth.astype(np.uint8))
+
+    class Growing(Oracle):
+        """Answers with 85, 89, 90 and then all of the 100 pixels."""
+
+        def segment(self, frame_id: str, pixels: np.ndarray, prompt: Prompt, previous: object) -> SegmentAnswer:
+            self.asked.append(prompt)
+            mask = np.zeros(pixels.shape, bool)
+            ys, xs = (places[: (85, 89, 90, 100)[len(self.asked) - 1]] for places in np.nonzero(truth))
+            mask[ys, xs] = True
+            return SegmentAnswer(mask, 0.5, np.zeros((4, 4), np.float32))
+
+    assert clicks_needed(Growing(), subject, truth) == 3  # type: ignore[arg-type]
+
+
 def test_simulated_prompts() -> None:
     mask = np.zeros((20, 30), bool)
     mask[4:9, 10:21] = True

@@ -222,6 +222,26 @@ def test_a_file_that_nothing_goes_on_without_is_named_and_was_not_left_out(tmp_p
                 read(Dataset.open(tmp_path, need_images=False), "a")  # type: ignore[operator]
 
 
+def test_a_label_image_of_another_size_than_its_picture_is_refused_but_where_the_rest_goes_on(tmp_path: Path) -> None:
+    make(tmp_path, ["a", "b"])
+    Image.fromarray(np.ascontiguousarray(LABELS.T)).save(tmp_path / "labels" / "b.png")
+    data = Dataset.open(tmp_path)
+    assert np.array_equal(data.labels("a"), LABELS)
+    with pytest.raises(InputError, match=r"b\.png has 24 × 20 px, and its picture 20 × 24 px\. Nothing goes on"):
+        data.labels("b")
+    assert np.array_equal(Dataset.open(tmp_path, need_images=False).labels("b"), LABELS.T)
+
+
+def test_slices_of_labels_are_of_the_size_of_their_volume(tmp_path: Path) -> None:
+    import nibabel
+
+    for part, sides in (("images", (20, 24, 6)), ("labels", (24, 20, 6))):
+        (tmp_path / part).mkdir()
+        nibabel.save(nibabel.Nifti1Image(np.ones(sides, np.uint8), np.eye(4)), tmp_path / part / "v.nii.gz")
+    with pytest.raises(InputError, match=r"v\.nii\.gz has 20 × 24 px, and its picture 24 × 20 px"):
+        Dataset.open(tmp_path, slices=2).labels("v_0001")
+
+
 def test_a_volume_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     make(tmp_path, ["a"])
     (tmp_path / "images" / "v.nii.gz").write_bytes(b"xx")

@@ -91,7 +91,7 @@ def test_what_is_no_table_of_ours_is_a_damaged_session(tmp_path: Path, statement
         with pytest.raises(InputError, match=DAMAGED):
             opening(tmp_path)
     assert (tmp_path / DATABASE).read_bytes() == before
-    assert home.moved_pictures_folder(tmp_path.parent, {"f1"}) is None
+    assert home.known_pictures_folder(tmp_path.parent, {"f1": "a.png"}) is None
 
 
 def test_what_a_file_defines_is_not_trusted_and_a_commit_reaches_the_disk(tmp_path: Path) -> None:

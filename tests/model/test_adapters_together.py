@@ -9,7 +9,8 @@ import torch
 from blocks_under_test import scramble
 from tiny import APONEUROSIS, BELLY, blob, embed, tiny_net, tiny_vit
 
-from napari_adasam.domain.errors import ModelError
+from napari_adasam.domain.errors import InputError, ModelError
+from napari_adasam.domain.settings import TrainSettings
 from napari_adasam.model import adaptation
 from napari_adasam.model.adapters.lora import LoraSettings
 from napari_adasam.model.adapters.masam import MaSamSettings
@@ -49,6 +50,17 @@ def test_a_model_cannot_have_both_and_stays_as_it_was() -> None:
         adaptation.prepare(net, MedSaSettings())
     assert set(dict(net.named_parameters())) == names
     assert [one.kind for one in net.adapted] == ["masam"]
+
+
+def test_a_command_that_asks_for_what_cannot_be_is_bad_input() -> None:
+    net = tiny_net(structures=(BELLY,))
+    adaptation.prepare(net, MedSaSettings(width=4, hyper=4))
+    with pytest.raises(InputError, match="cannot have both"):
+        adaptation.check_kept(net, TrainSettings(method="masam"))
+    with pytest.raises(InputError, match="on single images"):
+        adaptation.check_kept(net, TrainSettings(method="medsa", slices=3))
+    adaptation.check_kept(net, TrainSettings(method="medsa"))
+    adaptation.check_kept(net, TrainSettings(method="adasam"))
 
 
 @pytest.mark.parametrize("first", [LoraSettings(rank=2, adapt_from=0), SMALL])

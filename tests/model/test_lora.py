@@ -92,6 +92,13 @@ def test_the_update_is_scaled_by_alpha_over_rank() -> None:
         torch.testing.assert_close(twice(x) - plain, 2 * (once(x) - plain))
 
 
+def test_it_begins_with_small_random_numbers_before_a_zero() -> None:
+    made = lora.LoraQV(TinyVit().attentions(3)[-1], lora.LoraSettings(rank=8))
+    assert made.a.mean().item() == pytest.approx(0, abs=1e-3)
+    assert made.a.std().item() == pytest.approx(0.01, rel=0.1)
+    assert not made.b.any()
+
+
 def test_inserting_twice_changes_nothing() -> None:
     encoder = tiny_vit(depth=2)
     lora.insert(encoder, lora.LoraSettings(adapt_from=0))

@@ -180,7 +180,10 @@ def test_a_third_session_begins_with_the_frames_that_agree_least(tmp_path: Path)
 
 
 def test_a_reader_that_is_gone_has_nothing_to_show(tmp_path: Path) -> None:
-    assert OtherReaders((("first reader", tmp_path / "gone"),)).versions("f0", ()) == ()
+    told: list[str] = []
+    gone = OtherReaders((("first reader", tmp_path / "gone"),), told.append)
+    assert [gone.versions(one, ()) for one in ("f0", "f1")] == [(), ()]
+    assert [one.partition(":")[0] for one in told] == ["What the first reader has accepted cannot be shown"]
 
 
 def test_readers_lie_beside_with_the_numbers_of_the_third_session(tmp_path: Path) -> None:

@@ -8,13 +8,25 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from annotator_fakes import FULL, HEIGHT, OUTSIDE, WIDTH, Desk, full_disk, make_desk, run_round, write_images
+from annotator_fakes import (
+    FULL,
+    HEIGHT,
+    OUTSIDE,
+    WIDTH,
+    Desk,
+    FakePredictor,
+    full_disk,
+    make_desk,
+    run_round,
+    write_images,
+)
 
-from napari_adasam.domain.errors import StorageError
+from napari_adasam.domain.errors import InputError, StorageError
 from napari_adasam.domain.records import FrameStatus, MaskOrigin
 from napari_adasam.domain.settings import LearnSettings, Settings
 from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
@@ -22,6 +34,7 @@ from napari_adasam.files import home
 from napari_adasam.files.exports.naming import KEY_FILE
 from napari_adasam.files.schema import COLUMNS, names
 from napari_adasam.files.store import DATABASE, Store, is_session
+from napari_adasam.services.ports import ModelInfo
 
 Sit = Callable[[], Desk]
 
@@ -288,6 +301,24 @@ def test_a_copy_of_pictures_is_not_the_work_on_the_first(sit: Sit, tmp_path: Pat
     assert len(again.session.annotations) == 0
 
 
+def test_pictures_that_are_opened_in_another_way_are_the_same_work(sit: Sit, tmp_path: Path) -> None:
+    desk, scans = sit(), tmp_path / "scans"
+    open_scans(desk, tmp_path)
+    desk.accept()
+    kept = stored(desk)
+    desk.annotator.close()
+    files = sorted(scans.glob("*.png"))
+    for opened in (files, files[::-1], files[1:2]):
+        again = sit()
+        assert again.annotator.open(opened) == ["Your earlier work is here again: 1 of 3 accepted."]
+        assert stored(again) == kept
+        again.annotator.close()
+    other = sit()
+    fresh = write_images(tmp_path / "others", 4) / "scan4.png"
+    assert other.annotator.open([files[0], fresh]) == []
+    assert len(other.session.annotations) == 0, "not all of them belong to it"
+
+
 def test_a_session_that_was_put_elsewhere_is_found_there(sit: Sit, tmp_path: Path) -> None:
     desk = sit()
     open_scans(desk, tmp_path)
@@ -449,6 +480,31 @@ def test_a_round_begins_all_the_same_where_what_was_learned_is_not_there(sit: Si
     again.settle()
     assert len(again.reports) == 1
     assert again.problems == ["What was learned is not there."]
+
+
+def test_what_was_learned_on_another_model_serves_again_when_that_is_chosen(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    desk.accept()
+    run_round(desk)
+    desk.annotator.close()
+
+    def refuse(path: Path) -> ModelInfo:
+        raise InputError("It belongs to another model.")
+
+    again, right = sit(), FakePredictor()
+    again.predictor.restore = refuse  # type: ignore[method-assign]
+    open_scans(again, tmp_path)
+    assert again.problems == ["It belongs to another model."]
+    assert again.models[-1].fingerprint == "v1"
+    settings = again.annotator.settings
+    again.annotator.set_settings(replace(settings, model=replace(settings.model, name="other")), lambda: right)
+    again.settle()
+    assert again.models[-1].fingerprint == "v2"
+    again.annotator.close()
+    last = sit()
+    open_scans(last, tmp_path)
+    assert last.models[-1].fingerprint == "v2", "and is still what serves"
 
 
 def test_what_was_learned_and_is_not_there_any_more_is_said(sit: Sit, tmp_path: Path) -> None:

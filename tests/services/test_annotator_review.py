@@ -81,6 +81,17 @@ def test_every_version_can_be_looked_at_and_brought_back_as_a_new_one(first: Des
     assert np.array_equal(Store.read(tmp_path / "session").annotations[one].labels, suggested)
 
 
+def test_a_reader_whose_session_is_gone_is_named_once(first: Desk, desks: Open, tmp_path: Path) -> None:
+    first.annotator.close()
+    store = Store.open(tmp_path / "session")
+    store.save_readers((("second reader", tmp_path / "gone"),))
+    store.close()
+    again = desks(tmp_path / "session")
+    for frame_id in ids(again):
+        assert "second reader" not in [one.words for one in again.annotator.versions(frame_id)]
+    assert [str(tmp_path / "gone") in one for one in again.problems] == [True]
+
+
 def test_a_version_without_its_mask_is_refused_in_a_sentence(first: Desk, tmp_path: Path) -> None:
     first.annotator.go_to(ids(first)[0])
     before = first.labels().copy()

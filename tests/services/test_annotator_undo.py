@@ -52,6 +52,23 @@ def test_what_was_outlined_by_hand_stays_beneath_a_stroke_and_a_click_and_that_i
     assert desk.problems == [said, said]
 
 
+def test_a_click_on_what_is_suggested_on_top_says_how_to_take_it(desk: Desk) -> None:
+    frame_id, on_top = desk.current, Point(19.0, 30.0)
+    desk.annotator.click(on_top, 1)
+    desk.settle()
+    assert desk.labels()[19, 30] == 2
+    assert desk.problems == [
+        "“aponeurosis” is suggested here, and stays. To give its pixels to another structure, draw over them (D)."
+    ]
+    painted = desk.labels().copy()
+    painted[19, 28:33] = 1
+    desk.annotator.stroke(painted)
+    assert (desk.session.labels(frame_id)[19, 28:33] == 1).all(), "as it says"
+    desk.annotator.click(INSIDE, 1)
+    desk.settle()
+    assert len(desk.problems) == 1, "nothing lies on top there"
+
+
 def test_undo_goes_back_over_an_accept_to_its_frame(desk: Desk) -> None:
     first = desk.current
     desk.accept()

@@ -70,6 +70,11 @@ def test_a_clip_is_one_line_that_says_how_far_it_is(clips: AdasamDock, qtbot: An
     assert lines(clips)[1] == "● cine · 5 accepted, 0 to do, 1 skipped"
 
 
+def test_a_clip_that_is_left_out_as_a_whole_is_not_marked_as_accepted(clips: AdasamDock, qtbot: Any) -> None:
+    run(clips, qtbot, "next_item", *["skip"] * FRAMES)
+    assert lines(clips)[1] == "⊘ cine · 0 accepted, 0 to do, 6 skipped"
+
+
 def test_keys_go_from_frame_to_frame_and_from_file_to_file(clips: AdasamDock, qtbot: Any) -> None:
     assert stem(clips) == "a"
     run(clips, qtbot, "next_item")
@@ -158,7 +163,25 @@ def test_a_filter_lists_files_with_such_frames_and_follows(clips: AdasamDock, qt
     assert session.status(session.frames[0].id) is FrameStatus.SUGGESTED
     card.chosen.activated.emit(0)
     wait_idle(clips, qtbot)
-    assert stem(clips) == "cine_0001"
+    assert stem(clips) == "cine_0000", "the first one that is accepted"
+
+
+def test_a_filtered_list_leads_to_the_frames_that_it_is_filtered_for(clips: AdasamDock, qtbot: Any) -> None:
+    card, annotator = clips.annotate_panel.frame_card, clips.annotator
+    run(clips, qtbot, "next_item", *["next_frame"] * 3)
+    annotator.note("probe tilted")
+    run(clips, qtbot, "item_before")
+    words = [card.filter.itemText(at) for at in range(card.filter.count())]
+    for listed, wanted in (("with a note", "cine_0003"), ("all images", "cine_0003")):
+        card.filter.setCurrentIndex(words.index(listed))
+        card.filter.activated.emit(words.index(listed))
+        card.chosen.activated.emit([line[2] for line in lines(clips)].index("c"))
+        wait_idle(clips, qtbot)
+        assert stem(clips) == wanted
+    run(clips, qtbot, "item_before")
+    card.chosen.activated.emit(1)
+    wait_idle(clips, qtbot)
+    assert stem(clips) == "cine_0000", "without a filter, the first one that is to be done"
 
 
 def test_a_second_clip_of_the_same_name_has_a_name_of_its_own(clips: AdasamDock, folder: Path, qtbot: Any) -> None:

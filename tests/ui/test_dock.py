@@ -120,6 +120,15 @@ def test_structures_are_named_added_and_removed(opened: AdasamDock, qtbot: Any) 
     assert [one.value for one in session.structures] == [1, 3]
 
 
+def test_a_structure_is_added_whatever_the_others_are_called(opened: AdasamDock) -> None:
+    panel = opened.structures_panel
+    panel.names[2].setText("Structure 3")
+    panel.names[2].editingFinished.emit()
+    panel.add.click()
+    found = opened.annotator.session.structures
+    assert [(one.value, one.name) for one in found[1:]] == [(2, "Structure 3"), (3, "structure 4")]
+
+
 def test_a_broken_file_is_a_sentence_and_the_rest_is_read(dock: AdasamDock, images: Path, qtbot: Any) -> None:
     (images / "broken.png").write_bytes(b"\x89PNG no more")
     dock.open([images])
@@ -169,6 +178,8 @@ def test_a_round_is_paused_and_goes_on_by_one_button(
     panel.start.click()
     qtbot.wait_until(lambda: any(panel.loss_plot.values()))
     assert (panel.pause.isHidden(), panel.pause.text()) == (False, "Pause")
+    assert not panel.model.choice.isEnabled()
+    assert panel.model.choice.toolTip().startswith("A round is under way")
     panel.pause.click()
     trainer.hold.set()
     assert panel.pause.text() == "Go on"
@@ -178,6 +189,7 @@ def test_a_round_is_paused_and_goes_on_by_one_button(
     assert panel.pause.text() == "Pause"
     wait_idle(opened, qtbot)
     assert panel.pause.isHidden()
+    assert panel.model.choice.isEnabled()
     assert predictor.version == 1
 
 

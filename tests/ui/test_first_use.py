@@ -101,6 +101,12 @@ def test_an_image_that_is_left_out_leads_on_and_the_last_one_to_the_export(opene
         opened.commander.run("next")
         opened.commander.run("skip")
         wait_idle(opened, qtbot)
+    assert opened.hint.text().endswith("; no image is accepted, so there is nothing to learn from or to export.")
+    assert opened.sections["annotate"].header.text().endswith("4 of 4 done"), "what was left out is done with, too"
+    opened.commander.run("reopen")
+    opened.commander.run("accept")
+    wait_idle(opened, qtbot)
+    opened.commander.run("back")
     assert opened.hint.text().endswith("all other images are done: step 5 exports them.")
 
 
@@ -118,6 +124,9 @@ def test_a_second_window_says_that_it_is_only_to_look_at_and_offers_no_change(
     for button in (scale.set, scale.ruler, scale.rectangle, scale.polygon, scale.whole, scale.own, scale.found):
         assert not button.isEnabled()
         assert "open in another window" in button.toolTip()
+    for widget in (second.annotate_panel.buttons["clear"], second.annotate_panel.review.note):
+        assert not widget.isEnabled()
+        assert "open in another window" in widget.toolTip()
 
 
 def test_steps_4_and_5_say_what_they_wait_for_and_what_they_have(opened: AdasamDock, qtbot: Any) -> None:

@@ -80,6 +80,11 @@ def test_unusable_images_are_left_out_and_can_be_listed(opened: AdasamDock, qtbo
     assert card.chosen.count() == 0, "it is not unusable any more"
     choose(card.filter, "to do")
     assert card.chosen.count() == 4
+    choose(card.filter, "new")
+    assert [card.chosen.itemText(at)[0] for at in range(card.chosen.count())] == ["○"] * card.chosen.count()
+    opened.annotator.go_to(ids(opened)[3])
+    wait_idle(opened, qtbot)
+    assert card.chosen.count() == 0, "the last one has its suggestion now"
 
 
 def test_the_suggestion_stands_beside_what_was_accepted_and_can_be_brought_back(opened: AdasamDock, qtbot: Any) -> None:
@@ -201,3 +206,23 @@ def test_a_picture_that_is_gone_is_a_sentence_and_nothing_is_beside(opened: Adas
     choose(opened.annotate_panel.review.beside, "the suggestion")
     assert opened.status_line.notice.text() == "The picture is gone. Put it back."
     assert opened.canvas.beside.layers == ()
+
+
+def test_the_rounds_of_a_session_that_is_opened_again_are_shown(
+    make_dock: Callable[..., AdasamDock], opened: AdasamDock, tmp_path: Path, qtbot: Any
+) -> None:
+    assert opened.annotator.save_as(tmp_path / "session")
+    opened.commander.run("accept")
+    wait_idle(opened, qtbot)
+    opened.learn_panel.start.click()
+    wait_idle(opened, qtbot)
+    before = opened.learn_panel
+    opened.shut_down()
+    other = make_dock()
+    other.open([tmp_path / "session"])
+    wait_idle(other, qtbot)
+    now = other.learn_panel
+    assert now.verdict.text().startswith("Round 1: ")
+    assert (now.verdict.text(), now.table.text()) == (before.verdict.text(), before.table.text())
+    assert now.dice_plot.values() == before.dice_plot.values()
+    assert not now.dice_plot.isHidden()

@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
@@ -15,7 +17,7 @@ from qtpy.QtWidgets import QApplication
 from napari_adasam.domain.records import FrameStatus
 from napari_adasam.ui.dock import AdasamDock
 
-from window_fakes import wait_idle  # isort: skip
+from window_fakes import picture, wait_idle  # isort: skip
 
 
 def test_a_name_with_an_ampersand_is_shown_as_it_is(opened: AdasamDock) -> None:
@@ -44,6 +46,36 @@ def test_unticking_what_is_accepted_is_refused_and_the_box_shows_what_is_true(op
     assert (session.labels(first) == 2).any()
     rows.ticks[1].click()
     assert rows.presence[1].text() == "not there (you)"
+
+
+def test_what_is_outlined_is_ticked_whatever_the_classifier_thinks(
+    make_dock: Callable[..., AdasamDock], tmp_path: Path, qtbot: Any
+) -> None:
+    dark, folder = np.where(picture() > 200, picture(), 20).astype(np.uint8), tmp_path / "session"
+    Image.fromarray(dark).save(tmp_path / "dark.png")
+    dock = make_dock()
+    dock.open([tmp_path / "dark.png"])
+    wait_idle(dock, qtbot)
+    assert dock.annotator.save_as(folder)
+    session, rows = dock.annotator.session, dock.annotate_panel.structures
+    assert (rows.ticks[2].isChecked(), rows.presence[2].text()) == (False, "present: 6 %")
+    labels = session.labels(str(session.current)).copy()
+    labels[2:5, 2:40] = 2
+    dock.annotator.stroke(labels)
+    wait_idle(dock, qtbot)
+    assert rows.ticks[2].isChecked()
+    dock.commander.run("accept")
+    wait_idle(dock, qtbot)
+    assert (rows.ticks[2].isChecked(), rows.presence[2].text()) == (True, "present: 6 %")
+    dock.shut_down()
+    again = make_dock()
+    again.open([folder])
+    wait_idle(again, qtbot)
+    rows = again.annotate_panel.structures
+    assert [(rows.ticks[one].isChecked(), rows.presence[one].text()) for one in (1, 2)] == [(True, "outlined")] * 2
+    rows.ticks[2].click()
+    assert "Wipe it first (Del)" in again.status_line.notice.text()
+    assert rows.ticks[2].isChecked()
 
 
 @pytest.mark.parametrize("several", [True, False])

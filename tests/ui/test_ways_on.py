@@ -12,6 +12,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QPushButton
 
 from napari_adasam.domain.errors import StorageError
+from napari_adasam.domain.prompts import Point
 from napari_adasam.domain.records import FrameStatus
 from napari_adasam.ui.commands import COMMANDS
 from napari_adasam.ui.dock import AdasamDock
@@ -119,6 +120,17 @@ def test_an_outline_is_cleared_and_comes_back_with_undo(opened: AdasamDock, qtbo
     assert opened.status_line.notice.text() == "There is no outline of aponeurosis on this image."
     press(opened, "undo", qtbot)
     np.testing.assert_array_equal(session.labels(frame_id), before)
+
+
+def test_who_forgets_clicks_where_there_are_none_is_told(opened: AdasamDock, qtbot: Any) -> None:
+    session, frame_id, notice = opened.annotator.session, current(opened), opened.status_line.notice
+    press(opened, "clear", qtbot)
+    assert notice.text() == "There are no clicks and no box of muscle belly on this image."
+    opened.status_line.show_notice("")
+    opened.annotator.click(Point(52.0, 20.0), 1)
+    wait_idle(opened, qtbot)
+    press(opened, "clear", qtbot)
+    assert (notice.text(), session.prompts(frame_id, 1)) == ("", ((), None))
 
 
 def test_no_earlier_model_before_a_round_and_none_after_going_back(opened: AdasamDock, qtbot: Any) -> None:

@@ -63,6 +63,14 @@ Limit = Annotated[
     ),
 ]
 InputSize = Annotated[int | None, typer.Option(min=1, help="Side of the model's square input, in pixels.")]
+Instead = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DATASET2",
+        help="Measure on this data set instead; the studies labels and session learn on it, too, and nothing of "
+        "DATASET is used.",
+    ),
+]
 Table = Annotated[Path | None, typer.Option(help="For the studies labels and session: write a Markdown table here.")]
 Plot = Annotated[Path | None, typer.Option(help="For the study session: write learning curves here, as SVG.")]
 Against = Annotated[

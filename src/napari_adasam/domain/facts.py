@@ -254,6 +254,12 @@ class Facts:
         """Values of the structures that were changed by hand."""
         return self._records[frame_id].content.touched
 
+    def is_drawn(self, frame_id: str, value: int) -> bool:
+        """Whether a structure has an outline on a frame that is more than a suggestion."""
+        content = self._records[frame_id].content
+        vouched = value in content.touched or content.status in steps.CLOSED
+        return vouched and bool((self.labels(frame_id) == value).any())
+
     def ticks(self, frame_id: str) -> Mapping[int, bool]:
         """Structure value to the clinician's word on whether it is there."""
         return self._records[frame_id].content.ticks

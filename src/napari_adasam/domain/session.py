@@ -99,18 +99,13 @@ class Session(Facts):
             raise ValueError(f"expected structures of different values, got {values}")
         gone = [one for one in self._structures if one.value not in values]
         for structure in gone:
-            frames = [frame_id for frame_id in self._records if self._is_drawn(frame_id, structure.value)]
+            frames = [frame_id for frame_id in self._records if self.is_drawn(frame_id, structure.value)]
             if frames:
                 raise InputError(
                     f"“{structure.name}” cannot be removed: it is drawn or accepted on {len(frames)} frame(s), first "
                     f"{self.frame(frames[0]).stem}. Nothing was changed; rename it, or clear it on those frames first."
                 )
         return gone
-
-    def _is_drawn(self, frame_id: str, value: int) -> bool:
-        content = self._records[frame_id].content
-        vouched = value in content.touched or content.status in steps.CLOSED
-        return vouched and bool((self.labels(frame_id) == value).any())
 
     def go_to(self, frame_id: str) -> None:
         """Make a frame current."""

@@ -145,11 +145,27 @@ class Dataset:
             return open_file(self.images[key])
 
     def labels(self, key: str) -> Labels:
-        """(height, width) uint8 label image. Raises InputError if there is none, or it cannot be read."""
+        """(height, width) uint8 label image.
+
+        Raises InputError if there is none, or it cannot be read, or, unless the rest goes on, has not its picture's
+        size.
+        """
         if key not in self.labelled:
             raise InputError(f"{key} has no label image in {self.folder / 'labels'}.")
         with _needed(self.labelled[key], self.go_on):
-            return read_labels(self.labelled[key], self.places.get(key, 0))
+            labels = read_labels(self.labelled[key], self.places.get(key, 0))
+        if not self.go_on:
+            self._check_size(key, labels)
+        return labels
+
+    def _check_size(self, key: str, labels: Labels) -> None:
+        frame = self.opened(key).frames[self.places.get(key, 0)]
+        if labels.shape != (frame.height, frame.width):
+            raise InputError(
+                f"{self.labelled[key]} has {labels.shape[0]} × {labels.shape[1]} px, and its picture {frame.height} × "
+                f"{frame.width} px. Nothing goes on without it, and your files are as they were. Save it in the "
+                "picture's size, or take both out of the data set."
+            )
 
     def label_images(self, key: str) -> int:
         """How many label images the file holds; 1 where it is of a kind that is not read as a picture."""

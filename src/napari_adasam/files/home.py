@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Mapping
 from pathlib import Path
 
 from platformdirs import user_data_path
@@ -56,11 +56,14 @@ def _moved_to(folder: Path) -> Path | None:
     return Path(os.fsdecode(word.read_bytes())) if word.is_file() else None
 
 
-def moved_pictures_folder(home: Path, frame_ids: Collection[str]) -> Path | None:
-    """The folder of the session that most of these pictures are in, and all of whose files have gone from their place.
+def known_pictures_folder(home: Path, pictures: Mapping[str, str]) -> Path | None:
+    """The folder of the session of these pictures (frame id to path), though they were not opened in this way before.
 
-    That is a folder of pictures that was moved or renamed since; ``None`` if there is no such session.
+    That is the latest one that has all of them, and where they lie: they were opened with others then, or in another
+    order. Else it is the one that most of them are in, and all of whose files have gone from their place: their folder
+    was moved or renamed since. ``None`` if there is no such session.
     """
+    here: list[Path] = []
     best, most = None, 0
     for database in sorted(home.glob(f"session-*/{schema.DATABASE}")):
         try:
@@ -70,10 +73,12 @@ def moved_pictures_folder(home: Path, frame_ids: Collection[str]) -> Path | None
         except (sqlite3.Error, InputError):
             continue
         places = dict(rows)
-        shared = sum(frame_id in places for frame_id in frame_ids)
+        if pictures.items() <= places.items():
+            here.append(database)
+        shared = sum(frame_id in places for frame_id in pictures)
         if shared > most and not any(Path(path).exists() for path in places.values()):
             best, most = database.parent, shared
-    return best
+    return max(here, key=lambda database: database.stat().st_mtime_ns).parent if here else best
 
 
 def new_folder(home: Path, opened: Path) -> Path:

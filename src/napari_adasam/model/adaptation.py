@@ -88,16 +88,14 @@ def prepare(net: AdaSam, adaptation: Adaptation) -> int:
     ModelError
         If the model has the other one of Med-SA and MA-SAM, or a Med-SA for single images where stacks are asked for.
     """
+    why_not = _conflict(net, adaptation)
+    if why_not:
+        raise ModelError(why_not)
     present = {one.kind: one for one in net.adapted}
     if adaptation.kind in present:
         adaptation = _deeper(present[adaptation.kind], adaptation)
         net.adapted = tuple(adaptation if one.kind == adaptation.kind else one for one in net.adapted)
     else:
-        if {adaptation.kind, *present} >= BLOCK_KINDS:
-            raise ModelError(
-                "This model has learned with the other one of Med-SA and MA-SAM, and cannot have both. It is "
-                "unchanged. Go back to an earlier model, or start from another one."
-            )
         device = net.device
         adaptation.insert(net)
         net.to(device)  # what is inserted is made on the CPU, so that a seed gives the same numbers everywhere
@@ -114,9 +112,13 @@ def prepare(net: AdaSam, adaptation: Adaptation) -> int:
 def check_kept(net: AdaSam, train: TrainSettings) -> None:
     """Raise InputError where settings are asked for that the model's adaptation of that kind was not inserted with.
 
-    What is asked for is what differs from the method's defaults: with these a model goes on as it is.
+    What is asked for is what differs from the method's defaults: with these a model goes on as it is. Nor can it where
+    :func:`prepare` would refuse it.
     """
     wanted, usual = (asked(one, net.sam.encoder) for one in (train, TrainSettings(method=train.method)))
+    why_not = _conflict(net, wanted)
+    if why_not:
+        raise InputError(why_not)
     known = {one.kind: one for one in net.adapted}.get(wanted.kind)
     if known is None:
         return
@@ -136,15 +138,27 @@ def _skipped(net: AdaSam) -> tuple[int, ...]:
     return () if encoder.skip is None or encoder.finer is None else encoder.finer[:1]
 
 
+def _conflict(net: AdaSam, asked: Adaptation) -> str:
+    """Why a model cannot learn with an adaptation, beside those that it has; empty where it can."""
+    present = {one.kind: one for one in net.adapted}
+    if {asked.kind, *present} >= BLOCK_KINDS:
+        return (
+            "This model has learned with the other one of Med-SA and MA-SAM, and cannot have both. It is unchanged. Go "
+            "back to an earlier model, or start from another one."
+        )
+    known = present.get(asked.kind)
+    if isinstance(known, MedSaSettings) and known.slices == 1 < asked.slices:
+        return (
+            "This model has learned Med-SA on single images, and has no part that looks along slices. It is unchanged. "
+            "Go on with single images, go back to an earlier model, or start from another one."
+        )
+    return ""
+
+
 def _deeper(known: Adaptation, asked: Adaptation) -> Adaptation:
-    """What a model has, looking at as many slices as are asked for, if that is more. Raises ModelError."""
+    """What a model has, looking at as many slices as are asked for, if that is more."""
     if not isinstance(known, MedSaSettings | MaSamSettings) or asked.slices <= known.slices:
         return known
-    if isinstance(known, MedSaSettings) and known.slices == 1:
-        raise ModelError(
-            "This model has learned Med-SA on single images, and has no part that looks along slices. It is "
-            "unchanged. Go on with single images, go back to an earlier model, or start from another one."
-        )
     return replace(known, slices=asked.slices)
 
 

@@ -91,7 +91,7 @@ class Follower:
         return Followed(found, tuple(prompts), score, signs)
 
     def likeness(self) -> float:
-        """How alike both frames are, -1 to 1: at a cut they are not."""
+        """How alike both frames are, 0 to 1: at a cut they are not."""
         return likeness(self.before.pixels, self.after.pixels, self.region)
 
     def _shift(self, part: Mask) -> Shift:

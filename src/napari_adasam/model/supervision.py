@@ -40,7 +40,7 @@ def masks_of(labels: Tensor, structures: Sequence[Structure]) -> Tensor:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answers:
-    """Answers to N prompts: logits and predicted IoU of the decoder, and and targets.
+    """Answers to N prompts: logits and predicted IoU of the decoder, and their targets.
 
     With finer masks the logits are (N, 16h, 16w), and the targets too.
     """

@@ -261,10 +261,7 @@ class Annotator(Reviewing):
 
     def _vouched_for(self, frame_id: str, structure: int) -> bool:
         """Whether a structure is outlined on a frame, or about to be, and that is not a mere suggestion."""
-        if structure in self._session.unanswered(frame_id):
-            return True
-        decided = self._session.status(frame_id) in CLOSED or structure in self._session.touched(frame_id)
-        return decided and bool((self._session.labels(frame_id) == structure).any())
+        return structure in self._session.unanswered(frame_id) or self._session.is_drawn(frame_id, structure)
 
     def _structure(self, value: int) -> Structure | None:
         return next((one for one in self._session.structures if one.value == value), None)

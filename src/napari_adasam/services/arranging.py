@@ -108,9 +108,14 @@ class Arranging(Sitting):
         return None if self._refused(command) else self._session.current
 
     def _on_exchanged(self, before: ModelSettings, outcome: Outcome) -> None:
-        """Serve the other model; if it could not be loaded, which was told, the one before is set again."""
+        """Serve the other model; if it could not be loaded, which was told, the one before is set again.
+
+        What an earlier sitting has learned and is not served yet may belong to it.
+        """
         if outcome.state == "done":
-            self._recording.serving(None)
+            self._bench.restored = self._suggesting.not_served
+            if self._bench.restored is None:
+                self._recording.serving(None)
             self._suggesting.renew(cast(ModelInfo, outcome.value))
             return
         self._bench.settings = replace(self._bench.settings, model=before)

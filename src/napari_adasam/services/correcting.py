@@ -19,7 +19,7 @@ from napari_adasam.domain.structures import Structure
 from napari_adasam.services.lane import Job, JobKind, Outcome
 from napari_adasam.services.parts import asks_anew, bounds, grown, join_parts, pixel_of, same_part
 from napari_adasam.services.ports import Pixels, Predictor, SegmentAnswer
-from napari_adasam.services.sentences import stays
+from napari_adasam.services.sentences import stays, suggested_here
 from napari_adasam.services.workbench import Workbench
 
 REMEMBERED = 64
@@ -166,12 +166,15 @@ class Correcting:
             self._say_what_stays(question)
 
     def _say_what_stays(self, question: Question) -> None:
-        """A click for a structure on what a person has outlined as another one changes nothing there."""
+        """A click for a structure on what is outlined as another one, or suggested on top, changes nothing there."""
         point, session = question.points[-1], self._bench.session
         labels = session.labels(question.frame_id)
         owner = int(labels[pixel_of(point, labels.shape)])
-        if point.positive and owner in session.touched(question.frame_id) - {question.structure}:
-            self._bench.dispatch.problem.emit(stays(session.structures, {owner}))
+        if not point.positive or owner in (0, question.structure):
+            return
+        by_hand = owner in session.touched(question.frame_id)
+        said = stays(session.structures, {owner}) if by_hand else suggested_here(session.structures, owner)
+        self._bench.dispatch.problem.emit(said)
 
     # -- what the decoder is asked -------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from napari_adasam.domain.history import FrameContent
 from napari_adasam.domain.records import Frame, FrameStatus
 from napari_adasam.domain.steps import restored
 from napari_adasam.files.clips import Clip
-from napari_adasam.files.home import earlier_folders, kept_in, moved_pictures_folder, new_folder
+from napari_adasam.files.home import earlier_folders, kept_in, known_pictures_folder, new_folder
 from napari_adasam.files.readers import OpenResult, open_paths, opening
 from napari_adasam.files.store import SessionRecord, is_session
 from napari_adasam.services.checking import Checking
@@ -92,8 +92,8 @@ class Filing:
         problems, session = list[str](), self._bench.session
         folders = earlier_folders(self.home, opened)
         if not folders:
-            moved = moved_pictures_folder(self.home, {frame.id for clip in clips for frame in clip.frames})
-            folders = [] if moved is None else [moved]
+            known = known_pictures_folder(self.home, {frame.id: frame.path for clip in clips for frame in clip.frames})
+            folders = [] if known is None else [known]
         for made in folders:
             try:
                 folder = kept_in(made)

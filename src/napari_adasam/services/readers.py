@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +16,11 @@ from napari_adasam.domain.structures import Structure, counterpart
 from napari_adasam.domain.versions import Version
 from napari_adasam.files.store import SessionRecord, Store
 
+NOT_THERE = (
+    "What the {name} has accepted cannot be shown: the session in {folder} cannot be read now. Nothing is lost here; "
+    "put it back or connect its disk, and open this session again."
+)
+
 
 class OtherReaders:
     """The accepted outlines of other sessions.
@@ -24,10 +29,15 @@ class OtherReaders:
     ----------
     readers
         Names and folders. One that cannot be read now has nothing to show.
+    tell
+        Gets a sentence for each of those, once.
     """
 
-    def __init__(self, readers: tuple[tuple[str, Path], ...] = ()) -> None:
+    def __init__(
+        self, readers: tuple[tuple[str, Path], ...] = (), tell: Callable[[str], None] = lambda sentence: None
+    ) -> None:
         self.readers = readers
+        self._tell = tell
         self._records: dict[str, SessionRecord] = {}
 
     def versions(self, frame_id: str, structures: Sequence[Structure]) -> tuple[Version, ...]:
@@ -50,6 +60,7 @@ class OtherReaders:
                 self._records[name] = Store.read(folder, lazily=True)
             except AdasamError:
                 self._records[name] = SessionRecord()
+                self._tell(NOT_THERE.format(name=name, folder=folder))
         return self._records[name]
 
 

@@ -113,7 +113,7 @@ class Reviewing(Moving):
 
     def _readers(self) -> OtherReaders:
         if self._other.readers != self._keeping.readers:
-            self._other = OtherReaders(self._keeping.readers)
+            self._other = OtherReaders(self._keeping.readers, self.problem.emit)
         return self._other
 
     def _close_as_skipped(self, frame_id: str) -> None:

@@ -49,6 +49,12 @@ def stays(structures: Sequence[Structure], kept: Collection[int]) -> str:
     )
 
 
+def suggested_here(structures: Sequence[Structure], owner: int) -> str:
+    """What is told where a click for one structure leaves what is only suggested as another one."""
+    name = next((f"“{one.name}”" for one in structures if one.value == owner), "another structure")
+    return f"{name} is suggested here, and stays. To give its pixels to another structure, draw over them (D)."
+
+
 def is_device_lost(error: BaseException) -> bool:
     """Whether an error means that the graphics card has stopped answering: unplugged, reset, or its driver gone."""
     text = str(error).casefold()

@@ -39,6 +39,8 @@ class Suggesting:
         self._pending: dict[str, int] = {}
         self._stale: set[str] = set()
         self.model: ModelInfo | None = None
+        self.not_served: Path | None = None
+        """What an earlier sitting has learned, and could not be served: it may belong to a model that is not set."""
 
     def load(self) -> None:
         """Load the model, if it is not, and what the session has learned; suggestions for the current frame follow."""
@@ -83,6 +85,7 @@ class Suggesting:
         self.cancel()
         self._stale = {frame.id for frame in session.frames if session.scores(frame.id)}
         if model is not None:
+            self.not_served = None
             self.serve(model)
         self.show_current()
 
@@ -175,6 +178,7 @@ class Suggesting:
         def receive(outcome: Outcome) -> None:
             if outcome.job_id == self._loading:
                 self._loading = None
+                self.not_served = path if outcome.state == "failed" and path.exists() else None
                 self.serve(cast(ModelInfo, outcome.value) if outcome.state == "done" else base)
                 self.show_current()
 

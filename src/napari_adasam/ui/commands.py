@@ -72,8 +72,8 @@ COMMANDS = (
 BY_NAME = {command.name: command for command in COMMANDS}
 # A command to the annotator's, where that one may say why not.
 ASKED = {"accept": "accept", "back": "back", "next": "next", "skip": "skip", "reopen": "reopen", "undo": "undo",
-         "redo": "redo", "suggest": "suggest", "clear_structure": "clear_structure", "point": "click",
-         "not_point": "click", "box": "box", "brush": "stroke", "eraser": "stroke",
+         "redo": "redo", "suggest": "suggest", "clear": "clear_prompts", "clear_structure": "clear_structure",
+         "point": "click", "not_point": "click", "box": "box", "brush": "stroke", "eraser": "stroke",
          "propagate": "propagate", "frame_before": "frame_before", "next_frame": "next_frame",
          "item_before": "item_before", "next_item": "next_item", "measure_stack": "measure_stack",
          "volume": "show_volume"}  # fmt: skip
@@ -231,7 +231,13 @@ class Commander:
         self._canvas.set_masks_visible(not self.masks_shown)
 
     def _clear_prompts(self) -> None:
-        self._annotator.clear_prompts(self._tools.structure)
+        session, structure = self._annotator.session, self._tools.current_structure()
+        if session.current is None or structure is None:
+            return
+        if any(session.prompts(session.current, structure.value)) or self._annotator.why_not("clear_prompts"):
+            self._annotator.clear_prompts(structure.value)
+        else:
+            self.problem.emit(f"There are no clicks and no box of {structure.name} on this image.")
 
     def _clear_structure(self) -> None:
         session, structure = self._annotator.session, self._tools.current_structure()

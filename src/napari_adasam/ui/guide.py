@@ -60,6 +60,8 @@ def _on_image(annotator: Annotator, current: str, structure: Structure) -> str:
         return "<b>Accepted.</b> Press X for the next image; or change this one and accept it again."
     if status is FrameStatus.SKIPPED:
         onward = ", or X for the next image" if annotator.queue else "; all other images are done: step 5 exports them"
+        if not annotator.queue and not annotator.session.accepted:
+            onward = "; no image is accepted, so there is nothing to learn from or to export"
         what = "Unusable" if annotator.session.is_unusable(current) else "Skipped"
         return f"<b>{what}: left out.</b> Press O to open it again{onward}."
     if status is FrameStatus.NEW:
@@ -94,7 +96,7 @@ def summaries(annotator: Annotator) -> dict[str, str]:
     return {
         "open": _count(frames, "image") if frames else "",
         "structures": names if len(names) < LONGEST_NAMES else f"{len(session.structures)} structures",
-        "annotate": f"{done} of {frames} done" if frames else "open images first",
+        "annotate": f"{frames - len(annotator.queue)} of {frames} done" if frames else "open images first",
         "learn": "learning now" if annotator.training else learned,
         "export": waiting or f"{_count(done, 'image')} to export",
     }

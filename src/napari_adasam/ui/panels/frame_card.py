@@ -15,6 +15,7 @@ from napari_adasam.ui.theme import AMBER, STATUS_COLORS, chip
 FILTERS: tuple[tuple[str, Fits], ...] = (
     ("all images", lambda session, one: True),
     ("to do", lambda session, one: session.status(one) not in DONE),
+    ("new", lambda session, one: session.status(one) is FrameStatus.NEW),
     ("suggested", lambda session, one: session.status(one) is FrameStatus.SUGGESTED),
     ("corrected", lambda session, one: session.status(one) is FrameStatus.CORRECTED),
     ("accepted", lambda session, one: session.status(one) is FrameStatus.ACCEPTED),
@@ -142,8 +143,13 @@ class FrameCard(QWidget):
         self.fill()
 
     def _jump(self, index: int) -> None:
-        frame_id = str(self.chosen.itemData(index, KEPT))
-        self._commander.attempt(lambda: self._annotator.go_to_item(frame_id))
+        """Go to the file; where the list is filtered, to the first of its frames for which it is there."""
+        frame_id, go_to = str(self.chosen.itemData(index, KEPT)), self._annotator.go_to
+        fitting = self.rows.fitting_of(frame_id) if self.filter.currentIndex() else []
+        if not fitting:
+            self._commander.attempt(lambda: self._annotator.go_to_item(frame_id))
+        elif self._annotator.session.current not in fitting:
+            self._commander.attempt(lambda: go_to(fitting[0]))
         self.refresh()
 
     def _set_order(self, index: int) -> None:

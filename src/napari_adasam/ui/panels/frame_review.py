@@ -68,7 +68,7 @@ class FrameReview(QWidget):
             self.note.setText(session.remark(current).note)
         if noted not in ("", current) and begun is not None:
             self._keep(begun, noted)
-        self.note.setEnabled(not self._annotator.why_not("note"))
+        allow(self.note, self._annotator.why_not("note"))
         allow(self.unusable, self._annotator.why_not("skip"))
         if self._is_other(current):
             self._fill(current)

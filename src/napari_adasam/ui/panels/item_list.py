@@ -51,7 +51,7 @@ def item_line(session: Session, items: Items, item: Item) -> str:
     counts, stem = items.counts(item), file_stem(session.frame(first))
     mark = MARKS[FrameStatus.NEW]
     if counts[Standing.ACCEPTED] + counts[Standing.SKIPPED] == len(item.frames):
-        mark = MARKS[FrameStatus.ACCEPTED]
+        mark = MARKS[FrameStatus.ACCEPTED if counts[Standing.ACCEPTED] else FrameStatus.SKIPPED]
     elif counts[Standing.ACCEPTED]:
         mark = MARKS[FrameStatus.CORRECTED]
     return f"{mark} {stem} · {counts_words(counts)}"
@@ -90,6 +90,10 @@ class ItemList(QAbstractListModel):
     def fitting(self) -> int:
         """How many frames the filter lets through."""
         return len(self._fitting)
+
+    def fitting_of(self, frame_id: str) -> list[str]:
+        """The frames of a frame's file that the filter lets through."""
+        return [one for one in self._items.of(frame_id).frames if one in self._fitting]
 
     def rowCount(self, parent: Index = TOP) -> int:  # noqa: N802 - Qt's name
         """How many lines there are."""

@@ -59,6 +59,7 @@ class LearnPanel(QWidget):
         self._losses: list[float] = []
         self._running = False
         self._step = -1
+        self._told: tuple[RoundReport, ...] = ()
         self.start = QPushButton("Learn now")
         self.start.setToolTip("Learn from the accepted images; you can go on working meanwhile")
         self.pause = QPushButton("Pause")
@@ -93,7 +94,10 @@ class LearnPanel(QWidget):
         self.show_reports()
 
     def refresh(self) -> None:
-        """Allow what is possible now; show which model serves."""
+        """Allow what is possible now; show which model serves, and the rounds of a session that was opened again."""
+        if self._annotator.reports is not self._told:
+            self.show_reports()
+            return
         allow(self.start, self._annotator.why_not("start_round"), self.reason)
         allow(self.cancel, "" if self._annotator.training else "No learning is under way.")
         allow(self.earlier, self._annotator.why_not("go_back_to_earlier_model"))
@@ -129,7 +133,7 @@ class LearnPanel(QWidget):
 
     def show_reports(self) -> None:
         """The last round's verdict and figures, and the line over all rounds."""
-        reports = self._annotator.reports
+        reports = self._told = self._annotator.reports
         for widget in (self.verdict, self.table):
             widget.setVisible(bool(reports))
         self.dice_plot.setVisible(bool(reports))

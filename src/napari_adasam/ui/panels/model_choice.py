@@ -14,10 +14,12 @@ from napari_adasam.services.annotator import Annotator
 from napari_adasam.services.library import choices
 from napari_adasam.services.ports import ModelInfo
 from napari_adasam.ui.commands import Commander
+from napari_adasam.ui.section import allow
 
 FROM_FILE = "From a file…"
 FILE_FILTER = "Models (*.safetensors *.pt *.pth);;All files (*)"
 NOT_HERE = "Not on this computer. In a terminal: napari-adasam models fetch {0}, or models install FILE"
+UNDER_WAY = "A round is under way; wait for it or stop it, then change the model."
 ROUND = "round "
 
 
@@ -86,7 +88,7 @@ class ModelChoice(QWidget):
             self.serving.setToolTip(lineage_words(model))
             self.lineage.setText(lineage_words(model))
         self._fill(self._annotator.settings.model.name)
-        self.choice.setEnabled(not self._annotator.training)
+        allow(self.choice, UNDER_WAY if self._annotator.training else "")
 
     def _fill(self, set_now: str) -> None:
         """The known names, those that are not here greyed with the reason; then a file that is set, and any other."""

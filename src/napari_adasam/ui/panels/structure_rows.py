@@ -90,10 +90,11 @@ class StructureRows(QWidget):
             return said, "there (you)" if said else "not there (you)"
         if session.propagated(current) is not None:  # the classifier was not asked
             return bool((session.labels(current) == value).any()), "propagated"
+        drawn = session.is_drawn(current, value)  # then it is there, whatever the classifier thinks
         if suggestion is None:
-            return False, "not looked yet"
+            return drawn, "outlined" if drawn else "not looked yet"
         present = suggestion.presence >= self._annotator.settings.prompts.presence
-        return present, f"present: {suggestion.presence:.0%}".replace("%", " %")
+        return drawn or present, f"present: {suggestion.presence:.0%}".replace("%", " %")
 
     def _choose(self, value: int, *_: object) -> None:
         self._tools.choose_structure(value)

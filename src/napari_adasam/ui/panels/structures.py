@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import count
 
 from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import (
@@ -138,7 +139,9 @@ class StructuresPanel(QWidget):
         value = session.free_value()
         if value is None:
             return
-        self._set((*session.structures, Structure(value, f"structure {value}")))
+        taken = {one.name.strip().casefold() for one in session.structures}
+        name = next(words for at in count(value) if (words := f"structure {at}") not in taken)
+        self._set((*session.structures, Structure(value, name)))
         if value in self.names:
             self.names[value].setFocus()
             self.names[value].selectAll()
