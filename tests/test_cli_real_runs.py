@@ -58,6 +58,7 @@ def test_predict_writes_masks_with_the_real_weights(tmp_path: Path) -> None:
         ("images/p1.png", ("evaluate", "DATA", "--study", "prompts"), "images/p1.png cannot be read"),
         ("images/p1.png", ("evaluate", "DATA", "--study", "session", "--static"), "images/p1.png cannot be read"),
         (None, ("train", "DATA", "--out", "m.safetensors", "--structures", "7=a"), "--structures names 7"),
+        ("empty", ("train", "DATA", "--out", "m.safetensors"), "None of the 3 label images"),
     ],
 )
 def test_a_data_set_that_cannot_be_used_is_one_sentence(
@@ -71,7 +72,10 @@ def test_a_data_set_that_cannot_be_used_is_one_sentence(
             picture[20:40, 20:40] = value + at * (name == "images")
             Image.fromarray(picture).save(data / name / f"p{at}.png")
     (data / "index.csv").write_text("id,patient\np0,1\np1,2\np2,3\n")
-    if broken:
+    if broken == "empty":
+        for at in range(3):
+            Image.fromarray(np.zeros((64, 64), np.uint8)).save(data / "labels" / f"p{at}.png")
+    elif broken:
         (data / broken).write_bytes(b"xx")
     elif broken is not None:
         shutil.rmtree(data / "labels")

@@ -18,7 +18,9 @@ from napari_adasam.domain.errors import InputError, StorageError
 from napari_adasam.domain.records import Annotation, Frame, MaskOrigin, Spacing
 from napari_adasam.domain.settings import ModelSettings, Settings
 from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
+from napari_adasam.domain.versions import Remark
 from napari_adasam.files.exports import ExportOptions, Provenance, export, mask_png, mask_tiff, output_names
+from napari_adasam.files.exports.provenance import remark_facts
 from napari_adasam.files.exports.table import NO_PICTURE
 from napari_adasam.files.labels import read_labels
 from napari_adasam.files.readers import open_file
@@ -144,6 +146,16 @@ def test_names_with_commas_and_accents_survive_the_table(tmp_path: Path) -> None
     structures = (Structure(1, 'rectus, "left" é'),)
     export({"a": annotation("a")}, [frame("a")], structures, tmp_path, ExportOptions(("csv",)))
     assert table(tmp_path)[0]["structure"] == 'rectus, "left" é'
+
+
+@pytest.mark.parametrize("key", [b"", b"k" * 32])
+def test_provenance_tells_what_was_noted_unless_names_are_left_out(tmp_path: Path, key: bytes) -> None:
+    noted = remark_facts(frame("b"), Remark("moved, says Jane", True))
+    run(tmp_path, [frame("a")], key=key, provenance=Provenance(remarks=(noted,)))
+    content = json.loads((tmp_path / "provenance.json").read_text(encoding="utf-8"))
+    assert content["unusable"] == 1
+    told = [{"file": "b.png", "index": 0, "unusable": True, "note": "moved, says Jane"}]
+    assert content["remarks"] == ([] if key else told)
 
 
 def test_provenance_tells_how_each_mask_was_made_and_no_folder(tmp_path: Path) -> None:

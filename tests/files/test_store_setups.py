@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from session_facts import FRAMES, annotation, reopened
 
 from napari_adasam.domain.calibration import NOT_SET, FrameSetup
 from napari_adasam.domain.errors import InputError, StorageError
+from napari_adasam.domain.queue import Place
 from napari_adasam.domain.records import Spacing
 from napari_adasam.domain.sector import rectangle, whole_picture
 from napari_adasam.domain.versions import Remark
@@ -85,6 +87,23 @@ def test_a_session_of_the_second_version_is_read_as_it_is_and_brought_up_to_date
     assert len(store.versions("f1")) == 1
     assert reopened(store).remarks == {"f1": Remark("blurred", True)}
     assert version(tmp_path) == schema.VERSION
+
+
+def test_where_one_left_is_one_row_and_an_order_of_later_is_the_usual_one(tmp_path: Path) -> None:
+    store = Store.create(tmp_path)
+    for place in (Place("f1", "active"), Place("f2", "random", 7)):
+        store.save_place(place)
+    assert len(store._rows("places")) == 1
+    assert store.load().place == Place("f2", "random", 7)
+    store._connection.execute("UPDATE places SET how = 'by smell'")
+    assert store.load().place == Place("f2", "file", 7)
+    with closing(store):
+        store._connection.execute("DROP TABLE places")
+        store._connection.execute("UPDATE schema_version SET version = 4")
+    assert Store.read(tmp_path).place == Place()
+    store = Store.open(tmp_path)
+    store.save_place(Place("f1"))
+    assert reopened(store).place == Place("f1")
 
 
 def test_a_migration_that_fails_leaves_the_session_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

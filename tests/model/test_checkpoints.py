@@ -229,6 +229,24 @@ def test_a_full_disk_leaves_the_earlier_file(saved: Callable[..., Path], monkeyp
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_disk_that_keeps_something_else_is_found_out(
+    saved: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved(tiny_net())
+    before = path.read_bytes()
+    real = checkpoints.save_file
+
+    def other(tensors: dict[str, torch.Tensor], file: Path, metadata: dict[str, str]) -> None:
+        name = max(tensors, key=lambda one: tensors[one].numel())
+        real(tensors | {name: torch.zeros_like(tensors[name]) + 3}, file, metadata=metadata)
+
+    monkeypatch.setattr(checkpoints, "save_file", other)
+    with pytest.raises(StorageError, match=r"could not be saved .*reads back otherwise.* unchanged"):
+        saved(tiny_net(seed=1))
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StorageError, match="could not be saved"):

@@ -94,6 +94,40 @@ def test_work_is_kept_without_being_asked_and_is_there_again(sit: Sit, tmp_path:
     assert stored(again).parent == tmp_path / "home"
 
 
+def test_one_goes_on_where_one_left_and_in_that_order(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    desk.annotator.set_order("random", 3)
+    offered = desk.annotator.queue
+    last = offered[-1]
+    desk.annotator.go_to(last)
+    desk.settle()
+    desk.annotator.close()
+    again = sit()
+    open_scans(again, tmp_path)
+    assert again.current == last
+    assert (again.annotator.order, again.annotator.queue) == ("random", offered)
+    again.accept()  # and went on to another one
+    again.annotator.go_to(last)
+    again.settle()
+    again.annotator.close()
+    third = sit()
+    open_scans(third, tmp_path)
+    assert third.current == offered[0], "what is done is not gone back to"
+
+
+def test_where_one_was_cannot_be_noted_and_nothing_is_said(
+    sit: Sit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    full_disk(monkeypatch, "save_place")
+    desk.annotator.close()
+    assert desk.problems == []
+    assert open_scans(again := sit(), tmp_path) == ["Your earlier work is here again: 0 of 3 accepted."]
+    assert again.session.current is not None
+
+
 def test_every_stroke_is_on_the_disk_when_it_ends(sit: Sit, tmp_path: Path) -> None:
     desk = sit()
     open_scans(desk, tmp_path)

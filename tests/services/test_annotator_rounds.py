@@ -197,6 +197,21 @@ def test_progress_is_told_with_what_how_far_and_how_long(desk: Desk) -> None:
     assert desk.annotator.activity.text == "Ready: 1 of 4 images accepted"
 
 
+def test_an_image_that_is_accepted_again_is_one_image(make: Callable[..., Desk]) -> None:
+    desk = make(images=6, every=2)
+    desk.settle()
+    for _ in range(3):
+        desk.accept()
+        desk.annotator.undo()
+        desk.settle()
+    desk.accept()
+    desk.settle()
+    assert desk.trainer.given == []
+    desk.accept()
+    desk.settle()
+    assert [len(labelled) for labelled, _ in desk.trainer.given] == [2]
+
+
 def test_a_cancelled_round_leaves_everything_as_it_was(desk: Desk) -> None:
     gate, entered = threading.Event(), threading.Event()
 

@@ -107,6 +107,17 @@ def test_a_name_that_another_structure_has_is_refused_in_a_sentence(desk: Desk) 
     assert desk.session.structures == before
 
 
+def test_what_is_ticked_as_there_is_outlined_before_it_is_accepted(desk: Desk) -> None:
+    desk.annotator.tick(2, True)
+    desk.settle()
+    desk.annotator.clear_structure(2)
+    assert dict(desk.session.ticks(desk.current)) == {2: True}
+    assert not desk.annotator.accept()
+    assert desk.problems[-1] == "aponeurosis is ticked as there, and not outlined. Outline it, or untick it."
+    desk.annotator.tick(2, None)
+    assert desk.annotator.accept()
+
+
 def test_a_structure_ticked_as_present_is_prompted_for_whatever_the_classifier_thinks(desk: Desk) -> None:
     desk.annotator.tick(2, True)
     desk.settle()

@@ -208,6 +208,18 @@ def test_a_picture_that_is_gone_is_a_sentence_and_nothing_is_beside(opened: Adas
     assert opened.canvas.beside.layers == ()
 
 
+def test_the_order_of_a_session_that_is_opened_again_is_shown(
+    make_dock: Callable[..., AdasamDock], opened: AdasamDock, tmp_path: Path, qtbot: Any
+) -> None:
+    assert opened.annotator.save_as(tmp_path / "session")
+    opened.annotator.set_order("random")
+    opened.shut_down()
+    other = make_dock()
+    other.open([tmp_path / "session"])
+    wait_idle(other, qtbot)
+    assert other.annotate_panel.frame_card.order.currentText() == "at random"
+
+
 def test_the_rounds_of_a_session_that_is_opened_again_are_shown(
     make_dock: Callable[..., AdasamDock], opened: AdasamDock, tmp_path: Path, qtbot: Any
 ) -> None:

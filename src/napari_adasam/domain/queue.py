@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,15 @@ Order = Literal["file", "random", "active"]
 ORDERS: tuple[Order, ...] = ("file", "random", "active")
 DONE = (FrameStatus.ACCEPTED, FrameStatus.SKIPPED)
 NOT_LOOKED = "the model has not looked at it yet, so its place is that of the files"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one is in a session: the frame on the screen (empty for none), and the order in which frames come."""
+
+    current: str = ""
+    how: Order = "file"
+    seed: int = 0
 
 
 def order(

@@ -12,6 +12,7 @@ from napari_adasam.domain.calibration import NOT_SET, FrameSetup
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.packing import NO_LABELS, PackedAnnotation, PackedAnnotations
 from napari_adasam.domain.propagation import PropagatedMasks
+from napari_adasam.domain.queue import ORDERS, Place
 from napari_adasam.domain.records import Annotation, Draft, Frame, FrameStatus, Spacing
 from napari_adasam.domain.rounds import RoundReport
 from napari_adasam.domain.structures import Structure
@@ -58,6 +59,8 @@ class SessionRecord:
         Frame id to what was remarked about it.
     readers
         Names and folders of the sessions that are compared in this one.
+    place
+        Where one left off.
     problems
         One sentence for each mask that is missing or damaged; an earlier one of the frame stands in for it where
         there is one.
@@ -76,6 +79,7 @@ class SessionRecord:
     rounds: tuple[RoundReport, ...] = ()
     remarks: dict[str, Remark] = field(default_factory=dict)
     readers: tuple[tuple[str, Path], ...] = ()
+    place: Place = field(default_factory=Place)
     problems: tuple[str, ...] = ()
 
 
@@ -107,8 +111,15 @@ def read_record(rows: Rows, masks: Path, models: Path, lazily: bool = False) -> 
         rounds=tuple(_report(row[3]) for row in rows("rounds")),
         remarks={row[0]: Remark(row[1], bool(row[2])) for row in rows("remarks")},
         readers=tuple((name, Path(folder)) for name, folder in rows("readers")),
+        place=_place(rows("places")),
         problems=(*problems, *damaged, *lost),
     )
+
+
+def _place(rows: list[tuple[Any, ...]]) -> Place:
+    """The last one; the usual order where it is of a kind that is not known here."""
+    current, how, seed = rows[-1] if rows else ("", "file", 0)
+    return Place(current, next((known for known in ORDERS if known == how), "file"), int(seed))
 
 
 def _ticks(rows: Rows) -> Ticks:

@@ -15,9 +15,9 @@ from napari_adasam.domain.errors import InputError, StorageError
 from napari_adasam.files.trust import check_plain
 
 DATABASE = "session.sqlite"
-VERSION = 4
+VERSION = 5
 """1: before scales and sectors by hand; 2: with scales, sectors, drafts and serving; 3: with remarks and readers;
-4: with propagated masks."""
+4: with propagated masks; 5: with the place that one left."""
 COLUMNS = {
     "frames": (
         "frame_id TEXT NOT NULL",
@@ -70,12 +70,15 @@ COLUMNS = {
         "present TEXT NOT NULL",
         "model TEXT NOT NULL",
     ),
+    "places": ("frame_id TEXT NOT NULL", "how TEXT NOT NULL", "seed INTEGER NOT NULL"),
 }
 """Each table also has ``row``, counting up, and ``at``, when it was written (UTC).
 
 In ``scales`` and ``sectors`` a row of ``NULL`` takes one back.
 """
-PASSING = ("drafts", "propagated")
+OF_FRAMES = ("drafts", "propagated")
+"""What an accept of their frame overtakes."""
+PASSING = (*OF_FRAMES, "places")
 """Tables whose rows go when they have been overtaken; in all others rows are only added."""
 TRIGGERS = {
     table: tuple(

@@ -21,6 +21,7 @@ from typing import Any
 from napari_adasam.domain.calibration import NOT_SET, FrameSetup
 from napari_adasam.domain.errors import InputError, OnlyReadableError, StorageError
 from napari_adasam.domain.propagation import PropagatedMasks
+from napari_adasam.domain.queue import Place
 from napari_adasam.domain.records import Annotation, Draft, Frame, FrameStatus
 from napari_adasam.domain.rounds import RoundReport
 from napari_adasam.domain.structures import Structure
@@ -154,7 +155,7 @@ class Store:
         with self._lock, self._transaction():
             self._insert("annotations", [row])
             self._insert("statuses", [(annotation.frame_id, str(FrameStatus.ACCEPTED))])
-            for table in schema.PASSING:
+            for table in schema.OF_FRAMES:
                 self._connection.execute(f"DELETE FROM {table} WHERE frame_id = ?", (annotation.frame_id,))
 
     def carry_versions(self, folder: Path) -> None:
@@ -196,6 +197,12 @@ class Store:
     def save_serving(self, file: Path | None) -> None:
         """Note which model serves from now on: a file in :attr:`models`, or ``None`` for that of the settings."""
         self._append("serving", [("" if file is None else file.name,)])
+
+    def save_place(self, place: Place) -> None:
+        """Note where one is, in place of what was noted before."""
+        with self._lock, self._transaction():
+            self._connection.execute("DELETE FROM places")
+            self._insert("places", [(place.current, place.how, place.seed)])
 
     def save_tick(self, frame_id: str, structure: int, present: bool | None) -> None:
         """Save an image-level label; ``None`` takes it back."""

@@ -231,6 +231,14 @@ def load_full(weights: Weights, fields: Mapping[str, Any], size: int | None = No
     return net.eval()
 
 
+def _check_written(part: Path, weights: Mapping[str, Tensor]) -> None:
+    """Raise OSError where a file does not hold what was written to it: a disk or a share that lies is found out now."""
+    with safe_open(part, framework="pt") as file:
+        same = set(file.keys()) == weights.keys()
+        if not same or not all(torch.equal(file.get_tensor(name), one) for name, one in weights.items()):
+            raise OSError("what was written reads back otherwise")
+
+
 def write(path: Path, weights: Mapping[str, Tensor], card_json: str) -> None:
     """Write a file of ours whole or not at all: temporary file of its own, fsync, rename. Half precision."""
     part = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.part")
@@ -242,6 +250,7 @@ def write(path: Path, weights: Mapping[str, Tensor], card_json: str) -> None:
         save_file(half, part, metadata={"napari_adasam": card_json})
         with part.open("rb+") as file:
             os.fsync(file.fileno())
+        _check_written(part, half)
         part.chmod(mode)  # safetensors may have put a file in its place that only its owner may read
         replaced(part, path)
     except (OSError, SafetensorError) as error:

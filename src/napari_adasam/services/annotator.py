@@ -60,9 +60,13 @@ class Annotator(Reviewing):
 
     def _opened(self) -> None:
         self.queue_changed.emit()
+        place, self._bench.place = self._bench.place, None
+        if place is not None and place.how != self._walk.how:
+            self.set_order(place.how, place.seed)
         if self._session.current is None and self._session.frames:
+            left_at = [place.current] if place is not None and place.current in self.queue else []
             if self.queue:
-                self._advance()
+                self._arrive([*left_at, *self._walk.coming()])
             else:
                 self._arrive([self._session.frames[0].id])
         self.look_again()
@@ -85,7 +89,7 @@ class Annotator(Reviewing):
             self._walk.just_closed = current
             if kept:
                 self.saved.emit(current)
-            self._learning.count_accept()
+            self._learning.count_accept(current)
             self._clips.propagating.renew(current, as_it_came)
         self._advance()
         return True

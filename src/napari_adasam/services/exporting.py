@@ -16,6 +16,7 @@ from napari_adasam.domain.export_formats import EVERYDAY
 from napari_adasam.domain.packing import LabelImage
 from napari_adasam.domain.records import Frame, FrameStatus
 from napari_adasam.domain.session import Session
+from napari_adasam.domain.versions import NO_REMARK
 from napari_adasam.files.exports import (
     NO_EXTRAS,
     ExportOptions,
@@ -30,6 +31,7 @@ from napari_adasam.files.exports import (
     losses,
 )
 from napari_adasam.files.exports.naming import KEY_BYTES, KEY_NOT_KEPT
+from napari_adasam.files.exports.provenance import remark_facts
 from napari_adasam.services.activity import Activity
 from napari_adasam.services.keeping import Keeping
 from napari_adasam.services.lane import Job, JobKind, Outcome
@@ -189,10 +191,12 @@ class Exporting:
         return self._passing_key
 
     def _provenance(self) -> Provenance:
-        model, settings = self._model(), self._bench.settings
+        model, settings, session = self._model(), self._bench.settings, self._bench.session
+        remarks = ((frame, session.remark(frame.id)) for frame in session.frames)
+        noted = tuple(remark_facts(frame, remark) for frame, remark in remarks if remark != NO_REMARK)
         if model is None:
-            return Provenance(settings=settings)
-        return Provenance(model.name, model.fingerprint, model.lineage, model.licence, settings)
+            return Provenance(settings=settings, remarks=noted)
+        return Provenance(model.name, model.fingerprint, model.lineage, model.licence, settings, noted)
 
     def _wanted(self, order: ExportOrder) -> tuple[Frame, ...]:
         """The accepted frames that are to be exported."""

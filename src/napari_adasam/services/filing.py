@@ -157,7 +157,7 @@ class Filing:
             why = HELD if "another window" in str(error) else NOT_WRITABLE
             record, problems = self._keeping.look(folder, why), [why]
         self._learning.reports = record.rounds
-        self._bench.restored = record.serving
+        self._bench.restored, self._bench.place = record.serving, record.place
         session.note_used(record.used)
         if record.structures:
             session.set_structures(record.structures)

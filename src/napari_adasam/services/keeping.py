@@ -12,6 +12,7 @@ from napari_adasam.domain.calibration import NOT_SET, FrameSetup
 from napari_adasam.domain.errors import InputError, StorageError
 from napari_adasam.domain.packing import LabelImage, PackedLabels
 from napari_adasam.domain.propagation import Propagated, PropagatedMasks
+from napari_adasam.domain.queue import Place
 from napari_adasam.domain.records import Annotation, Draft, Frame, FrameStatus
 from napari_adasam.domain.rounds import RoundReport
 from napari_adasam.domain.session import Session
@@ -149,6 +150,11 @@ class Keeping:
         """Write the list of structures."""
         if self._store is not None:
             self._store.save_structures(structures)
+
+    def place(self, place: Place) -> None:
+        """Write where one is."""
+        if self._store is not None:
+            self._store.save_place(place)
 
     def remark(self, frame_id: str) -> None:
         """Write the note on a frame, if there is one or was."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from napari_adasam.domain.errors import AdasamError, InputError
-from napari_adasam.domain.queue import ORDERS
+from napari_adasam.domain.queue import ORDERS, Order
 from napari_adasam.services.calibrating import Calibrating
 
 
@@ -54,12 +54,18 @@ class Moving(Calibrating):
         if current is None or current not in item.frames:
             self.go_to(self._bench.items.first_open(item))
 
+    @property
+    def order(self) -> Order:
+        """In which order frames are offered."""
+        return self._walk.how
+
     def set_order(self, how: str, seed: int = 0) -> None:
         """Offer frames in the order of the files (``"file"``), at ``"random"``, or what teaches most (``"active"``)."""
         if how not in ORDERS:
             raise ValueError(f"expected one of {', '.join(ORDERS)}, got {how!r}")
         self._walk.how, self._walk.seed = how, seed
         self._looking.want(how == "active")
+        self._recording.place()
         self.queue_changed.emit()
         self._suggesting.ask_ahead()
 

@@ -10,6 +10,7 @@ from napari_adasam.domain.items import Items
 from napari_adasam.domain.records import FrameStatus
 from napari_adasam.domain.session import Session
 from napari_adasam.domain.steps import CLOSED
+from napari_adasam.domain.structures import Structure
 from napari_adasam.services.marking_out import MarkingOut
 from napari_adasam.services.ports import ModelInfo
 from napari_adasam.services.rounds import Learning
@@ -101,7 +102,13 @@ class Reasons:
         nothing_there = all(ticks.get(one.value) is False for one in session.structures)
         if session.status(current) is FrameStatus.NEW and not nothing_there:
             return "Nothing is outlined here yet; wait for the suggestion, draw, skip, or mark what is not there."
+        missing = [one.name for one in session.structures if ticks.get(one.value) and not self._is_there(current, one)]
+        if missing:
+            return f"{missing[0]} is ticked as there, and not outlined. Outline it, or untick it."
         return ""
+
+    def _is_there(self, current: str, structure: Structure) -> bool:
+        return bool((self._session.labels(current) == structure.value).any())
 
     def _next(self, _current: str) -> str:
         return "" if self._walk.coming() else "No other image is left to be done."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -50,6 +51,15 @@ class Recording:
     def draft(self, frame_id: str) -> None:
         """Write work in progress, at the end of every stroke and with every answer."""
         self.attempt(lambda: self._keeping.draft(frame_id, self._walk.seconds(frame_id)))
+
+    def place(self) -> None:
+        """Note where one is."""
+        self.attempt(lambda: self._keeping.place(self._walk.place))
+
+    def leave(self) -> None:
+        """Note where one was. Where the disk does not take that nothing is told: all work is there, or was told of."""
+        with suppress(AdasamError):
+            self._keeping.place(self._walk.place)
 
     def report(self, report: RoundReport) -> None:
         """Write the report of a round."""

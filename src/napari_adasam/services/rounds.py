@@ -15,6 +15,7 @@ from psygnal import Signal
 from napari_adasam.domain.effort import Estimate, Work
 from napari_adasam.domain.errors import AdasamError, InputError, ModelError
 from napari_adasam.domain.packing import LabelImage
+from napari_adasam.domain.records import FrameStatus
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.steps import CLOSED
 from napari_adasam.domain.structures import Structure
@@ -132,7 +133,7 @@ class Learning:
     def __init__(self, bench: Workbench) -> None:
         self._bench = bench
         self._running: int | None = None
-        self._since = 0
+        self._since: set[str] = set()
         self._step: RoundProgress | Reading | None = None
         self._ran = 0
         self.paused = False
@@ -183,16 +184,16 @@ class Learning:
             self._bench.dispatch.problem.emit(reason)
             return False
         order, models, sources = self._order(), self._bench.models, self._bench.sources
-        self._since = 0
+        self._since.clear()
         self._step, self.paused = None, False
         job = Job(JobKind.TRAIN, lambda: run_round(order, models, sources), key="round")
         self._running = self._bench.dispatch.send(job, "Learning", self._receive)
         self._bench.dispatch.changed.emit()
         return True
 
-    def count_accept(self) -> None:
-        """One more frame was accepted; a round starts by itself if it is time."""
-        self._since += 1
+    def count_accept(self, frame_id: str) -> None:
+        """A frame was accepted; a round starts by itself if there are enough new ones."""
+        self._since.add(frame_id)
         self._start_if_time()
 
     def pause(self, paused: bool) -> None:
@@ -208,7 +209,9 @@ class Learning:
 
     def _start_if_time(self) -> None:
         every = self._bench.settings.learn.every
-        if every and self._since >= every and not self.why_not():
+        status = self._bench.session.status
+        new = sum(status(one) is FrameStatus.ACCEPTED for one in self._since) if every else 0
+        if every and new >= every and not self.why_not():
             self.start()
 
     def _receive(self, outcome: Outcome) -> None:

@@ -26,6 +26,7 @@ from napari_adasam.files.exports import (
 )
 from napari_adasam.files.exports.naming import KEY_NOT_KEPT, as_path
 from napari_adasam.files.exports.plan import make_plan
+from napari_adasam.files.exports.provenance import remark_facts
 from napari_adasam.files.store import SessionRecord, Store
 from napari_adasam.files.tables import composed
 from napari_adasam.services.scan_sectors import ScanSectors
@@ -170,4 +171,6 @@ def _is_called(frame: Frame, name: str) -> bool:
 def _provenance(record: SessionRecord) -> Provenance:
     """The models of accepted rounds; name, licence and settings of the sitting are not in the session's folder."""
     lineage = tuple(report.model for report in record.rounds if report.accepted)
-    return Provenance(fingerprint=lineage[-1] if lineage else "", lineage=lineage)
+    frames = {frame.id: frame for frame in record.frames}
+    noted = tuple(remark_facts(frames[one], remark) for one, remark in record.remarks.items() if one in frames)
+    return Provenance(fingerprint=lineage[-1] if lineage else "", lineage=lineage, remarks=noted)

@@ -246,6 +246,7 @@ class Sitting:
         """Stop the lane and close the session's folder; a second call does nothing. Nothing accepted is lost."""
         self._bench.dispatch.close()
         self._bench.sources.close()
+        self._recording.leave()
         self._keeping.close()
 
     def _on_round(self, result: RoundResult) -> None:
@@ -294,7 +295,6 @@ class Sitting:
 
     def look_again(self) -> None:
         """See what is going on now. To be called now and then: a job that gives no sign of progress is told of."""
-        activity = self._describe()
-        if activity != self._activity:
-            self._activity = activity
-            self.activity_changed.emit(activity)
+        before, self._activity = self._activity, self._describe()
+        if self._activity != before:
+            self.activity_changed.emit(self._activity)

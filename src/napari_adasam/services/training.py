@@ -153,6 +153,11 @@ def train_dataset(
     base = registry.fingerprint_of_base(options.model, checkpoints.fingerprint(predictor.net.state_dict()))
     structures = structures_in(dataset, chosen, names_with(options.names, names_by_folder(folder.name)))
     check_names(options.names, structures, folder)
+    if not structures:
+        raise InputError(
+            f"None of the {len(chosen)} label images of {folder} that are learned from shows a structure. Nothing was "
+            "written. Ask for more of them (--labels), or outline something first."
+        )
     adaptation.check_kept(predictor.net, train)
     trainer = RoundTrainer(predictor, train, LearnSettings(), options.prompts, gated=False)
     ticked = structures if options.image_labels else ()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from napari_adasam.domain import queue
 from napari_adasam.domain.looks import Look
-from napari_adasam.domain.queue import Order
+from napari_adasam.domain.queue import Order, Place
 from napari_adasam.domain.records import FrameStatus
 from napari_adasam.domain.session import Session
 
@@ -33,6 +33,11 @@ class Walk:
         self._places: tuple[str, ...] = ()
         self.just_closed: str | None = None
         """The frame that was accepted or skipped last, while nothing else was done since: undo goes back to it."""
+
+    @property
+    def place(self) -> Place:
+        """Where one is."""
+        return Place(self._session.current or "", self.how, self.seed)
 
     @property
     def queue(self) -> tuple[str, ...]:

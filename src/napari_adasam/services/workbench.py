@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from napari_adasam.domain.items import Items
+from napari_adasam.domain.queue import Place
 from napari_adasam.domain.session import Session
 from napari_adasam.domain.settings import Settings
 from napari_adasam.services.ahead import Ahead
@@ -22,7 +23,7 @@ class Workbench:
     ``settings`` is replaced whole by the annotator, and read by its parts when they need it.
     """
 
-    __slots__ = ("ahead", "dispatch", "items", "models", "restored", "session", "settings", "sources", "watch")
+    __slots__ = ("ahead", "dispatch", "items", "models", "place", "restored", "session", "settings", "sources", "watch")
 
     def __init__(
         self,
@@ -42,6 +43,8 @@ class Workbench:
         self.ahead = Ahead(self.dispatch, self.sources)
         self.watch = Stopwatch()
         """For the predictor: how fast this computer is."""
+        self.place: Place | None = None
+        """Where one left the session that was reopened, until it is gone to."""
         self.restored: Path | None = None
         """The learned model of the session that was reopened, to be served once the base is loaded."""
 

@@ -13,6 +13,8 @@ from typing import Any
 from napari_adasam.domain.records import Annotation, Frame
 from napari_adasam.domain.settings import Settings
 from napari_adasam.domain.structures import Structure
+from napari_adasam.domain.versions import Remark
+from napari_adasam.files.exports.naming import as_path
 
 FILE = "provenance.json"
 PACKAGES = (
@@ -38,6 +40,8 @@ class Provenance:
         Of the weights.
     settings
         Of the session; ``None`` where they are not known.
+    remarks
+        What :func:`remark_facts` gives of each frame that somebody remarked something about, exported or not.
     """
 
     model: str = ""
@@ -45,6 +49,7 @@ class Provenance:
     lineage: tuple[str, ...] = ()
     licence: str = ""
     settings: Settings | None = None
+    remarks: tuple[Mapping[str, Any], ...] = ()
 
 
 def provenance_json(
@@ -78,10 +83,17 @@ def provenance_json(
         "structures": [asdict(structure) | {"color": structure.color} for structure in structures],
         "deidentified": deidentified,
         "frames": list(frames),
+        "unusable": sum(bool(one["unusable"]) for one in provenance.remarks),
+        "remarks": [] if deidentified else list(provenance.remarks),
         "files": dict(files),
         "note": DISCLAIMER,
     }
     return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def remark_facts(frame: Frame, remark: Remark) -> dict[str, Any]:
+    """What somebody noted on a frame, and whether it was left out as unusable."""
+    return {"file": as_path(frame.path).name, "index": frame.index, "unusable": remark.unusable, "note": remark.note}
 
 
 def software_versions() -> dict[str, str]:

@@ -42,6 +42,7 @@ ALL, CURRENT, CHOSEN = range(3)
 WHICH = ("All accepted images", "This image only", "Chosen images…")
 NO_TABLE = "File table…"
 TABLE_TIP = "A CSV with a column “file”, and others such as side, visit or repeat: they stand behind the measurements"
+AID = "An aid for research, not a medical device."
 NOT_ACCEPTED = "This image is not accepted yet; accept it, or export all accepted ones."
 
 
@@ -76,6 +77,8 @@ class ExportPanel(QWidget):
         for widget in (self.choose, self.export, self.show_folder, self.which, self.table_button):
             widget.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.reason, self.notes, self.done = reason_label(), reason_label(), QLabel()
+        self.aid = QLabel(AID)
+        self.aid.setObjectName("reason")
         self.done.setWordWrap(True)
         self.done.setTextFormat(Qt.TextFormat.PlainText)  # names of folders may look like HTML
         self._lay_out()
@@ -131,6 +134,7 @@ class ExportPanel(QWidget):
         layout.addWidget(self.reason, 5, 0, 1, 2)
         layout.addWidget(self.done, 6, 0, 1, 2)
         layout.addWidget(self.notes, 7, 0, 1, 2)
+        layout.addWidget(self.aid, 8, 0, 1, 2)
         layout.setColumnStretch(0, 1)
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name

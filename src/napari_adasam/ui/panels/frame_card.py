@@ -103,6 +103,7 @@ class FrameCard(QWidget):
             return
         frame, status = session.frame(current), session.status(current)
         self.chosen.setCurrentIndex(self.rows.row_of(current))
+        self.order.setCurrentIndex(self.order.findData(self._annotator.order))
         line = item_line(session, self._annotator.items, self._annotator.items.of(current))
         self.chosen.setPlaceholderText(f"{line} ({self.rows.fitting} in the list)")  # of an image that is not in it
         if self.chosen.toolTip() != (tip := f"{line}\n{JUMP}"):
