@@ -187,17 +187,19 @@ def test_predict_prints_json_and_names_broken_files(
 ) -> None:
     asked: list[Any] = []
 
-    def predict_paths(inputs: Any, out: Path, settings: Any, advance: Callable[[int, int, str], None]) -> Report:
-        asked.append((inputs, out, settings.model.name))
+    def predict_paths(
+        inputs: Any, out: Path, settings: Any, advance: Callable[[int, int, str], None], names: Any
+    ) -> Report:
+        asked.append((inputs, out, settings.model.name, names))
         advance(1, 2, "a")
         return Report()
 
     put_in_place_of("napari_adasam.services.batch", predict_paths=predict_paths)
-    ended = run("predict", "a.png", "more", "--out", str(tmp_path), "--model", "mobile_sam")
+    ended = run("predict", "a.png", "more", "--out", str(tmp_path), "--model", "mobile_sam", "--structures", "3=lesion")
     assert ended.code == 0
     assert json.loads(ended.out) == {"frames": 2, "seconds_per_frame": 0.25, "device": "cpu"}
     assert "broken.png cannot be read." in ended.err
-    assert asked == [([Path("a.png"), Path("more")], tmp_path, "mobile_sam")]
+    assert asked == [([Path("a.png"), Path("more")], tmp_path, "mobile_sam", ((3, "lesion"),))]
 
 
 @pytest.mark.parametrize(

@@ -198,6 +198,22 @@ def test_the_muscle_preset_is_asked_for_where_it_is_known(monkeypatch: pytest.Mo
     assert structures_of(ModelPredictor(CPU.model)) == (LESION, BELLY)
 
 
+def test_what_is_named_is_looked_for_and_gets_its_value(folder: Path, tmp_path: Path) -> None:
+    report = predict_paths([folder], tmp_path / "out", CPU, nothing, ((7, "Lesion"), (2, "aponeurosis")))
+    assert report.frames == 2
+    assert sorted(path.name for path in (tmp_path / "out" / "cams").iterdir()) == [
+        "a_2.png", "a_7.png", "b_2.png", "b_7.png",
+    ]  # fmt: skip
+    assert structures_of(ModelPredictor(CPU.model), ((2, "aponeurosis"),))[0].several_parts
+
+
+def test_what_a_model_has_not_learned_is_one_error(folder: Path, tmp_path: Path) -> None:
+    said = r'has not learned "bone"\. Nothing was written\. It has learned: lesion, muscle belly, aponeurosis\.'
+    with pytest.raises(InputError, match=said):
+        predict_paths([folder], tmp_path / "out", CPU, nothing, ((1, "bone"),))
+    assert not (tmp_path / "out").exists()
+
+
 def test_thin_structures_lie_on_top() -> None:
     def said(value: int, rows: slice) -> Suggestion:
         mask = np.zeros((6, 4), bool)

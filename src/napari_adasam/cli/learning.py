@@ -48,6 +48,13 @@ def predict(
     out: Annotated[Path, typer.Option(help="Folder for masks/ and cams/.")],
     model: ModelName = BUNDLED,
     base: AdapterBase = None,
+    structures: Annotated[
+        str,
+        typer.Option(
+            help='What to look for, of what the model has learned, and the values in the masks: "3=lesion"; if not '
+            "given, muscle belly and aponeurosis where it has learned these, else all."
+        ),
+    ] = "",
 ) -> None:
     """Masks and maps of files or folders, without any prompt."""
     from napari_adasam.services.torch_start import keep_triton_out
@@ -56,7 +63,8 @@ def predict(
     from napari_adasam.services.batch import predict_paths
 
     with progress("images") as advance:
-        report = predict_paths(inputs, out, Settings(model=ModelSettings(name=model, base=base)), advance)
+        settings = Settings(model=ModelSettings(name=model, base=base))
+        report = predict_paths(inputs, out, settings, advance, names_of(structures))
     for problem in report.problems:
         typer.echo(problem, err=True)
     show({"frames": report.frames, "seconds_per_frame": report.seconds_per_frame, "device": report.device})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from napari_adasam.files.exports.png import TEXT
 from napari_adasam.files.exports.provenance import FILE as PROVENANCE
 from napari_adasam.files.exports.target import check_target, written_over
 from napari_adasam.files.readers import open_paths
+from napari_adasam.model.adasam import AdaSam
 from napari_adasam.services.predictor import ModelPredictor
 from napari_adasam.services.regions import Regions
 from napari_adasam.services.sentences import is_out_of_memory
@@ -41,9 +42,11 @@ class BatchReport:
     problems: tuple[str, ...]
 
 
-def structures_of(predictor: ModelPredictor) -> tuple[Structure, ...]:
-    """What a model is asked for where nobody named structures: the muscle preset if it knows it, else all it knows."""
+def structures_of(predictor: ModelPredictor, names: Sequence[tuple[int, str]] = ()) -> tuple[Structure, ...]:
+    """What a model is asked for: what is named; else the muscle preset if it knows it, else all it knows."""
     net = predictor.net
+    if names:
+        return tuple(_known(net, Structure(value, name)) for value, name in names)
     if all(net.index_of(s) is not None for s in MUSCLE_PRESET):
         return MUSCLE_PRESET
     if not net.card.structures:
@@ -54,6 +57,17 @@ def structures_of(predictor: ModelPredictor) -> tuple[Structure, ...]:
     return net.card.structures
 
 
+def _known(net: AdaSam, wanted: Structure) -> Structure:
+    """A structure with what the model knows of it; InputError if it knows none of this name."""
+    index = net.index_of(wanted)
+    if index is None:
+        known = ", ".join(one.name for one in net.card.structures) or "none"
+        raise InputError(
+            f'The model {net.card.name} has not learned "{wanted.name}". Nothing was written. It has learned: {known}.'
+        )
+    return replace(wanted, several_parts=net.card.structures[index].several_parts)
+
+
 def label_image(suggestions: Sequence[Suggestion], structures: Sequence[Structure]) -> Labels:
     """Suggestions of one frame laid into one label image (height, width) uint8, thin structures on top."""
     masks = {s.structure: s.mask for s in suggestions}
@@ -61,9 +75,16 @@ def label_image(suggestions: Sequence[Suggestion], structures: Sequence[Structur
     return lay_suggestions(np.zeros(suggestions[0].mask.shape, dtype=np.uint8), masks, on_top)
 
 
-def predict_paths(inputs: Sequence[Path], out: Path, settings: Settings, on_progress: OnProgress) -> BatchReport:
+def predict_paths(
+    inputs: Sequence[Path],
+    out: Path,
+    settings: Settings,
+    on_progress: OnProgress,
+    names: Sequence[tuple[int, str]] = (),
+) -> BatchReport:
     """Write ``out/masks/STEM.png`` (indexed) and ``out/cams/STEM_STRUCTURE.png`` (0 to 255) for each frame.
 
+    ``names`` are values and names of the structures to look for; without any: :func:`structures_of`.
     Where ``out`` lies within a folder of pictures, these are none of its pictures: a second run does the same again.
     A frame that cannot be read, that the model fails on or that does not fit into memory is a sentence in
     ``problems``; the rest is done.
@@ -71,8 +92,8 @@ def predict_paths(inputs: Sequence[Path], out: Path, settings: Settings, on_prog
     Raises
     ------
     InputError
-        If no input holds a readable frame, the model cannot work without prompts, an input or a mask that another
-        program made would be written over, or the folder holds a session or an export.
+        If no input holds a readable frame, the model cannot work without prompts or does not know a structure, an
+        input or a mask that another program made would be written over, or the folder holds a session or an export.
     StorageError
         If the folder cannot be written.
     """
@@ -86,7 +107,7 @@ def predict_paths(inputs: Sequence[Path], out: Path, settings: Settings, on_prog
         )
     files = {frame.id: clip for clip, frame in frames}
     predictor = ModelPredictor(settings.model, Regions(files.__getitem__))
-    structures = structures_of(predictor)
+    structures = structures_of(predictor, names)
     places = [_places(out, frame.stem, structures) for _, frame in frames]
     _keep_inputs(places, opened.clips)
     _keep_masks([mask for mask, *_ in places])
