@@ -34,6 +34,12 @@ if TYPE_CHECKING:
     from napari_adasam.domain.rounds import RoundProgress
 
 
+Learned = Annotated[
+    Path | None, typer.Option(metavar="MODEL", help="Blend these, learned from BASE before, instead of training.")
+]
+Without = Annotated[
+    list[str] | None, typer.Option(metavar="KIND", help="Leave this data set out, to test on it; repeatable.")
+]
 DecoderOnly = Annotated[bool, typer.Option("--decoder-only", help="Train the decoder and the prompt encoder alone.")]
 ScoresOnly = Annotated[bool, typer.Option("--scores-only", help="Train the predicted scores alone; masks stay.")]
 Skip = Annotated[bool, typer.Option("--skip", help="Give the decoder the encoder's finer features, and train them.")]
@@ -118,9 +124,7 @@ def train_bundled(
     out: Annotated[Path, typer.Option(metavar="MODEL", help="The model's file, *.safetensors.")],
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps; each sees four views.")] = 460,
     seed: Seed = 0,
-    without: Annotated[
-        list[str] | None, typer.Option(metavar="KIND", help="Leave this data set out, to test on it; repeatable.")
-    ] = None,
+    without: Without = None,
     corrections: Annotated[int, typer.Option(min=1, help="Corrections of an answer in a row, at most.")] = 1,
     drawn: Annotated[float, typer.Option(min=0, max=1, help="Share of views with random shapes to ask for.")] = 0.0,
     enclosures: Enclosures = False,
@@ -128,9 +132,7 @@ def train_bundled(
         float, typer.Option(min=0, max=1, help="Share of what was learned in the weights; the rest is the base's.")
     ] = 1.0,
     settle: Annotated[int, typer.Option(min=0, help="Steps of the classifier alone, after blending.")] = 0,
-    learned: Annotated[
-        Path | None, typer.Option(metavar="MODEL", help="Blend these, learned from BASE before, instead of training.")
-    ] = None,
+    learned: Learned = None,
     decoder_only: DecoderOnly = False,
     scores_only: ScoresOnly = False,
     skip: Skip = False,
