@@ -112,7 +112,8 @@ def test_a_frame_closed_before_its_suggestion_came_gets_it_when_that_is_taken_ba
     assert desk.annotator.why_not("accept") == ""
 
 
-def test_undo_stays_on_the_frame_once_something_was_done_there(desk: Desk) -> None:
+def test_undo_stays_on_the_frame_while_something_that_was_done_there_is_left(desk: Desk) -> None:
+    first = desk.current
     desk.annotator.skip()
     second = desk.current
     desk.annotator.click(INSIDE, 1)
@@ -121,8 +122,36 @@ def test_undo_stays_on_the_frame_once_something_was_done_there(desk: Desk) -> No
     desk.annotator.undo()
     assert desk.current == second
     assert desk.session.status(second) is FrameStatus.NEW
+    assert desk.annotator.undo(), "then the way goes on backwards"
+    assert (desk.current, desk.session.status(first)) == (first, FrameStatus.SUGGESTED)
+
+
+def test_undo_goes_back_over_accepts_one_by_one(desk: Desk) -> None:
+    ids = [frame.id for frame in desk.session.frames]
+    for _ in range(3):
+        desk.accept()
+        desk.settle()
+    assert desk.current == ids[3]
+    for frame_id in reversed(ids[:3]):
+        assert desk.annotator.undo()
+        assert desk.current == frame_id
+        assert desk.session.status(frame_id) is FrameStatus.SUGGESTED
+        assert desk.annotator.undo(), "the suggestion"
+        assert desk.session.status(frame_id) is FrameStatus.NEW
     assert not desk.annotator.undo()
     assert desk.problems == ["There is nothing to take back on this image."]
+    assert desk.session.accepted == 0
+
+
+def test_who_goes_elsewhere_takes_back_what_was_done_there_alone(desk: Desk) -> None:
+    ids = [frame.id for frame in desk.session.frames]
+    desk.accept()
+    desk.annotator.go_to(ids[3])
+    desk.settle()
+    while desk.session.can_undo(ids[3]):
+        assert desk.annotator.undo()
+    assert not desk.annotator.undo()
+    assert (desk.current, desk.session.accepted) == (ids[3], 1)
 
 
 def test_an_undone_suggestion_does_not_come_back_by_itself(desk: Desk) -> None:

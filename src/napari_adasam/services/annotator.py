@@ -86,7 +86,7 @@ class Annotator(Reviewing):
                 return False
             as_it_came = self._session.propagated(current) is not None and not any(draft.changed_share.values())
             self._session.accept(current, seconds)
-            self._walk.just_closed = current
+            self._walk.note_closed(current)
             if kept:
                 self.saved.emit(current)
             self._learning.count_accept(current)
@@ -197,7 +197,7 @@ class Annotator(Reviewing):
         """Take the last step back: on this frame, or the accept or skip that led here. ``False`` if there is none."""
         if self._refused("undo"):
             return False
-        closed, self._walk.just_closed = self._walk.just_closed, None
+        closed, self._walk.just_closed = self._walk.to_undo(self._reasons.undoes_here(self._session.current)), None
         if closed is not None and closed != self._session.current:
             if not self._arrive_at(closed):
                 return False

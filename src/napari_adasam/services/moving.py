@@ -17,19 +17,19 @@ class Moving(Calibrating):
 
     def go_to(self, frame_id: str) -> None:
         """Make a frame current; its suggestion is asked for, and those of the next two."""
-        self._walk.just_closed = None
+        self._walk.stray()
         self._arrive([frame_id])
 
     def next(self) -> None:
         """Go to the next frame that is to be done and can be read; say so if there is none."""
-        self._walk.just_closed = None
+        self._walk.stray()
         self._advance()
 
     def back(self) -> None:
         """Go to the frame seen before this one; over those that cannot be read, with a sentence for each."""
         earlier = self._walk.earlier() if not self._refused("back") else ()
         if earlier:
-            self._walk.just_closed = None
+            self._walk.stray()
             self._arrive(earlier, then=self._walk.returned)
 
     def next_frame(self) -> None:

@@ -143,10 +143,13 @@ class Reasons:
         return "" if self._session.structures else "Name a structure first."
 
     def _undo(self, current: str) -> str:
-        possible = (
-            self._walk.just_closed is not None or self._session.can_undo(current) or self._marking_out.can_undo(current)
-        )
+        here = self.undoes_here(current)
+        possible = here or self._walk.to_undo(here) is not None
         return "" if possible else "There is nothing to take back on this image."
+
+    def undoes_here(self, current: str | None) -> bool:
+        """Whether something that was done on the current frame itself can be taken back."""
+        return current is not None and (self._session.can_undo(current) or self._marking_out.can_undo(current))
 
     def _redo(self, current: str) -> str:
         possible = self._session.can_redo(current) or self._marking_out.can_redo(current)

@@ -124,5 +124,5 @@ class Reviewing(Moving):
             if new:
                 self._session.undo(frame_id)
             return
-        self._walk.just_closed = frame_id
+        self._walk.note_closed(frame_id)
         self._advance()

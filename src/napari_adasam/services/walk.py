@@ -31,8 +31,30 @@ class Walk:
         self.looks: Mapping[str, Look] = {}
         self._offers: tuple[object, Mapping[str, str]] = (None, {})
         self._places: tuple[str, ...] = ()
+        self._closed: list[str] = []
         self.just_closed: str | None = None
         """The frame that was accepted or skipped last, while nothing else was done since: undo goes back to it."""
+
+    def note_closed(self, frame_id: str) -> None:
+        """A frame was accepted or skipped, and one goes on."""
+        self._closed.append(frame_id)
+        self.just_closed = frame_id
+
+    @property
+    def last_closed(self) -> str | None:
+        """Of the frames that were closed on the way here, the last that is closed still: for undo, step by step."""
+        while self._closed and self._session.status(self._closed[-1]) not in queue.DONE:
+            self._closed.pop()
+        return self._closed[-1] if self._closed and self._closed[-1] != self._session.current else None
+
+    def to_undo(self, here: bool) -> str | None:
+        """The frame whose accept or skip is taken back next; ``None``: what was done on this one, if anything was."""
+        return self.just_closed if here or self.just_closed is not None else self.last_closed
+
+    def stray(self) -> None:
+        """One goes elsewhere by oneself: undo stays there."""
+        self.just_closed = None
+        self._closed.clear()
 
     @property
     def place(self) -> Place:
