@@ -9,6 +9,7 @@ from session_samples import MUSCLE, SHAPE, frame, rows, session, suggested, sugg
 from napari_adasam.domain.prompts import Point
 from napari_adasam.domain.records import FrameStatus
 from napari_adasam.domain.session import Session
+from napari_adasam.domain.shelf import Shelf
 
 CLICK = Point(3.0, 3.0)
 
@@ -341,3 +342,14 @@ def test_unknown_frames_are_errors() -> None:
     assert "z" not in made.annotations
     with pytest.raises(KeyError):
         made.annotations["a"]
+
+
+def test_suggestions_anew_do_not_unpack_those_they_replace(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = suggested()
+    read: list[object] = []
+    monkeypatch.setattr(Shelf, "read", lambda _shelf, one: read.append(one) or {})
+    again = [suggestion(1, rows(2)), suggestion(2, rows(3))]
+    assert made.propose("a", again, made.revision("a"))
+    assert read == []
+    assert made.propose("a", again[:1], made.revision("a"))
+    assert len(read) == 1, "those of other structures stay"

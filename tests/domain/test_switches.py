@@ -54,6 +54,7 @@ def test_yes_in_many_words(text: str) -> None:
         ("lr=nan", "0 or more"),
         ("loss.map=-1", "0 or more"),
         ("prompt.threshold=1.2", "0 to 1"),
+        ("prompt.presence=1.1", "0 to 1"),
     ],
 )
 def test_what_is_none_is_told_with_what_there_is(text: str, said: str) -> None:
@@ -63,7 +64,7 @@ def test_what_is_none_is_told_with_what_there_is(text: str, said: str) -> None:
 
 def test_numbers_at_the_ends_of_their_ranges_are_taken() -> None:
     texts = ["steps=1", "rank=256", "max_unlabelled=0", "feedback_heads=4", "adapt_from=-9", "ema=1", "lr=0"]
-    made = with_settings(DEFAULTS, [*texts, "loss.map=0", "prompt.presence=1.1"]).train
+    made = with_settings(DEFAULTS, [*texts, "loss.map=0", "prompt.presence=1"]).train
     assert (made.steps, made.rank, made.max_unlabelled, made.adapt_from) == (1, 256, 0, -9)
 
 

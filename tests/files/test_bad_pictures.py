@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import tracemalloc
 import zlib
@@ -176,3 +177,22 @@ def test_damaged_bytes_end_in_a_sentence_or_in_pixels(
     except InputError as error:
         problem = str(error)
     assert problem is None or f"damaged.{ending}" in problem
+
+
+def test_a_folder_that_may_not_be_looked_into_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)
+    assert "may not be read by this user" in sentence(tmp_path)
+
+
+def test_files_that_may_be_listed_and_not_read_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path / "scan.png", GREY8)
+    (tmp_path / "no-ending").write_bytes(bytes(200))
+    stat = os.stat
+
+    def refuse(path: object, *given: object, **named: object) -> os.stat_result:
+        if str(path).startswith(f"{tmp_path}{os.sep}"):
+            raise PermissionError(errno.EACCES, "not for you")
+        return stat(path, *given, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "stat", refuse)
+    assert "scan.png may not be read by this user" in sentence(tmp_path)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from dicom_pictures import picture, saved
 from pictures import GREY
+from pydicom.uid import RLELossless
 
 from napari_adasam.files.readers import open_file
 
@@ -31,3 +32,27 @@ def test_where_white_is_zero_brightness_is_measured(tmp_path: Path) -> None:
     grey = GREY.astype(np.uint16)
     dataset = picture(grey, PhotometricInterpretation="MONOCHROME1")
     assert np.array_equal(open_file(saved(tmp_path / "a.dcm", dataset)).levels(0), 65535 - grey)
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "RLE"])
+@pytest.mark.parametrize("junk", [0, 7], ids=["empty", "used"])
+def test_bits_below_the_values_are_left_out(tmp_path: Path, packed: bool, junk: int) -> None:
+    values = (GREY * 3).astype(np.uint16)
+    dataset = picture((values << 4) | junk, BitsStored=12, HighBit=15)
+    if packed:
+        dataset.compress(RLELossless)
+    clip = open_file(saved(tmp_path / "a.dcm", dataset))
+    assert np.array_equal(clip.read(0), values)
+    assert clip.frames[0].bits == 12
+    assert clip.grey(0).max() == 224  # 255 · 3597 / 4095
+
+
+def test_bits_below_values_of_either_sign_are_left_out(tmp_path: Path) -> None:
+    clip = open_file(saved(tmp_path / "a.dcm", picture(SIGNED << 4, BitsStored=12, HighBit=15)))
+    assert np.array_equal(clip.levels(0), SIGNED)
+
+
+@pytest.mark.parametrize("high", [0, 6, 20])
+def test_a_highest_bit_that_cannot_be_is_not_heeded(tmp_path: Path, high: int) -> None:
+    clip = open_file(saved(tmp_path / "a.dcm", picture(GREY.astype(np.uint16), HighBit=high)))
+    assert np.array_equal(clip.read(0), GREY)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import hashlib
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -154,3 +156,31 @@ def test_real_muscle_images_are_all_read(shared_data: Path) -> None:
     assert len({clip.frames[0].stem for clip in result.clips}) == 349
     frame = result.clips[0].frames[0]
     assert result.clips[0].read(0).shape[:2] == (frame.height, frame.width)
+
+
+def deep_png(path: Path, values: np.ndarray) -> Path:
+    """A PNG of 16-bit grey and transparency, (height, width, 2)."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], 16, 4, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    parts = (chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b""))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    return path
+
+
+def test_16_bit_grey_with_transparency_keeps_its_bits(tmp_path: Path) -> None:
+    clip = open_file(deep_png(tmp_path / "a.png", np.stack([GREY16, 65535 - GREY16], axis=-1)))
+    assert np.array_equal(clip.read(0), GREY16)
+    assert clip.read(0).dtype == np.uint16
+    assert clip.frames[0].bits == 16
+
+
+def test_16_bit_grey_with_transparency_that_is_cut_short_is_refused(tmp_path: Path) -> None:
+    path = deep_png(tmp_path / "a.png", np.stack([GREY16, GREY16], axis=-1))
+    path.write_bytes(path.read_bytes()[:-40])
+    result = open_paths([path])
+    assert not result.clips
+    assert "a.png" in result.problems[0]

@@ -21,6 +21,7 @@ from napari_adasam.files import home, schema
 from napari_adasam.files.lock import LOCK, FolderLock
 from napari_adasam.files.masks import read_mask
 from napari_adasam.files.store import DATABASE, Store
+from napari_adasam.files.store_sentences import not_opened
 
 DAMAGED = "is damaged and was not changed"
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS row, 'f' AS frame_id FROM n"
@@ -66,7 +67,7 @@ def test_a_folder_of_any_name_is_read(tmp_path: Path, name: str) -> None:
 def test_a_place_that_sqlite_does_not_take_is_no_damage() -> None:
     with pytest.raises(sqlite3.OperationalError) as refused:
         sqlite3.connect("file://nas/case/session.sqlite", uri=True)
-    sentence = schema.not_opened(Path("/nas/case"), refused.value)
+    sentence = not_opened(Path("/nas/case"), refused.value)
     assert "damaged" not in sentence
     assert "nothing was changed" in sentence
     assert "a disk of this computer" in sentence

@@ -147,6 +147,22 @@ def test_a_tiff_stack_comes_back_as_one_stack(tmp_path: Path, metadata: dict[str
         assert np.array_equal(back.read(at), one if at in (0, 3, 5) else np.zeros_like(one))
 
 
+def test_a_tiff_stack_that_says_nothing_of_its_frames_comes_back_as_one_that_does_not(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (12, 40, 30), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "scan.tif", pixels, photometric="minisblack", metadata=None)
+    clip = open_file(tmp_path / "scan.tif")
+    _, labels = write(clip, tmp_path / "out", (7, 0), formats=("tiff",))
+    written = tmp_path / "out" / "masks" / "scan.tif"
+    back = open_file(written)
+    assert back.frames[0].stack == clip.frames[0].stack
+    assert np.array_equal(back.read(7), labels[7])
+    with tifffile.TiffFile(written) as tiff:
+        facts = tiff.imagej_metadata or {}
+    assert facts["images"] == 12
+    assert not {"frames", "slices"}.intersection(facts)
+    assert "muscle" in facts["Info"]
+
+
 def test_single_tiffs_and_frames_of_other_files_have_a_file_each(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "one.tif", np.zeros((40, 30), np.uint8))
     clip = us_dicom(tmp_path / "cine.dcm", 3)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from session_facts import FRAMES, annotation, reopened
 
 from napari_adasam.domain.calibration import NOT_SET, FrameSetup
+from napari_adasam.domain.choices import Choices
 from napari_adasam.domain.errors import InputError, StorageError
+from napari_adasam.domain.packing import PackedMask
 from napari_adasam.domain.queue import Place
 from napari_adasam.domain.records import Spacing
 from napari_adasam.domain.sector import rectangle, whole_picture
@@ -18,6 +21,8 @@ from napari_adasam.domain.versions import Remark
 from napari_adasam.files import schema
 from napari_adasam.files.store import DATABASE, Store
 
+CHOICES = Choices("vit_b", None, "masam", 3, 7)
+SUGGESTED = {value: PackedMask.of(annotation().labels == 1) for value in (1, 2)}
 SETUP = FrameSetup(Spacing(0.25, 0.2, "by hand"), rectangle(1, 2, 15, 20, "by hand"))
 
 
@@ -104,6 +109,50 @@ def test_where_one_left_is_one_row_and_an_order_of_later_is_the_usual_one(tmp_pa
     store = Store.open(tmp_path)
     store.save_place(Place("f1"))
     assert reopened(store).place == Place("f1")
+
+
+def test_a_session_of_the_fifth_version_has_nothing_chosen_and_takes_what_is(tmp_path: Path) -> None:
+    store = Store.create(tmp_path)
+    store.save_frames(FRAMES)
+    store.save_annotation(annotation())
+    with closing(store):
+        for table in ("choices", "suggested"):
+            store._connection.execute(f"DROP TABLE {table}")
+        store._connection.execute("UPDATE schema_version SET version = 5")
+    assert Store.read(tmp_path).choices is None
+    with closing(Store.to_read(tmp_path)) as reading:
+        assert reading.suggested("f1") == {}
+    assert version(tmp_path) == 5, "reading changes nothing"
+    store = Store.open(tmp_path)
+    store.save_choices(CHOICES)
+    store.save_annotation(annotation(), SUGGESTED)
+    assert store.suggested("f1") == SUGGESTED
+    assert reopened(store).choices == CHOICES
+    assert version(tmp_path) == schema.VERSION
+
+
+def test_the_last_choices_hold_and_those_that_cannot_be_set_here_do_not(tmp_path: Path) -> None:
+    store = Store.create(tmp_path)
+    for choices in (replace(CHOICES, every=1), CHOICES):
+        store.save_choices(choices)
+    assert store.load().choices == CHOICES
+    assert len(store._rows("choices")) == 2, "which model was chosen before can be found"
+    for odd in (replace(CHOICES, method="by smell"), replace(CHOICES, slices=0), replace(CHOICES, every=-1)):  # type: ignore[arg-type]
+        store.save_choices(odd)
+        assert store.load().choices is None
+    store.close()
+
+
+def test_of_what_was_suggested_the_last_is_kept(tmp_path: Path) -> None:
+    store = Store.create(tmp_path)
+    store.save_annotation(annotation(), SUGGESTED)
+    store.save_annotation(annotation())
+    assert store.suggested("f1") == SUGGESTED
+    less = {2: SUGGESTED[2]}
+    store.save_annotation(annotation(), less)
+    assert store.suggested("f1") == less
+    assert store.suggested("f2-3") == {}
+    store.close()
 
 
 def test_a_migration_that_fails_leaves_the_session_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

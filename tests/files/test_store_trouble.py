@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from session_facts import FRAMES, annotation, reopened
 
-from napari_adasam.domain.errors import InputError, StorageError
+from napari_adasam.domain.errors import InputError, OnlyReadableError, StorageError
 from napari_adasam.domain.records import FrameStatus
-from napari_adasam.files.store import DATABASE, SessionRecord, Store
+from napari_adasam.files.store import DATABASE, SessionRecord, Store, is_session
 
 
 def test_a_damaged_mask_is_named_and_the_earlier_one_stands_in(tmp_path: Path) -> None:
@@ -166,3 +166,30 @@ def test_a_creation_that_was_cut_off_is_an_empty_session(tmp_path: Path) -> None
     database.close()
     store = Store.open(tmp_path)
     assert reopened(store) == SessionRecord()
+
+
+def test_a_session_whose_file_may_not_be_written_is_only_to_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Store.create(tmp_path).close()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda path, _mode: Path(path).name != DATABASE)
+        with pytest.raises(OnlyReadableError, match="cannot be written to"):
+            Store.open(tmp_path)
+    Store.open(tmp_path).close()
+
+
+def test_a_place_that_cannot_be_looked_into_holds_no_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / ("s" * 300)
+    assert not is_session(folder)
+    with pytest.raises(StorageError, match="could not be written"):
+        Store.create(folder)
+    Store.create(tmp_path).close()
+
+    def refuse(*_given: object) -> None:
+        raise PermissionError("not for you")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os.path, "getsize", refuse)
+        assert not is_session(tmp_path)
+    assert is_session(tmp_path)

@@ -61,6 +61,7 @@ class FakePredictor:
     """Suggests two overlapping rectangles; answers with the prompt's box and discs of radius 3 at positive points."""
 
     version: int = 1
+    name: str = "fake"
     asked: list[tuple[str, tuple[int, ...], float]] = field(default_factory=list)
     prompts: list[tuple[Prompt, NDArray[np.float32] | None]] = field(default_factory=list)
     fails: BaseException | None = None
@@ -75,7 +76,7 @@ class FakePredictor:
 
     def info(self) -> ModelInfo:
         lineage = ("base", *(f"v{number}" for number in range(1, self.version + 1)))
-        return ModelInfo("fake", f"v{self.version}", "cpu", "none", lineage, earlier=self.version - 1)
+        return ModelInfo(self.name, f"v{self.version}", "cpu", "none", lineage, earlier=self.version - 1)
 
     def suggest(
         self, frame_id: str, pixels: Pixels, structures: Sequence[Structure], settings: PromptSettings

@@ -14,6 +14,7 @@ from annotator_fakes import HEIGHT, INSIDE, WIDTH, Desk, make_desk, run_round
 from napari_adasam.domain.records import FrameStatus, MaskOrigin
 from napari_adasam.domain.settings import LearnSettings, Settings
 from napari_adasam.domain.structures import Structure
+from napari_adasam.files.masks import mask_name
 from napari_adasam.files.store import Store
 from napari_adasam.services.propagating import NO_CLIP, NO_KEY, UNDER_WAY
 
@@ -480,3 +481,46 @@ def test_a_structure_unticked_by_mistake_comes_back_with_its_tick(
     assert mine.annotator.accept()
     assert mine.session.annotations[there].origins[1] is MaskOrigin.SUGGESTED
     mine.annotator.close()
+
+
+def test_outlines_that_cannot_be_read_are_told_of_and_taken_nowhere(desk: Desk, tmp_path: Path) -> None:
+    assert desk.annotator.save_as(tmp_path / "session")
+    accept(desk, 0)
+    accept(desk, 6, slice(20, 30))
+    last = Store.read(tmp_path / "session").annotations[ids(desk)[6]].labels
+    desk.annotator.close()
+    (tmp_path / "session" / "masks" / f"{mask_name(last)}.tif").write_bytes(b"damaged")
+    again = make_desk(Settings(learn=LearnSettings(every=0)), (Structure(1, "muscle"),))
+    again.annotator.open([tmp_path / "session"])
+    assert again.annotator.propagate(), "before the masks were looked at in the background"
+    assert [one for one in again.problems if "missing or damaged" in one]
+    again.settle()
+    assert sources(again) == [None, *[0] * 8], "what was accepted there is no key frame any more"
+    again.annotator.close()
+
+
+def test_a_clip_whose_only_outlines_cannot_be_read_needs_others(desk: Desk, tmp_path: Path) -> None:
+    assert desk.annotator.save_as(tmp_path / "session")
+    accept(desk, 0)
+    desk.annotator.close()
+    for mask in (tmp_path / "session" / "masks").iterdir():
+        mask.write_bytes(b"damaged")
+    again = make_desk(Settings(learn=LearnSettings(every=0)), (Structure(1, "muscle"),))
+    again.annotator.open([tmp_path / "session"])
+    assert not again.annotator.propagate()
+    assert "missing or damaged" in again.problems[0]
+    assert again.problems[-1] == NO_KEY
+    again.annotator.close()
+
+
+def test_masks_of_a_key_frame_that_cannot_be_read_are_not_up_to_date(desk: Desk, tmp_path: Path) -> None:
+    assert desk.annotator.save_as(tmp_path / "session")
+    accept(desk, 4)
+    propagate(desk)
+    desk.annotator.close()
+    for mask in (tmp_path / "session" / "masks").iterdir():
+        mask.write_bytes(b"damaged")
+    again = make_desk(Settings(learn=LearnSettings(every=0)), (Structure(1, "muscle"),))
+    again.annotator.open([tmp_path / "session"])
+    assert not again.annotator._clips.propagating._is_up_to_date(ids(again)[0])
+    again.annotator.close()

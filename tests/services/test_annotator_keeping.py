@@ -172,6 +172,27 @@ def test_what_was_all_taken_back_is_not_there_again(sit: Sit, tmp_path: Path) ->
     assert Store.read(stored(desk)).drafts == {}
 
 
+def test_an_outline_undone_to_a_click_that_had_none_is_not_there_again(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    desk.predictor.fails = InputError("no suggestion")
+    open_scans(desk, tmp_path)
+    desk.predictor.fails = None
+    first = desk.current
+    desk.annotator.click(OUTSIDE, 1)
+    desk.annotator.skip()
+    desk.annotator.go_to(first)
+    desk.annotator.click(OUTSIDE, 1)
+    desk.settle()
+    assert desk.labels().any()
+    desk.annotator.undo()
+    assert not desk.labels().any()
+    desk.settle()
+    desk.annotator.close()
+    again = sit()
+    open_scans(again, tmp_path)
+    assert not again.session.labels(first).any()
+
+
 def test_a_click_taken_back_before_there_was_an_outline_is_not_there_again(sit: Sit, tmp_path: Path) -> None:
     desk = sit()
     desk.annotator.open([write_images(tmp_path / "scans", 12)])
@@ -444,6 +465,53 @@ def test_what_was_learned_serves_again(sit: Sit, tmp_path: Path) -> None:
     assert {one.model for one in again.session.suggestions(again.current).values()} == {"v2"}
 
 
+def test_what_was_learned_and_the_disk_did_not_take_is_kept_behind_the_next_accept(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    desk.accept()
+    save = desk.predictor.save
+
+    def full(folder: Path) -> Path:
+        raise StorageError(FULL)
+
+    desk.predictor.save = full  # type: ignore[method-assign]
+    run_round(desk)
+    assert desk.problems == [FULL]
+    desk.predictor.save = save  # type: ignore[method-assign]
+    desk.accept()
+    desk.settle()
+    assert desk.problems == [FULL]
+    desk.annotator.close()
+    again = sit()
+    open_scans(again, tmp_path)
+    assert again.models[-1].fingerprint == "v2"
+
+
+def test_what_was_learned_makes_no_folder_where_the_session_was_before(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    assert desk.annotator.save_as(tmp_path / "session")
+    desk.accept()
+    save = desk.predictor.save
+
+    def making(folder: Path) -> Path | None:
+        folder.mkdir(parents=True, exist_ok=True)
+        return save(folder)
+
+    desk.predictor.save = making  # type: ignore[method-assign]
+    (tmp_path / "session").rename(tmp_path / "moved")
+    run_round(desk)
+    assert not (tmp_path / "session").exists()
+    assert "is not there any more" in desk.problems[-1]
+    (tmp_path / "moved").rename(tmp_path / "session")
+    desk.accept()
+    desk.settle()
+    desk.annotator.close()
+    serving = Store.read(tmp_path / "session").serving
+    assert serving is not None
+    assert serving.exists()
+
+
 def test_the_earlier_model_one_went_back_to_serves_again(sit: Sit, tmp_path: Path) -> None:
     desk = sit()
     open_scans(desk, tmp_path)
@@ -581,6 +649,18 @@ def test_the_number_of_a_removed_structure_is_not_given_again(sit: Sit, tmp_path
     open_scans(again, tmp_path)
     assert again.session.structures == (muscle,)
     assert again.session.free_value() == 4
+
+
+def test_where_all_structures_were_removed_there_are_none_after_reopening(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    desk.annotator.set_structures([])
+    desk.settle()
+    desk.annotator.close()
+    again = sit()
+    assert again.session.structures == MUSCLE_PRESET
+    open_scans(again, tmp_path)
+    assert again.session.structures == ()
 
 
 def test_undo_does_not_bring_back_pixels_of_a_removed_structure(sit: Sit, tmp_path: Path) -> None:

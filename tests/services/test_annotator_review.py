@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +16,14 @@ import pytest
 from annotator_fakes import FULL, INSIDE, Desk, full_disk, make_desk, write_images
 from PIL import Image
 
-from napari_adasam.domain.packing import StoredLabels
+from napari_adasam.domain.packing import LabelImage, StoredLabels
 from napari_adasam.domain.records import FrameStatus
 from napari_adasam.domain.settings import LearnSettings, Settings
 from napari_adasam.domain.structures import MUSCLE_PRESET as STRUCTURES
 from napari_adasam.files.exports.naming import KEY_FILE
-from napari_adasam.files.store import Store, is_session
+from napari_adasam.files.store import DATABASE, Store, is_session
+from napari_adasam.services import checking
+from napari_adasam.services.filing import ALL_KNOWN
 
 Open = Callable[..., Desk]
 
@@ -250,6 +256,35 @@ def test_a_mask_that_is_damaged_and_the_only_one_leaves_a_new_frame(first: Desk,
     assert any("missing or damaged" in problem for problem in again.problems)
 
 
+def test_stopping_the_looks_does_not_stop_the_check_of_the_masks(
+    first: Desk, desks: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first.annotator.set_order("active")
+    first.settle()
+    first.annotator.close()
+    stopped, check = threading.Event(), checking.check
+
+    def slow(stored: Mapping[str, LabelImage]) -> Generator[None, None, list[str]]:
+        while not stopped.wait(0.01):
+            yield
+        return (yield from check(stored))
+
+    monkeypatch.setattr(checking, "check", slow)
+    for path in (tmp_path / "session" / "masks").iterdir():
+        path.write_bytes(b"broken")
+    again = make_desk(Settings(learn=LearnSettings(every=0)), STRUCTURES)
+    again.predictor.before_answer = lambda: time.sleep(0.02)
+    again.annotator.open([tmp_path / "session"])
+    while again.annotator._looking._sent is None:
+        again.annotator.wait_idle(0.01)
+    again.annotator._looking.cancel()
+    again.annotator.wait_idle(0.2)
+    stopped.set()
+    again.settle()
+    assert any("missing or damaged" in problem for problem in again.problems)
+    again.annotator.close()
+
+
 @pytest.mark.parametrize("done", ["reopened", "drawn on"])
 def test_a_frame_on_the_screen_is_worked_on_though_its_saved_mask_is_gone(
     first: Desk, desks: Open, tmp_path: Path, done: str
@@ -326,3 +361,79 @@ def test_an_accepted_image_that_was_skipped_and_reopened_is_still_vouched_for(fi
     first.annotator.reopen()
     assert first.session.status(one) is FrameStatus.CORRECTED
     assert first.session.touched(one) == {structure.value for structure in STRUCTURES}
+
+
+def test_the_suggestion_is_beside_what_was_accepted_after_reopening_too(
+    first: Desk, desks: Open, tmp_path: Path
+) -> None:
+    second = first.current
+    suggested = first.session.suggested_labels(second).copy()
+    paint(first, 1, 2)
+    first.accept()
+    assert first.annotator.save_as(tmp_path / "elsewhere")
+    first.annotator.close()
+    for folder in ("session", "elsewhere"):
+        again = desks(tmp_path / folder)
+        beside = again.annotator.versions(second)[0]
+        assert beside.words == "the suggestion"
+        assert np.array_equal(beside.labels.open(), suggested)
+        assert not np.array_equal(again.session.labels(second), suggested)
+        again.annotator.go_to(second)
+        assert again.annotator.bring_back(beside)
+        assert np.array_equal(again.labels(), suggested)
+        again.annotator.close()
+
+
+def test_the_suggestion_of_a_reopened_session_goes_where_the_session_goes(
+    first: Desk, desks: Open, tmp_path: Path
+) -> None:
+    suggested = first.session.suggested_labels(ids(first)[0]).copy()
+    first.annotator.close()
+    again = desks(tmp_path / "session")
+    assert again.annotator.save_as(tmp_path / "elsewhere")
+    again.annotator.close()
+    last = desks(tmp_path / "elsewhere")
+    beside = last.annotator.versions(ids(last)[0])[0]
+    assert beside.words == "the suggestion"
+    assert np.array_equal(beside.labels.open(), suggested)
+
+
+def test_what_was_accepted_again_without_a_suggestion_keeps_the_first_one_beside_it(
+    first: Desk, desks: Open, tmp_path: Path
+) -> None:
+    one = ids(first)[0]
+    suggested = first.session.suggested_labels(one).copy()
+    first.annotator.close()
+    again = desks(tmp_path / "session")
+    again.annotator.go_to(one)
+    paint(again, 1, 3)
+    paint(again, 2, 4)
+    again.settle()
+    again.accept()
+    again.annotator.close()
+    last = desks(tmp_path / "session")
+    assert np.array_equal(last.annotator.versions(one)[0].labels.open(), suggested)
+
+
+def test_a_suggestion_that_is_damaged_on_the_disk_is_not_offered(first: Desk, desks: Open, tmp_path: Path) -> None:
+    first.annotator.close()
+    with closing(sqlite3.connect(tmp_path / "session" / DATABASE)) as database, database:
+        database.execute("UPDATE suggested SET mask = x'00'")
+    again = desks(tmp_path / "session")
+    assert [one.words[:9] for one in again.annotator.versions(ids(again)[0])] == ["version 1"]
+
+
+def test_images_that_are_all_in_the_session_are_told_of(first: Desk, tmp_path: Path) -> None:
+    (tmp_path / "scans" / "broken.png").write_bytes(b"no picture")
+    said = first.annotator.open([tmp_path / "scans"])
+    assert said[1:] == [ALL_KNOWN]
+    assert "broken.png" in said[0]
+    write_images(tmp_path / "scans", 4)
+    (tmp_path / "scans" / "broken.png").unlink()
+    assert first.annotator.open([tmp_path / "scans"]) == [], "one of them is new"
+
+
+def test_images_of_a_session_that_is_only_looked_at_are_told_of(first: Desk, desks: Open, tmp_path: Path) -> None:
+    second = desks(tmp_path / "session")
+    assert second.annotator.only_to_look_at
+    assert second.annotator.open([tmp_path / "scans"]) == [ALL_KNOWN]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from annotator_fakes import FULL, Desk, full_disk, make_desk
 from PIL import Image
 
 from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.packing import PackedMask
 from napari_adasam.domain.prompts import Point
 from napari_adasam.domain.records import Annotation, FrameStatus
 from napari_adasam.domain.settings import LearnSettings, Settings
@@ -43,9 +44,9 @@ def test_a_frame_is_on_disk_before_its_status_says_accepted(kept: Desk, monkeypa
     order: list[str] = []
     save = Store.save_annotation
 
-    def saving(store: Store, annotation: Annotation) -> None:
+    def saving(store: Store, annotation: Annotation, suggested: Mapping[int, PackedMask]) -> None:
         order.append(f"saved while {kept.session.status(annotation.frame_id)}")
-        save(store, annotation)
+        save(store, annotation, suggested)
 
     monkeypatch.setattr(Store, "save_annotation", saving)
     kept.session.status_changed.connect(lambda frame_id: order.append(str(kept.session.status(frame_id))))

@@ -12,7 +12,14 @@ from psygnal import Signal
 from napari_adasam.domain import steps
 from napari_adasam.domain.calibration import NOT_SET, FrameSetup
 from napari_adasam.domain.history import NO_PROMPT, FrameContent, History
-from napari_adasam.domain.packing import NO_LABELS, LabelImage, PackedAnnotation, PackedAnnotations
+from napari_adasam.domain.packing import (
+    NO_LABELS,
+    LabelImage,
+    PackedAnnotation,
+    PackedAnnotations,
+    PackedMask,
+    laid_out,
+)
 from napari_adasam.domain.prompts import Box, Point
 from napari_adasam.domain.propagation import Propagated
 from napari_adasam.domain.records import Annotation, Frame, FrameStatus, Labels, Suggestion
@@ -236,11 +243,12 @@ class Facts:
 
     def suggested_labels(self, frame_id: str) -> Labels:
         """(height, width) uint8: the suggestions as they were laid into the labels, before any change by hand."""
-        frame, adopted = self.frame(frame_id), self._records[frame_id].content.adopted
-        labels = np.zeros((frame.height, frame.width), dtype=np.uint8)
-        for value, mask in adopted.items():
-            labels[mask.open()] = value
-        return labels
+        frame = self.frame(frame_id)
+        return laid_out(self.suggested_masks(frame_id), (frame.height, frame.width))
+
+    def suggested_masks(self, frame_id: str) -> Mapping[int, PackedMask]:
+        """Structure value to the same, as masks."""
+        return self._records[frame_id].content.adopted
 
     def propagated(self, frame_id: str) -> Propagated | None:
         """Where the masks of a frame came from, corrected since or not; ``None`` if not from another frame."""

@@ -86,6 +86,14 @@ class PackedMask:
         return np.unpackbits(bits, count=height * width).reshape(self.shape).astype(np.bool_)
 
 
+def laid_out(masks: Mapping[int, PackedMask], shape: tuple[int, int]) -> Labels:
+    """Masks by structure value as one label image (height, width) uint8."""
+    labels = np.zeros(shape, dtype=np.uint8)
+    for value, mask in masks.items():
+        labels[mask.open()] = value
+    return labels
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PackedAnnotation:
     """An accepted annotation with its labels compressed, or still on the disk."""

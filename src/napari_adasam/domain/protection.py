@@ -12,6 +12,13 @@ import numpy as np
 from napari_adasam.domain.records import Labels, Mask
 
 
+def table(becomes: Mapping[int, int], others: int | None = None) -> Labels:
+    """What becomes of each of the 256 values of a label image; ``others`` stay as they are, or become this."""
+    values = np.arange(256, dtype=np.uint8) if others is None else np.full(256, others, np.uint8)
+    values[list(becomes)] = list(becomes.values())
+    return values
+
+
 def put_mask(labels: Labels, structure: int, mask: Mask, yielding: Collection[int] = ()) -> Labels:
     """Replace the mask of one structure; pixels of the others stay theirs, but for those that are ``yielding``.
 
@@ -19,9 +26,9 @@ def put_mask(labels: Labels, structure: int, mask: Mask, yielding: Collection[in
     """
     if mask.shape != labels.shape:
         raise ValueError(f"expected a mask of shape {labels.shape}, got {mask.shape}")
-    others = (labels != 0) & (labels != structure)
-    result = np.where(others, labels, 0).astype(np.uint8)
-    result[mask & ~(others & ~np.isin(labels, list(yielding)))] = structure
+    result = table({structure: 0})[labels]
+    free = table(dict.fromkeys((0, structure, *yielding), 1), 0).view(np.bool_)
+    result[mask & free[labels]] = structure
     return result
 
 
@@ -61,9 +68,7 @@ def lay_suggestions(labels: Labels, masks: Mapping[int, Mask], on_top: Collectio
     such as aponeuroses) are laid first, then the smaller before the larger, so that a thin structure is not swallowed
     by the muscle beneath it. Returns a new array.
     """
-    after = np.arange(256, dtype=np.uint8)
-    after[list(masks)] = 0
-    result: Labels = after[labels]
+    result = table(dict.fromkeys(masks, 0))[labels]
     for structure in sorted(masks, key=lambda one: depth(one, masks[one], on_top)):
         result = put_mask(result, structure, masks[structure])
     return result

@@ -144,7 +144,8 @@ class Session(Facts):
         fresh = {one.structure: one for one in suggestions if one.structure in known}
         if revision != record.revision or content.status in steps.CLOSED or not fresh:
             return False
-        kept = {} if content.suggested is None else dict(self._shelf.read(content.suggested))
+        earlier = content.suggested
+        kept = {} if earlier is None or earlier.scores.keys() <= fresh.keys() else self._shelf.read(earlier)
         after = steps.proposed(content, self.labels(frame_id), fresh, self._structures)
         after = replace(after, suggested=self._shelf.put({**kept, **fresh}), propagated=how)
         self._step(frame_id, after, by_clinician=how is not None)

@@ -62,7 +62,8 @@ class PackedSuggestion:
     @classmethod
     def of(cls, suggestion: Suggestion) -> PackedSuggestion:
         """Compress; the map is rounded to 1/255."""
-        grey = np.rint(np.clip(suggestion.cam, 0, 1) * 255).astype(np.uint8)
+        levels = suggestion.cam * np.float32(255)
+        grey = np.rint(np.clip(levels, 0, 255, out=levels), out=levels).astype(np.uint8)
         bare = replace(suggestion, mask=_NO_MASK, cam=_NO_CAM, logits=(), prompts=())
         prompts = tuple(PackedPrompt.of(one) for one in suggestion.prompts)
         return cls(bare, PackedMask.of(suggestion.mask), grey.shape, zlib.compress(grey.tobytes(), LEVEL), prompts)

@@ -156,6 +156,11 @@ def no_volume(frame: Frame) -> str:
     return "" if stack.step_mm is not None else NO_DISTANCE
 
 
+def slice_step(frame: Frame) -> float | None:
+    """From a slice to the next in mm; ``None`` where the frames of a file have no volume."""
+    return None if frame.stack is None or no_volume(frame) else frame.stack.step_mm
+
+
 def figures_of(
     frame: Frame,
     labels: Labels,
@@ -243,10 +248,9 @@ def _volume(
     Each slice stands for a slab as thick as the distance. Slices farther off that do not count are taken to be without
     the structure.
     """
-    why = no_volume(frame)
-    stack = frame.stack
-    if why or stack is None or stack.step_mm is None:
-        return None, why
+    step = slice_step(frame)
+    if step is None:
+        return None, no_volume(frame)
     known = {one.index % slices: one.structures[value] for one in figures}
     present = sorted(at for at, one in known.items() if one.area)
     if not present:
@@ -261,7 +265,7 @@ def _volume(
         return None, f"{many} in or beside it {'are' if len(missing) > 1 else 'is'} not {counted.replace('and', 'or')}."
     if not all(known[at].scaled for at in present):
         return None, BEYOND_SCALE
-    return sum(known[at].area for at in present) * stack.step_mm, ""
+    return sum(known[at].area for at in present) * step, ""
 
 
 def _thicknesses(figures: Sequence[FrameFigures], value: int) -> tuple[str, list[tuple[FrameFigures, float]]]:

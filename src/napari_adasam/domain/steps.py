@@ -18,6 +18,7 @@ from napari_adasam.domain.protection import (
     lay_suggestions,
     put_mask,
     put_stroke,
+    table,
 )
 from napari_adasam.domain.records import Annotation, Draft, FrameStatus, Labels, Mask, MaskOrigin, Suggestion
 from napari_adasam.domain.structures import Structure
@@ -154,7 +155,7 @@ def draft(content: FrameContent, labels: Labels, frame_id: str, values: Sequence
         shares[value] = changed_share(mask, suggested)
         origins[value] = _origin(bool(mask.any()), bool(suggested.any()), shares[value])
     _keep_earlier(content, labels, origins, shares)
-    known = np.where(np.isin(labels, values), labels, 0).astype(np.uint8)
+    known = table({value: value for value in values}, 0)[labels]
     return Annotation(frame_id, known, origins, shares, seconds, model_of(content))
 
 

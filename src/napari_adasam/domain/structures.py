@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-# Okabe and Ito's colour-blind-safe palette, without black and without the two that vanish on grey.
-PALETTE = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#f0e442", "#d55e00", "#0072b2")
+# Okabe and Ito's colour-blind-safe palette, without black and without the two that vanish on grey; then those that are
+# farthest from all before them, in Oklab, for people who see all colours and for the three kinds who do not.
+PALETTE = (
+    *("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#f0e442", "#d55e00", "#0072b2"),
+    *("#87fff0", "#a53c2d", "#a569ff", "#a5d2a5", "#7800f0", "#875a78", "#c3f0a5", "#96b487", "#69d2ff"),
+)
 MAX_STRUCTURES = 255
 
 

@@ -35,7 +35,8 @@ RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("steps", "batch", "views", "most_prompts", "unlabelled_every"), (1, math.inf)),
     **dict.fromkeys(("width", "size", "tokens"), (1, math.inf)),
     **dict.fromkeys(("rank", "slices"), (1, 256)),
-    **dict.fromkeys(("warm_up", "ema", "ema_end", "confidence", "prompt.threshold", "prompt.peak_share"), (0, 1)),
+    **dict.fromkeys(("warm_up", "ema", "ema_end", "confidence"), (0, 1)),
+    **dict.fromkeys(("prompt.presence", "prompt.threshold", "prompt.peak_share"), (0, 1)),
     "feedback_heads": (1, 4),
     "adapt_from": (-math.inf, math.inf),
 }

@@ -25,7 +25,7 @@ from napari_adasam.domain.errors import InputError
 from napari_adasam.files.calibration import calibrate
 from napari_adasam.files.clips import Clip, Header, broken, check_count, check_size, make_clip
 from napari_adasam.files.codestreams import codestream_size
-from napari_adasam.files.dicom_decoding import can_decode, decoded
+from napari_adasam.files.dicom_decoding import bits_below, can_decode, decoded
 from napari_adasam.files.dicom_deflated import inflated
 from napari_adasam.files.dicom_depth import stack_of
 from napari_adasam.files.dicom_marks import BURNED_IN
@@ -208,6 +208,7 @@ def _stored(path: Path, places: Places, index: int) -> tuple[NDArray[Any], Datas
                 file.seek(start)
                 values, facts = get_decoder(syntax).as_array(file, index=index, **options)
                 colours = str(facts["photometric_interpretation"])
+        values = values >> bits_below(dataset) if bits_below(dataset) else values
     except (NotImplementedError, RuntimeError) as error:
         raise InputError(
             f"{path.name} is damaged, or compressed in a way that cannot be unpacked here; save it uncompressed."
@@ -223,6 +224,7 @@ def _layout(path: Path, stamp: tuple[int, int]) -> tuple[Dataset, int, dict[str,
         if start is None:
             raise EOFError("no pixels behind the header")
         options = as_pixel_options(dataset, pixel_keyword="PixelData", pixel_vr=_value_kind(dataset, file, start))
+        options["bits_stored"] += bits_below(dataset)
     _check_kind(path, dataset)
     return dataset, start, options
 

@@ -43,6 +43,17 @@ def can_decode(syntax: uid.UID) -> bool:
         return False
 
 
+def bits_below(dataset: Dataset) -> int:
+    """How many bits below each value are none of it, which files of before 2011 may have; others say 0 by their tags.
+
+    Pictures that are compressed by more than their runs have none: what packs them takes the values alone.
+    """
+    syntax = uid.UID(dataset.file_meta.TransferSyntaxUID)
+    stored, high = int(dataset.BitsStored), int(dataset.get("HighBit") or 0)
+    plain = not syntax.is_encapsulated or syntax == uid.RLELossless
+    return max(0, high + 1 - stored) if plain and high < int(dataset.BitsAllocated) else 0
+
+
 def decoded(dataset: Dataset, frame: bytes, options: dict[str, Any]) -> tuple[NDArray[Any], str]:
     """Values of one compressed frame, and how their colours are coded; YCbCr from JPEG as RGB.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 ENDINGS = (".dcm", ".dicom", ".ima")
@@ -10,7 +11,7 @@ BURNED_IN = "The picture itself may show the patient's name: its header does not
 
 def is_dicom(path: Path) -> bool:
     """Whether the file has DICOM's mark, as many without an ending do. A DICOMDIR is only a list of files."""
-    if path.name.upper() == "DICOMDIR" or not path.is_file():
+    if path.name.upper() == "DICOMDIR" or not os.path.isfile(path):
         return False
     try:
         with path.open("rb") as file:

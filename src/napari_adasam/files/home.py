@@ -30,7 +30,9 @@ def earlier_folders(home: Path, opened: Path) -> list[Path]:
     first = _folder(home, opened)
     numbers = (path.name.rpartition("-")[2] for path in home.glob(f"{first.name}-*"))
     later = sorted((int(number) for number in numbers if number.isdecimal()), reverse=True)
-    return [folder for folder in (first, *(first.with_name(f"{first.name}-{at}") for at in later)) if folder.is_dir()]
+    return [
+        folder for folder in (first, *(first.with_name(f"{first.name}-{at}") for at in later)) if os.path.isdir(folder)
+    ]
 
 
 def kept_in(folder: Path) -> Path:
@@ -43,7 +45,7 @@ def kept_in(folder: Path) -> Path:
         seen.append(moved)
         moved = _moved_to(moved)
     moved = seen[-1]
-    if not moved.is_dir():
+    if not os.path.isdir(moved):
         raise InputError(
             f"Your earlier work on these images is in {moved}, which is not there now, so another session is used. "
             "To go on with the earlier one, close this window, connect its disk, and open the images again."
@@ -76,7 +78,7 @@ def known_pictures_folder(home: Path, pictures: Mapping[str, str]) -> Path | Non
         if pictures.items() <= places.items():
             here.append(database)
         shared = sum(frame_id in places for frame_id in pictures)
-        if shared > most and not any(Path(path).exists() for path in places.values()):
+        if shared > most and not any(os.path.exists(path) for path in places.values()):
             best, most = database.parent, shared
     return max(here, key=lambda database: database.stat().st_mtime_ns).parent if here else best
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from imagecodecs import png_decode
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from napari_adasam.domain.errors import InputError
@@ -23,6 +24,9 @@ START_OF_SCAN = b"\xff\xda"
 FILLING = b"\xff"
 PIECE = 1 << 20
 PNG_START = b"\x89PNG\r\n\x1a\n"
+GREY_ALPHA_16 = bytes((16, 4))
+"""Bits and kind of colour in the head of a PNG of 16-bit grey with transparency, of which Pillow reads 8 bits."""
+DEPTH_AT = 24
 UPRIGHT = 1
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -52,7 +56,8 @@ def open_raster(path: Path) -> Clip:
             frames = getattr(image, "n_frames", 1) if animated else 1
             check_count(path, frames)
             height, width = (image.width, image.height) if _turn(image) in SIDEWAYS else (image.height, image.width)
-            header = Header(frames, height, width, bits=_bits(image))
+            deep = frames == 1 and _is_deep(file)
+            header = Header(frames, height, width, bits=16 if deep else _bits(image))
             is_png = image.format == "PNG"
         if is_png:
             check_png(path)
@@ -68,7 +73,21 @@ def open_raster(path: Path) -> Clip:
         raise
     except Exception as error:
         raise InputError(broken(path, error)) from error
-    return make_clip(path, header, partial(_read, path))
+    return make_clip(path, header, partial(_read_deep if deep else _read, path))
+
+
+def _is_deep(file: BinaryIO) -> bool:
+    """Whether a file is a PNG of 16-bit grey with transparency; afterwards it stands where it stood."""
+    at = file.tell()
+    file.seek(0)
+    head = file.read(DEPTH_AT + len(GREY_ALPHA_16))
+    file.seek(at)
+    return head.startswith(PNG_START) and head.endswith(GREY_ALPHA_16)
+
+
+def _read_deep(path: Path, _index: int) -> Pixels:
+    with BoundedFile(path) as file:
+        return np.ascontiguousarray(png_decode(file.read())[..., 0], np.uint16)
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:

@@ -53,10 +53,10 @@ def open_file(path: Path) -> Clip:
     InputError
         With one sentence, if it cannot be read.
     """
-    if not path.exists():
-        raise InputError(f"{path} does not exist; check the name.")
     opener = OPENERS.get(ending_of(path))
     try:
+        if not path.exists():
+            raise InputError(f"{path} does not exist; check the name.")
         if opener is None and dicom_marks.is_dicom(path):
             opener = _open_dicom
         if opener is None:
@@ -91,9 +91,11 @@ def opening(paths: Sequence[Path], without: Sequence[Path] = ()) -> Generator[tu
     files: list[Path] = []
     for path in paths:
         found = [path]
-        if path.is_dir():
+        if os.path.isdir(path):
             found = sorted(_pictures(path, without), key=lambda file: natural_key(str(file)))
-        if not found:
+        if not found and not os.access(path, os.R_OK | os.X_OK):
+            problems.append(broken(path, PermissionError()))
+        elif not found:
             problems.append(f"{path} holds no pictures; {SUPPORTED} are read.")
         files += found
     for done, file in enumerate(files, start=1):
@@ -122,7 +124,7 @@ def _pictures(folder: Path, without: Sequence[Path]) -> Iterator[Path]:
 
 
 def _is_one_of(folder: Path, others: Sequence[Path]) -> bool:
-    return any(one.is_dir() and folder.samefile(one) for one in others)
+    return any(os.path.isdir(one) and folder.samefile(one) for one in others)
 
 
 def _is_ours(provenance: Path) -> bool:

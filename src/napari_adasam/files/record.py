@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from napari_adasam.domain.calibration import NOT_SET, FrameSetup
+from napari_adasam.domain.choices import METHODS, Choices
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.packing import NO_LABELS, PackedAnnotation, PackedAnnotations
 from napari_adasam.domain.propagation import PropagatedMasks
@@ -61,6 +62,8 @@ class SessionRecord:
         Names and folders of the sessions that are compared in this one.
     place
         Where one left off.
+    choices
+        What was chosen; ``None`` in a session of an earlier version.
     problems
         One sentence for each mask that is missing or damaged; an earlier one of the frame stands in for it where
         there is one.
@@ -80,6 +83,7 @@ class SessionRecord:
     remarks: dict[str, Remark] = field(default_factory=dict)
     readers: tuple[tuple[str, Path], ...] = ()
     place: Place = field(default_factory=Place)
+    choices: Choices | None = None
     problems: tuple[str, ...] = ()
 
 
@@ -112,6 +116,7 @@ def read_record(rows: Rows, masks: Path, models: Path, lazily: bool = False) -> 
         remarks={row[0]: Remark(row[1], bool(row[2])) for row in rows("remarks")},
         readers=tuple((name, Path(folder)) for name, folder in rows("readers")),
         place=_place(rows("places")),
+        choices=_choices(rows("choices")),
         problems=(*problems, *damaged, *lost),
     )
 
@@ -120,6 +125,17 @@ def _place(rows: list[tuple[Any, ...]]) -> Place:
     """The last one; the usual order where it is of a kind that is not known here."""
     current, how, seed = rows[-1] if rows else ("", "file", 0)
     return Place(current, next((known for known in ORDERS if known == how), "file"), int(seed))
+
+
+def _choices(rows: list[tuple[Any, ...]]) -> Choices | None:
+    """The last ones; ``None`` where they are none that can be set here."""
+    if not rows:
+        return None
+    name, base, how, slices, every = rows[-1]
+    method = next((known for known in METHODS if known == how), None)
+    if method is None or not name or not 1 <= int(slices) < 100 or int(every) < 0:
+        return None
+    return Choices(str(name), None if base is None else str(base), method, int(slices), int(every))
 
 
 def _ticks(rows: Rows) -> Ticks:
@@ -176,6 +192,13 @@ def _frame(row: tuple[Any, ...]) -> Frame:
     frame_id, path, index, height, width, stem, y_mm, x_mm, source, note = row
     spacing = None if y_mm is None else Spacing(y_mm, x_mm, source)
     return Frame(frame_id, path, index, *read_shape(height, width), stem, spacing, note)
+
+
+def frame_row(frame: Frame) -> tuple[Any, ...]:
+    """The row of a frame."""
+    spacing = frame.spacing
+    scale = (None, None, None) if spacing is None else (spacing.y_mm, spacing.x_mm, spacing.source)
+    return (frame.id, frame.path, frame.index, frame.height, frame.width, frame.stem, *scale, frame.note)
 
 
 def _annotation(row: tuple[Any, ...], masks: Path) -> Annotation:

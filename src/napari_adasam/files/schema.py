@@ -12,12 +12,13 @@ from types import TracebackType
 from urllib.parse import quote
 
 from napari_adasam.domain.errors import InputError, StorageError
+from napari_adasam.files.store_sentences import made_by_newer, may_not_be_written, not_saved
 from napari_adasam.files.trust import check_plain
 
 DATABASE = "session.sqlite"
-VERSION = 5
+VERSION = 6
 """1: before scales and sectors by hand; 2: with scales, sectors, drafts and serving; 3: with remarks and readers;
-4: with propagated masks; 5: with the place that one left."""
+4: with propagated masks; 5: with the place that one left; 6: with what one chose, and what was suggested before."""
 COLUMNS = {
     "frames": (
         "frame_id TEXT NOT NULL",
@@ -71,6 +72,20 @@ COLUMNS = {
         "model TEXT NOT NULL",
     ),
     "places": ("frame_id TEXT NOT NULL", "how TEXT NOT NULL", "seed INTEGER NOT NULL"),
+    "choices": (
+        "model TEXT NOT NULL",
+        "base TEXT",
+        "method TEXT NOT NULL",
+        "slices INTEGER NOT NULL",
+        "every INTEGER NOT NULL",
+    ),
+    "suggested": (
+        "frame_id TEXT NOT NULL",
+        "structure INTEGER NOT NULL",
+        "height INTEGER NOT NULL",
+        "width INTEGER NOT NULL",
+        "mask BLOB NOT NULL",
+    ),
 }
 """Each table also has ``row``, counting up, and ``at``, when it was written (UTC).
 
@@ -78,7 +93,7 @@ In ``scales`` and ``sectors`` a row of ``NULL`` takes one back.
 """
 OF_FRAMES = ("drafts", "propagated")
 """What an accept of their frame overtakes."""
-PASSING = (*OF_FRAMES, "places")
+PASSING = (*OF_FRAMES, "places", "suggested")
 """Tables whose rows go when they have been overtaken; in all others rows are only added."""
 TRIGGERS = {
     table: tuple(
@@ -133,6 +148,8 @@ def connect(path: Path) -> sqlite3.Connection:
     sqlite3.Error
         If it cannot be opened, is no database, or cannot be written.
     """
+    if path.exists() and not os.access(path, os.W_OK):  # SQLite opens it all the same, until something is written
+        raise sqlite3.OperationalError("attempt to write a readonly database")
     connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
     try:
         check_plain(connection, ("schema_version", *COLUMNS), chain(*TRIGGERS.values()))
@@ -224,49 +241,11 @@ def check_there(folder: Path) -> None:
 
     SQLite would go on writing to a file that was deleted, moved or unmounted, without an error.
     """
-    if not (folder / DATABASE).is_file():
+    if not os.path.isfile(folder / DATABASE):
         raise StorageError(
             f"The last change was not saved: {folder} is not there any more. If it is on a drive, plug it in again and "
             "repeat; or keep the session in another folder."
         )
-
-
-def not_saved(folder: Path, error: Exception) -> str:
-    """The sentence for a write to the session that failed."""
-    text = str(error).lower()
-    if "full" in text or "no space" in text:
-        why = "there is no space left. Free some space and repeat"
-    elif "readonly" in text or "read-only" in text or "permission" in text:
-        why = "it may not be written to. Choose another folder"
-    elif isinstance(error, UnicodeEncodeError):
-        why = "a name or a note in it has characters that are no text. Change these and repeat"
-    elif "locked" in text:
-        why = "another program is writing to it. Close that one and repeat"
-    else:
-        why = f"{error}. Check the disk, or choose another folder"
-    return f"The last change was not saved in {folder}; all that was saved before is safe: {why}."
-
-
-def not_opened(folder: Path, error: Exception) -> str:
-    """The sentence for a session that cannot be opened."""
-    if may_not_be_written(error):
-        return f"The session in {folder} cannot be written to, and was not opened; copy it to a folder of your own."
-    if "uri authority" in str(error).lower():
-        return (
-            f"The session in {folder} cannot be opened at this place ({error}); nothing was changed. Copy the whole "
-            "folder to a disk of this computer and open that."
-        )
-    return f"The session in {folder} is damaged and was not changed; restore it from a copy."
-
-
-def made_by_newer(folder: Path) -> str:
-    """The sentence for a session of a later version."""
-    return f"The session in {folder} was made by a newer version of this program; update the program to open it."
-
-
-def may_not_be_written(error: Exception) -> bool:
-    """Whether an error says that a database cannot be written, not that it is damaged."""
-    return "readonly" in str(error).lower() or "unable to open" in str(error).lower()
 
 
 def _make_tables(connection: sqlite3.Connection, folder: Path) -> None:

@@ -11,32 +11,38 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from napari_adasam.domain.calibration import NOT_SET, FrameSetup
+from napari_adasam.domain.choices import Choices
 from napari_adasam.domain.errors import InputError, OnlyReadableError, StorageError
+from napari_adasam.domain.packing import PackedMask
 from napari_adasam.domain.propagation import PropagatedMasks
 from napari_adasam.domain.queue import Place
 from napari_adasam.domain.records import Annotation, Draft, Frame, FrameStatus
 from napari_adasam.domain.rounds import RoundReport
 from napari_adasam.domain.structures import Structure
 from napari_adasam.domain.versions import Remark, Version
-from napari_adasam.files import schema
+from napari_adasam.files import past, schema
 from napari_adasam.files.atomic import flush_folder, make_folder
 from napari_adasam.files.drafts import DAMAGE, draft_row, facts_row, propagated_row
 from napari_adasam.files.lock import FolderLock
-from napari_adasam.files.masks import read_mask, stored_labels, write_mask
-from napari_adasam.files.record import SessionRecord, read_record
+from napari_adasam.files.masks import write_mask
+from napari_adasam.files.record import SessionRecord, frame_row, read_record
 from napari_adasam.files.setup_rows import scale_row, sector_row
+from napari_adasam.files.store_sentences import may_not_be_written, not_opened, not_saved
 
 __all__ = ["DATABASE", "SessionRecord", "Store", "is_session"]
 
 DATABASE = schema.DATABASE
+NOTHING: Mapping[int, PackedMask] = MappingProxyType({})
 
 
 class Store:
@@ -67,7 +73,7 @@ class Store:
             flush_folder(folder)
         except (OSError, sqlite3.Error) as error:
             held.release()
-            raise StorageError(schema.not_saved(folder, error)) from error
+            raise StorageError(not_saved(folder, error)) from error
         return cls(folder, connection, held)
 
     @classmethod
@@ -100,7 +106,7 @@ class Store:
         try:
             return cls(folder, schema.connect_to_read(folder / DATABASE), FolderLock(folder))
         except sqlite3.DatabaseError as error:
-            raise InputError(schema.not_opened(folder, error)) from error
+            raise InputError(not_opened(folder, error)) from error
 
     @classmethod
     def _connect(cls, folder: Path, held: FolderLock) -> Store:
@@ -108,8 +114,8 @@ class Store:
             return cls(folder, schema.connect(folder / DATABASE), held)
         except sqlite3.DatabaseError as error:
             held.release()
-            kind = OnlyReadableError if schema.may_not_be_written(error) else InputError
-            raise kind(schema.not_opened(folder, error)) from error
+            kind = OnlyReadableError if may_not_be_written(error) else InputError
+            raise kind(not_opened(folder, error)) from error
         except BaseException:
             held.release()
             raise
@@ -138,7 +144,7 @@ class Store:
 
     def save_frames(self, frames: Iterable[Frame]) -> None:
         """Add frames, or new versions of them."""
-        self._append("frames", [_frame_row(frame) for frame in frames])
+        self._append("frames", [frame_row(frame) for frame in frames])
 
     def save_structures(self, structures: Sequence[Structure]) -> None:
         """Replace the list of structures."""
@@ -148,29 +154,29 @@ class Store:
         """Note where a frame stands from now on."""
         self._append("statuses", [(frame_id, str(status))])
 
-    def save_annotation(self, annotation: Annotation) -> None:
-        """Save an accepted label image; the frame's status becomes accepted in the same transaction."""
+    def save_annotation(self, annotation: Annotation, suggested: Mapping[int, PackedMask] = NOTHING) -> None:
+        """Save an accepted label image; the frame's status becomes accepted in the same transaction.
+
+        ``suggested``: structure value to the mask that was suggested; without any, what was saved of that stays.
+        """
         schema.check_there(self.folder)
         row = (annotation.frame_id, write_mask(self.masks, annotation.labels), *facts_row(annotation))
         with self._lock, self._transaction():
             self._insert("annotations", [row])
             self._insert("statuses", [(annotation.frame_id, str(FrameStatus.ACCEPTED))])
-            for table in schema.OF_FRAMES:
+            for table in (*schema.OF_FRAMES, *(["suggested"] if suggested else [])):
                 self._connection.execute(f"DELETE FROM {table} WHERE frame_id = ?", (annotation.frame_id,))
+            self._insert("suggested", past.suggested_rows(annotation.frame_id, suggested))
 
-    def carry_versions(self, folder: Path) -> None:
-        """Take over, with their times, the versions that another session's folder has and that can be read there."""
-        columns = ("at", *schema.names("annotations"))
+    def carry_past(self, folder: Path) -> None:
+        """Take over what another session's folder has of the past and can be read there; see :func:`past.carry`."""
         try:
             with contextlib.closing(schema.connect_to_read(folder / DATABASE)) as source:
-                rows = source.execute(f"SELECT {', '.join(columns)} FROM annotations ORDER BY row").fetchall()
+                rows = past.rows_of(source)
         except (sqlite3.Error, InputError):
             return
         with self._lock, self._transaction():
-            for row in rows:
-                with contextlib.suppress(InputError):
-                    write_mask(self.masks, read_mask(folder / "masks", row[columns.index("mask")]))
-                    self._connection.execute(schema.insert("annotations", columns), row)
+            past.carry(rows, folder / "masks", self._connection, self.masks)
 
     def save_propagated(self, masks: PropagatedMasks) -> None:
         """Save the masks that came to a frame from a key frame, in place of earlier ones."""
@@ -233,22 +239,25 @@ class Store:
         """Note whose sessions are compared in this one: names and folders."""
         self._append("readers", [(name, str(folder)) for name, folder in readers])
 
+    def save_choices(self, choices: Choices) -> None:
+        """Note what is chosen from now on."""
+        self._append("choices", [(choices.model, choices.base, choices.method, choices.slices, choices.every)])
+
     def versions(self, frame_id: str) -> tuple[Version, ...]:
         """Every accepted version of a frame, oldest first; masks are read when they are asked for.
 
         What was accepted again without a change is not another version.
         """
         with self._lock:
-            found = self._connection.execute(
-                "SELECT at, mask, height, width FROM annotations JOIN (SELECT height, width FROM frames "
-                "WHERE frame_id = ? LIMIT 1) WHERE frame_id = ? ORDER BY row",
-                (frame_id, frame_id),
-            ).fetchall()
-        changed = [row for before, row in zip([None, *found], found, strict=False) if not before or before[1] != row[1]]
-        return tuple(
-            Version(number, at, stored_labels(self.masks, mask, (height, width)))
-            for number, (at, mask, height, width) in enumerate(changed, start=1)
-        )
+            return past.versions(self._connection, self.masks, frame_id)
+
+    def suggested(self, frame_id: str) -> Mapping[int, PackedMask]:
+        """Structure value to the mask that was suggested before a frame was accepted; empty where none was kept.
+
+        Raises InputError if they are damaged.
+        """
+        with self._lock:
+            return past.suggested(self._connection, frame_id)
 
     def load(self, lazily: bool = False) -> SessionRecord:
         """Everything that holds now. Raises StorageError if the database is damaged; a damaged mask is a problem.
@@ -280,12 +289,8 @@ class Store:
 
 
 def is_session(folder: Path) -> bool:
-    """Whether a folder holds a session."""
-    database = folder / DATABASE
-    return database.is_file() and database.stat().st_size > 0
-
-
-def _frame_row(frame: Frame) -> tuple[Any, ...]:
-    spacing = frame.spacing
-    scale = (None, None, None) if spacing is None else (spacing.y_mm, spacing.x_mm, spacing.source)
-    return (frame.id, frame.path, frame.index, frame.height, frame.width, frame.stem, *scale, frame.note)
+    """Whether a folder holds a session, and may be looked into."""
+    try:
+        return os.path.isfile(folder / DATABASE) and os.path.getsize(folder / DATABASE) > 0
+    except OSError:
+        return False

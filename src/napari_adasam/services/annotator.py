@@ -60,6 +60,7 @@ class Annotator(Reviewing):
 
     def _opened(self) -> None:
         self.queue_changed.emit()
+        self._choosing.take_up()
         place, self._bench.place = self._bench.place, None
         if place is not None and place.how != self._walk.how:
             self.set_order(place.how, place.seed)
@@ -190,7 +191,7 @@ class Annotator(Reviewing):
             return False
         started = self._clips.propagating.start(current)
         if not started:
-            self.problem.emit(NOTHING_LEFT)
+            self.problem.emit(self.why_not("propagate") or NOTHING_LEFT)
         return started
 
     def undo(self) -> bool:

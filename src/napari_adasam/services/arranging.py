@@ -65,6 +65,7 @@ class Arranging(Sitting):
             self._bench.dispatch.send(job, "Changing the model", self._ignore)
             if other_model:  # of the one that is being loaded nothing more is wanted
                 self._suggesting.start_over(self._bench.restored)
+        self._choosing.keep()
         if settings.prompts != before.prompts:
             self._suggesting.renew()
 
@@ -119,6 +120,7 @@ class Arranging(Sitting):
             self._suggesting.renew(cast(ModelInfo, outcome.value))
             return
         self._bench.settings = replace(self._bench.settings, model=before)
+        self._choosing.keep()
         self._suggesting.show_current()
 
     def _ignore(self, outcome: Outcome) -> None:

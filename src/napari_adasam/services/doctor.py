@@ -18,12 +18,13 @@ MEGABYTE = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the report; ``sound`` is false where something must be put right."""
+    """One line of the report; ``sound`` is false where something must be put right, ``looked`` where it was not tried."""
 
     topic: str
     what: str
     found: str
     sound: bool = True
+    looked: bool = True
 
 
 def versions() -> Iterator[Finding]:

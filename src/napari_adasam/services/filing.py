@@ -27,6 +27,7 @@ HELD = (
 NOT_WRITABLE = (
     "This session's folder may not be written to, so it can only be looked at. “Keep session in…” makes a copy."
 )
+ALL_KNOWN = "All of these images are in the session already; nothing was added."
 
 
 class Filing:
@@ -71,18 +72,18 @@ class Filing:
     def _take(self, pictures: Sequence[Path], result: OpenResult) -> list[str]:
         clips = [clip for clip in result.clips if _is_text(clip.path)]
         problems = [*result.problems, *_not_text([clip.path for clip in result.clips if not _is_text(clip.path)])]
-        if clips:
-            problems += self._resume_at_home(pictures[0], clips)
+        resumed = self._resume_at_home(pictures[0], clips) if clips else []
+        problems += resumed
+        known = {frame.id for frame in self._bench.session.frames}
+        new = any(frame.id not in known for clip in clips for frame in clip.frames)
+        moved = self._move(clips)
+        problems += moved
+        nothing_new = [ALL_KNOWN] if clips and not (new or resumed or moved) else []
         if self._keeping.reading:
-            known = {frame.id for frame in self._bench.session.frames}
-            new = any(frame.id not in known for clip in clips for frame in clip.frames)
-            problems += self._move(clips)
-            return [*problems, *([f"{self._keeping.reading} No image was added."] if new else [])]
-        resumed = bool(self._bench.session.frames)
-        problems += self._move(clips)
-        problems += self._bench.sources.missing() if resumed else []
+            return [*problems, *([f"{self._keeping.reading} No image was added."] if new else nothing_new)]
+        problems += self._bench.sources.missing() if known else []
         fresh = self._bench.sources.add_clips(clips)
-        problems += [*self._bench.sources.same_pictures(clips), *self._add(fresh)]
+        problems += [*(self._bench.sources.same_pictures(clips) or nothing_new), *self._add(fresh)]
         return problems + self._begin_at_home(pictures[0])
 
     def _resume_at_home(self, opened: Path, clips: Sequence[Clip]) -> list[str]:
@@ -157,9 +158,9 @@ class Filing:
             why = HELD if "another window" in str(error) else NOT_WRITABLE
             record, problems = self._keeping.look(folder, why), [why]
         self._learning.reports = record.rounds
-        self._bench.restored, self._bench.place = record.serving, record.place
+        self._bench.restored, self._bench.place, self._bench.choices = record.serving, record.place, record.choices
         session.note_used(record.used)
-        if record.structures:
+        if record.structures or record.used:  # all may have been removed
             session.set_structures(record.structures)
         self._bench.sources.add_frames(record.frames)
         session.add_kept(record.frames, {frame.id: content_of(record, frame.id) for frame in record.frames})

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from napari_adasam.domain.calibration import NOT_SET, FrameSetup
+from napari_adasam.domain.choices import Choices
 from napari_adasam.domain.errors import InputError, StorageError
-from napari_adasam.domain.packing import LabelImage, PackedLabels
+from napari_adasam.domain.packing import LabelImage, PackedLabels, PackedMask
 from napari_adasam.domain.propagation import Propagated, PropagatedMasks
 from napari_adasam.domain.queue import Place
 from napari_adasam.domain.records import Annotation, Draft, Frame, FrameStatus
@@ -23,6 +25,8 @@ from napari_adasam.files import home
 from napari_adasam.files.exports.naming import carry_key
 from napari_adasam.files.own_folders import make_own_folder
 from napari_adasam.files.store import SessionRecord, Store
+
+Past = TypeVar("Past")
 
 
 class Keeping:
@@ -44,6 +48,8 @@ class Keeping:
         """Why the session that is open may only be looked at; empty where it may be changed."""
         self.readers: tuple[tuple[str, Path], ...] = ()
         """Names and folders of the sessions that are compared in this one."""
+        self.choices: Choices | None = None
+        """What is chosen, as it is written or will be with a new session; ``None`` before anything is."""
         self.automatic = False
         """Whether the folder was chosen by the program."""
         self.left: Path | None = None
@@ -73,7 +79,7 @@ class Keeping:
         self._propagated = {}
         try:
             if origin is not None:
-                store.carry_versions(origin)
+                store.carry_past(origin)
             self._write_all(store, reports)
             if origin is not None:
                 carry_key(origin, folder)
@@ -114,6 +120,8 @@ class Keeping:
             self.draft(frame.id, 0.0)
             self.remark(frame.id)
         store.save_readers(self.readers)
+        if self.choices is not None:
+            store.save_choices(self.choices)
 
     def look(self, folder: Path, why: str) -> SessionRecord:
         """Read a session's folder without keeping anything there; ``why`` is told to who wants to change it."""
@@ -138,6 +146,7 @@ class Keeping:
         self._statuses = dict(record.statuses)
         self._remarks = dict(record.remarks)
         self.readers = record.readers
+        self.choices = record.choices or self.choices
         self._ticks = {frame_id: dict(ticks) for frame_id, ticks in record.ticks.items()}
         return record
 
@@ -156,6 +165,12 @@ class Keeping:
         if self._store is not None:
             self._store.save_place(place)
 
+    def choose(self, choices: Choices) -> None:
+        """Write what is chosen, where it is something else than before."""
+        if self._store is not None and choices != self.choices:
+            self._store.save_choices(choices)
+        self.choices = choices
+
     def remark(self, frame_id: str) -> None:
         """Write the note on a frame, if there is one or was."""
         remark = self._session.remark(frame_id)
@@ -165,15 +180,22 @@ class Keeping:
 
     def versions(self, frame_id: str) -> tuple[Version, ...]:
         """Every accepted version of a frame; none while nothing is kept, or where what is looked at has gone."""
-        if self._store is not None:
-            return self._store.versions(frame_id)
-        if self._looked is None:
-            return ()
+        return self._past(lambda store: store.versions(frame_id), ())
+
+    def suggested(self, frame_id: str) -> Mapping[int, PackedMask]:
+        """What was suggested before a frame was accepted, by structure value; empty in the same cases."""
+        return self._past(lambda store: store.suggested(frame_id), {})
+
+    def _past(self, ask: Callable[[Store], Past], nothing: Past) -> Past:
         try:
+            if self._store is not None:
+                return ask(self._store)
+            if self._looked is None:
+                return nothing
             with closing(Store.to_read(self._looked)) as store:
-                return store.versions(frame_id)
+                return ask(store)
         except InputError:
-            return ()
+            return nothing
 
     def setups(self, before: Mapping[str, FrameSetup], after: Mapping[str, FrameSetup]) -> None:
         """Write the scales and sectors by hand that are others than before."""
@@ -184,7 +206,7 @@ class Keeping:
         """Write an accepted frame before its status says so; ``False`` while nothing is kept."""
         if self._store is None:
             return False
-        self._store.save_annotation(annotation)
+        self._store.save_annotation(annotation, self._session.suggested_masks(annotation.frame_id))
         self._statuses[annotation.frame_id] = FrameStatus.ACCEPTED
         return True
 
@@ -205,7 +227,7 @@ class Keeping:
         if status is written or (status not in CLOSED and frame_id not in self._statuses):
             return
         if status is FrameStatus.ACCEPTED:
-            self._store.save_annotation(self._session.annotations[frame_id])
+            self._store.save_annotation(self._session.annotations[frame_id], self._session.suggested_masks(frame_id))
         else:
             self._store.save_status(frame_id, status)
         self._statuses[frame_id] = status
@@ -219,15 +241,15 @@ class Keeping:
             return
         self._follow_propagated(self._store, frame_id)
         session, written = self._session, self._drafts.get(frame_id)
+        labels, touched = session.packed(frame_id), session.touched(frame_id)
         if session.status(frame_id) is FrameStatus.ACCEPTED:
             self._drafts.pop(frame_id, None)
-        elif session.touched(frame_id):
+        elif touched and labels is not None:
             self._follow_ticks(self._store, frame_id)  # what is outlined after "not there" is there
-            labels, touched = session.packed(frame_id), session.touched(frame_id)
-            if labels is not None and (labels, touched) != written:
+            if (labels, touched) != written:
                 self._store.save_draft(Draft(session.draft(frame_id, seconds), touched))
                 self._drafts[frame_id] = labels, touched
-        elif frame_id in self._drafts:
+        elif written is not None:
             self._store.drop_draft(frame_id)
             del self._drafts[frame_id]
 

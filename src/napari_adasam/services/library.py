@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -45,6 +46,12 @@ def lines() -> list[Line]:
 def choices() -> dict[str, bool]:
     """The known names, and whether each one's file is on this computer."""
     return {name: library.whereabouts(name) is not None for name in library.known_names()}
+
+
+def is_here(name: str) -> bool:
+    """Whether there is a file for a known name, or at a path; it is not looked into."""
+    known = name in library.known_names()
+    return library.whereabouts(name) is not None if known else os.path.isfile(os.path.expanduser(name))
 
 
 def _line(name: str) -> Line:

@@ -70,8 +70,8 @@ class Looking:
             self._sent = self._bench.dispatch.send(job, doing, self._receive)
 
     def cancel(self) -> None:
-        """Stop until the order is chosen again, or another model serves."""
-        self._bench.dispatch.cancel(JobKind.LOOK)
+        """Stop until the order is chosen again, or another model serves; while it rests, stop what else is so late."""
+        self._bench.dispatch.cancel(JobKind.LOOK if self._sent is None else self._sent)
 
     def _wanted(self) -> list[str]:
         """Frames without a look of the serving model: one of each file first, files in a seeded order."""

@@ -23,6 +23,8 @@ class Models:
         self._predictor: Predictor | None = None
         self._trainer: Trainer | None = None
         self._restored = False
+        self._wanted = object()
+        """Stands for the predictor that is wanted now; another one as soon as that is another."""
 
     def predictor(self) -> Predictor:
         """The predictor; made, and torch imported, at the first call."""
@@ -35,15 +37,14 @@ class Models:
         """The predictor's making and the loading of its weights in steps, for a job that others go before."""
         if self._predictor is None:
             keep_triton_out()
-            make = self._make_predictor
-            made = make()
-            self._keep((yield from made) if isinstance(made, Generator) else made, make)
+            wanted, made = self._wanted, self._make_predictor()
+            self._keep((yield from made) if isinstance(made, Generator) else made, wanted)
         with no_collections():
             return self.predictor().info()
 
-    def _keep(self, made: Predictor, make: MakePredictor) -> None:
+    def _keep(self, made: Predictor, wanted: object) -> None:
         """Keep what was made in steps, unless a click has made one in between, or another one is wanted now."""
-        if self._predictor is None and self._make_predictor is make:
+        if self._predictor is None and self._wanted is wanted:
             self._predictor = made
 
     def restore(self, path: Path) -> ModelInfo:
@@ -71,7 +72,7 @@ class Models:
         self._make_trainer = make_trainer or self._make_trainer
         self._trainer = None
         if not keep_predictor:
-            self._predictor, self._restored = None, False
+            self._predictor, self._restored, self._wanted = None, False, object()
 
     def exchange(self, make_predictor: MakePredictor | None, make_trainer: MakeTrainer | None) -> ModelInfo:
         """Load another predictor, and only then let go of the one in use; returns what serves.

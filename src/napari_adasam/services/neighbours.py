@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 
 from napari_adasam.domain.records import Along, Frame
-from napari_adasam.domain.stacks import no_volume
+from napari_adasam.domain.stacks import slice_step
 from napari_adasam.files.clips import Clip
 from napari_adasam.files.dataset import Dataset
 from napari_adasam.model.stacks import around
@@ -59,12 +59,10 @@ class Neighbours:
         apart.
         """
         clip = None if self._clip_of is None else self._clip_of(frame_id)
-        if clip is None or len(clip.frames) < 2 or no_volume(clip.frames[0]):
+        if clip is None or len(clip.frames) < 2:
             return None
-        stack, spacing = clip.frames[0].stack, clip.frames[0].spacing
-        if stack is None or stack.step_mm is None or spacing is None:
-            return None
-        return stack.step_mm / math.sqrt(spacing.pixel_area_mm2)
+        step, spacing = slice_step(clip.frames[0]), clip.frames[0].spacing
+        return None if step is None or spacing is None else step / math.sqrt(spacing.pixel_area_mm2)
 
     def whole(self, frame_id: str) -> Slices | None:
         """All frames of a frame's volume or clip, in order; ``None`` where it is a file of its own. InputError."""

@@ -86,6 +86,8 @@ class Propagating:
     """A sentence on where it stopped, and why."""
     ended = Signal()
     """A job has ended, however."""
+    unreadable = Signal(str)
+    """The mask of a key frame (its id) cannot be read; a listener is expected to put another in its place."""
 
     def __init__(self, bench: Workbench, clock: Callable[[], float] = time.monotonic) -> None:
         self._bench = bench
@@ -117,6 +119,9 @@ class Propagating:
     def start(self, frame_id: str) -> bool:
         """Go through the clip of a frame, from all of its key frames; ``False`` if there is nothing to do."""
         clip = self.clip(frame_id)
+        for at in self._keys(clip):
+            if self._outline(clip[at]) is None:
+                self.unreadable.emit(clip[at])
         return self._send(clip, runs(self._keys(clip), len(clip)))
 
     def renew(self, key: str, as_it_came: bool = False) -> bool:
@@ -161,14 +166,15 @@ class Propagating:
     def _course(self, clip: Sequence[str], run: Run) -> Course | None:
         """What of a run is not done yet, or out of date; ``None`` for nothing."""
         session, source = self._bench.session, clip[run.key]
-        labels = session.labels(source)
-        outline = outline_of(labels)
+        outline = self._outline(source)
+        if outline is None:
+            return None
         frames = [clip[at] for at in run.frames]
         while frames and not self._is_open(frames[-1]):
             frames.pop()
         wanted = (at for at, one in enumerate(frames) if self._is_open(one) and not self._is_of(one, source, outline))
         done = next(wanted, None)
-        if done is None or not labels.any():
+        if done is None or not session.labels(source).any():
             return None
         while done and not self._is_of(frames[done - 1], source, outline):
             done -= 1
@@ -185,7 +191,14 @@ class Propagating:
         session, how = self._bench.session, self._bench.session.propagated(frame_id)
         if how is None or session.status(how.source) is not FrameStatus.ACCEPTED:
             return False
-        return outline_of(session.labels(how.source)) == how.outline
+        return self._outline(how.source) == how.outline
+
+    def _outline(self, source: str) -> str | None:
+        """What stands for the outlines of a key frame; ``None`` where its mask cannot be read."""
+        try:
+            return outline_of(self._bench.session.labels(source))
+        except InputError:
+            return None
 
     def _is_open(self, frame_id: str) -> bool:
         """Whether masks may come: nothing was decided or changed by a person."""

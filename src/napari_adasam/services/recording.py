@@ -10,7 +10,9 @@ from typing import cast
 from psygnal import Signal
 
 from napari_adasam.domain.errors import AdasamError
+from napari_adasam.domain.records import FrameStatus
 from napari_adasam.domain.rounds import RoundReport
+from napari_adasam.files.schema import check_there
 from napari_adasam.services.keeping import Keeping
 from napari_adasam.services.lane import Job, JobKind, Outcome
 from napari_adasam.services.ports import ModelInfo
@@ -34,6 +36,8 @@ class Recording:
         self._keeping = keeping
         self._walk = walk
         self._model = model
+        self._owed = False
+        bench.session.status_changed.connect(self._pay)
 
     def attempt(self, write: Callable[[], object]) -> bool:
         """Write; ``False``, with a sentence, if the disk does not take it."""
@@ -74,10 +78,21 @@ class Recording:
         folder, models = self._keeping.models_folder(), self._bench.models
         if folder is None or self._model() is None:
             return
-        # Not of a kind that is cancelled when suggestions are.
-        job = Job(JobKind.PROMPT, lambda: models.predictor().save(folder), key="model")
+
+        def save() -> Path | None:
+            check_there(folder.parent)  # where that was moved, its folder would be made anew at the old place
+            return models.predictor().save(folder)
+
+        job = Job(JobKind.PROMPT, save, key="model")  # not of a kind that is cancelled when suggestions are
         self._bench.dispatch.send(job, "Keeping what was learned", self._on_saved)
 
     def _on_saved(self, outcome: Outcome) -> None:
+        self._owed = outcome.state == "failed"
         if outcome.state == "done":
             self.serving(cast("Path | None", outcome.value))
+
+    def _pay(self, frame_id: str) -> None:
+        """What was learned and the disk did not take is written again behind the next accept."""
+        if self._owed and self._bench.session.status(frame_id) is FrameStatus.ACCEPTED:
+            self._owed = False
+            self.learned()

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from napari_adasam.domain.errors import AdasamError
-from napari_adasam.domain.packing import StoredLabels
+from napari_adasam.domain.packing import StoredLabels, laid_out
 from napari_adasam.domain.records import FrameStatus
 from napari_adasam.domain.versions import Remark, Version
 from napari_adasam.files.store import Store
@@ -24,12 +24,20 @@ class Reviewing(Moving):
 
         Masks are read when they are asked for; opening one may raise InputError.
         """
-        session, found = self._session, list[Version]()
-        if session.scores(frame_id):
-            frame = session.frame(frame_id)
-            read = partial(session.suggested_labels, frame_id)
-            found.append(Version(0, "", StoredLabels((frame.height, frame.width), SUGGESTION, read), SUGGESTION))
-        return (*found, *self._keeping.versions(frame_id), *self._readers().versions(frame_id, session.structures))
+        session = self._session
+        kept, others = self._keeping.versions(frame_id), self._readers().versions(frame_id, session.structures)
+        return (*self._suggestion(frame_id), *kept, *others)
+
+    def _suggestion(self, frame_id: str) -> tuple[Version, ...]:
+        """The suggestion; after reopening, of a frame that was accepted, the one that was accepted or corrected."""
+        session, frame = self._session, self._session.frame(frame_id)
+        shape, read = (frame.height, frame.width), partial(session.suggested_labels, frame_id)
+        if not session.scores(frame_id):
+            masks = self._keeping.suggested(frame_id)
+            if not masks or any(mask.shape != shape for mask in masks.values()):
+                return ()
+            read = partial(laid_out, masks, shape)
+        return (Version(0, "", StoredLabels(shape, SUGGESTION, read), SUGGESTION),)
 
     def bring_back(self, version: Version) -> bool:
         """Show a version as work in progress on the current frame, to be accepted or undone; ``False`` if refused."""

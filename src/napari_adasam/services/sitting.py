@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from psygnal import Signal
@@ -18,12 +17,13 @@ from napari_adasam.domain.stacks import StackReport
 from napari_adasam.files.exports import ExportReport
 from napari_adasam.services.activity import Activity, after_silence, describe
 from napari_adasam.services.checking import Checking
+from napari_adasam.services.choosing import Choosing
 from napari_adasam.services.clips import Clips
 from napari_adasam.services.correcting import Correcting
 from napari_adasam.services.exporting import UNDER_WAY, Exporting
 from napari_adasam.services.filing import Filing
 from napari_adasam.services.keeping import Keeping
-from napari_adasam.services.lane import Job, JobKind, Outcome
+from napari_adasam.services.lane import Outcome
 from napari_adasam.services.looking import Looking
 from napari_adasam.services.marking_out import MarkingOut
 from napari_adasam.services.models import MakePredictor, MakeTrainer
@@ -80,6 +80,8 @@ class Sitting:
     """What :meth:`show_volume` asked for."""
     queue_changed = Signal()
     """The order of the frames still to be done may be another one."""
+    settings_changed = Signal()
+    """Other settings hold, as they were chosen in a session that was reopened."""
 
     def __init__(
         self,
@@ -104,6 +106,7 @@ class Sitting:
         self._learning = Learning(self._bench)
         self._clips = Clips(self._bench, clock)
         self._recording = Recording(self._bench, self._keeping, self._walk, self._served)
+        self._choosing = Choosing(self._bench, self._keeping, self._suggesting, self._recording)
         self._checking = Checking(self._bench, self._keeping)
         self._filing = Filing(self._bench, self._keeping, self._learning, self._checking)
         self._exporting = Exporting(self._bench, self._keeping, self._served)
@@ -117,9 +120,10 @@ class Sitting:
     def _connect(self) -> None:
         self._bench.dispatch.changed.connect(self.look_again)
         self._bench.dispatch.problem.connect(self.problem.emit)
-        self._bench.dispatch.device_lost.connect(self._on_device_lost)
         self._recording.problem.connect(self.problem.emit)
         self._checking.problem.connect(self.problem.emit)
+        self._choosing.problem.connect(self.problem.emit)
+        self._choosing.changed.connect(self.settings_changed.emit)
         self._suggesting.model_changed.connect(self.model_changed.emit)
         self._suggesting.model_changed.connect(self._looking.serve)
         self._looking.changed.connect(self._on_looks)
@@ -130,6 +134,7 @@ class Sitting:
         self._clips.stacking.finished.connect(self.stack_measured.emit)
         self._clips.volumes.finished.connect(self.volume_read.emit)
         self._clips.propagating.told.connect(self.problem.emit)
+        self._clips.propagating.unreadable.connect(self._checking.mend)
         self._clips.propagating.ended.connect(self.queue_changed.emit)
         self._session.status_changed.connect(self._on_status)
         self._session.labels_changed.connect(self._recording.draft)
@@ -252,21 +257,10 @@ class Sitting:
     def _on_round(self, result: RoundResult) -> None:
         self._recording.report(result.report)
         if result.report.accepted:
+            self._choosing.stay()
             self._suggesting.renew(result.model)
             self._recording.learned()
         self.round_finished.emit(result.report)
-
-    def _on_device_lost(self) -> None:
-        """Compute on the processor from now on, with what was learned as far as it is on the disk."""
-        model, settings = self._suggesting.model, self._bench.settings
-        if settings.model.device == "cpu" or (model is not None and model.device == "cpu"):
-            return
-        self._bench.settings = replace(settings, model=replace(settings.model, device="cpu"))
-        models, folder = self._bench.models, self._keeping.models_folder()
-        learned = None if folder is None or model is None else folder / f"{model.fingerprint}.safetensors"
-        job = Job(JobKind.PROMPT, lambda: models.replace(None, None, keep_predictor=False), key="model")
-        self._bench.dispatch.send(job, "Going on with the processor", lambda _outcome: None)
-        self._suggesting.start_over(learned if learned is not None and learned.exists() else None)
 
     def _on_withdrawn(self, frame_id: str) -> None:
         """A frame may be accepted again, which the disk has to know first."""

@@ -88,7 +88,7 @@ class Sources:
     def missing(self) -> list[str]:
         """Say which files are not there: the first by name, and how many more."""
         paths = dict.fromkeys(frame.path for frame in self._frames.values())
-        missing = [path for path in paths if not Path(path).exists()]
+        missing = [path for path in paths if not os.path.exists(path)]
         return [
             f"{path} is not there any more. Put it back, or open the folder where it is now. Its masks are safe."
             for path in missing[:1]
@@ -99,7 +99,7 @@ class Sources:
         moved = {}
         for frame in (frame for clip in clips for frame in clip.frames):
             known = self._frames.get(frame.id)
-            if known is not None and known.path != frame.path and not Path(known.path).exists():
+            if known is not None and known.path != frame.path and not os.path.exists(known.path):
                 self._frames[frame.id] = replace(known, path=frame.path)
                 moved[frame.id] = frame.path
         return moved

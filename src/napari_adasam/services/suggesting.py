@@ -31,6 +31,8 @@ class Suggesting:
     """
 
     model_changed = Signal(ModelInfo)
+    not_loaded = Signal()
+    """The model of the settings could not be loaded, which was told."""
 
     def __init__(self, bench: Workbench, coming: Callable[[], Sequence[str]]) -> None:
         self._bench = bench
@@ -165,6 +167,8 @@ class Suggesting:
             if not self._bench.session.frames:
                 look_at_what_is_new()  # while nobody waits for anything
             self._restore_or_serve(cast(ModelInfo, outcome.value))
+        elif outcome.state == "failed":
+            self.not_loaded.emit()
 
     def _restore_or_serve(self, base: ModelInfo) -> None:
         """Serve what an earlier sitting has learned, if there is such a model and it can be read; else the base."""

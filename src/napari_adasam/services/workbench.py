@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from napari_adasam.domain.choices import Choices
 from napari_adasam.domain.items import Items
 from napari_adasam.domain.queue import Place
 from napari_adasam.domain.session import Session
@@ -23,7 +24,10 @@ class Workbench:
     ``settings`` is replaced whole by the annotator, and read by its parts when they need it.
     """
 
-    __slots__ = ("ahead", "dispatch", "items", "models", "place", "restored", "session", "settings", "sources", "watch")
+    __slots__ = (
+        *("ahead", "choices", "dispatch", "items", "models", "place"),
+        *("restored", "session", "settings", "sources", "watch"),
+    )
 
     def __init__(
         self,
@@ -45,6 +49,8 @@ class Workbench:
         """For the predictor: how fast this computer is."""
         self.place: Place | None = None
         """Where one left the session that was reopened, until it is gone to."""
+        self.choices: Choices | None = None
+        """What was chosen in it, until that holds again."""
         self.restored: Path | None = None
         """The learned model of the session that was reopened, to be served once the base is loaded."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
+from os import SEEK_END
 from pathlib import Path
 from typing import IO, Any
 
@@ -80,7 +81,8 @@ def write_stack(
 ) -> None:
     """Write the label images of a stack, one a page of its source, in the source's order; those not given are 0.
 
-    Depth or time, and the distance of slices, are those of the source, told by any ``frame`` of it.
+    Depth, time or neither, and the distance of slices, are those of the source, told by any ``frame`` of it. The file
+    is read and written.
     """
     assert frame.stack is not None
     stack, shape = frame.stack, (frame.height, frame.width)
@@ -104,6 +106,20 @@ def write_stack(
         resolution=_resolution(frame.spacing),
         compression="zlib",
     )
+    if stack.along is Along.UNKNOWN:
+        _take_moments_back(file)
+
+
+def _take_moments_back(file: IO[bytes]) -> None:
+    """Let ImageJ's words only say how many frames there are: whether they are moments is not known of the source."""
+    file.seek(0)
+    with tifffile.TiffFile(file) as tiff:
+        tag = tiff.pages.first.tags["ImageDescription"]
+        file.seek(tag.valueoffset)
+        words = file.read(tag.valuebytecount)
+        file.seek(tag.valueoffset)
+        file.write(words.replace(b"\nframes=", b"\nimages="))
+        file.seek(0, SEEK_END)
 
 
 def _facts(greatest: int, spacing: Spacing | None, structures: Sequence[Structure]) -> dict[str, Any]:
