@@ -103,8 +103,9 @@ def test_bad_input_is_one_sentence_and_code_2(
 
 
 def test_a_disk_that_does_not_take_it_is_code_1(session: Path, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    ended = run(session, "--format", "png", "--out", tmp_path / "file")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "masks").touch()  # where the folder of this name has to be
+    ended = run(session, "--format", "png", "--out", tmp_path / "out")
     assert ended.returncode == 1
     assert "could not be written" in ended.stderr
 

@@ -229,6 +229,16 @@ def test_groups_for_training_are_labelled_before_those_for_validation(dataset: D
     for seed in range(4):
         parts = plan(dataset, dataset.ids, len(split.train), seed)
         assert {dataset.groups[key] for key in parts.labelled} == set(split.train)
+        assert {dataset.groups[key] for key in parts.unlabelled} == set(split.validation), "none of the labelled"
+
+
+def test_a_held_back_group_that_is_labelled_leaves_the_test(dataset: Dataset) -> None:
+    back = set(split_groups(dataset.groups.values()).held_back)
+    others = sum(group not in back for group in dataset.groups.values())
+    parts = plan(dataset, dataset.ids, others + 1, 0)
+    learned, tested = ({dataset.groups[key] for key in keys} for keys in (parts.labelled, parts.test))
+    assert len(learned & back) == 1
+    assert tested == back - learned
 
 
 def test_a_method_carries_its_settings() -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+from monai.metrics import compute_hausdorff_distance
+from scipy import ndimage
 
 from napari_adasam.domain.agreement import border
 from napari_adasam.domain.overlap import dice, iou
-from napari_adasam.evaluation.metrics import hd95, interval
+from napari_adasam.evaluation.metrics import hd95, hd95_of_volume, interval
 
 
 def box(top: int, left: int, height: int, width: int, side: int = 100) -> np.ndarray:
@@ -63,6 +66,25 @@ def test_dice_and_iou_by_hand() -> None:
     first, second = box(0, 0, 10, 10), box(0, 5, 10, 10)
     assert dice(first, second) == 0.5
     assert iou(first, second) == pytest.approx(1 / 3)
+
+
+def blobs(shape: tuple[int, ...], seed: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return [ndimage.gaussian_filter(rng.normal(size=shape), 2) > 0.02 for _ in range(2)]
+
+
+@pytest.mark.filterwarnings("ignore:monai:FutureWarning", "ignore:.*has been deprecated:FutureWarning")
+@pytest.mark.parametrize("seed", range(3))
+def test_distances_are_those_of_monai(seed: int) -> None:
+    first, second = blobs((31, 47), seed)
+    pair = [torch.from_numpy(mask)[None, None].float() for mask in (first, second)]
+    theirs = compute_hausdorff_distance(*pair, percentile=95, include_background=True)
+    assert hd95(first, second) == pytest.approx(float(theirs))
+    voxel = (2.0, 1.0, 0.5)
+    first, second = blobs((9, 20, 25), seed)
+    pair = [torch.from_numpy(mask)[None, None].float() for mask in (first, second)]
+    theirs = compute_hausdorff_distance(*pair, percentile=95, include_background=True, spacing=voxel)
+    assert hd95_of_volume(first, second, voxel) == pytest.approx(float(theirs))
 
 
 def test_the_interval_is_of_the_mean_and_narrows_with_groups() -> None:

@@ -157,6 +157,15 @@ def test_another_file_is_refused_with_a_sentence(tmp_path: Path, text: str) -> N
         read_results([tmp_path / "x.json"])
 
 
+def test_two_models_of_one_name_are_not_taken_for_one(tmp_path: Path) -> None:
+    for name, weights in (("one", "aaaa"), ("two", "bbbb"), ("again", "aaaa")):
+        content = result(row([3, 4]), model=f"{name}/model.safetensors") | {"fingerprint": weights}
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    assert len(read_results([tmp_path / "one.json", tmp_path / "again.json"])) == 2
+    with pytest.raises(InputError, match="two models that are both called model@512"):
+        read_results([tmp_path / "one.json", tmp_path / "two.json"])
+
+
 @pytest.mark.parametrize(
     "more",
     [

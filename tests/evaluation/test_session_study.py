@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import nibabel
 import numpy as np
@@ -18,7 +19,7 @@ from napari_adasam.cli.studies import orders_of
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import LearnSettings, ModelSettings, Settings, TrainSettings
 from napari_adasam.domain.structures import Structure
-from napari_adasam.evaluation.oracle import Rules
+from napari_adasam.evaluation.oracle import Oracle, Rules
 from napari_adasam.evaluation.run import StudyOptions, run_sessions
 from napari_adasam.evaluation.session import SessionPlan, chosen_ids, run_session
 from napari_adasam.files.dataset import Dataset
@@ -81,6 +82,43 @@ def test_what_is_not_in_the_image_is_ticked_off(data: Dataset) -> None:
     found = run_session(data, data.ids[:1], [wrong], plan, lambda *_: None)
     assert (found["ticks"], found["clicks"], found["strokes_px"]) == (1, 1, 0)
     assert found["dice_by_image"] == [1.0]
+
+
+class Worsened:
+    """In place of an annotator: each click takes the top half of the outline away."""
+
+    def __init__(self, labels: np.ndarray) -> None:
+        self.now, self.before = labels, labels
+        frame = SimpleNamespace(path="a.png")
+        self.session = SimpleNamespace(
+            structures=[BELLY], current="a", frame=lambda _: frame, labels=lambda _: self.now.copy()
+        )
+
+    def click(self, point: object, value: int) -> None:
+        self.before, self.now = self.now, self.now.copy()
+        self.now[:10] = 0
+
+    def undo(self) -> None:
+        self.now = self.before
+
+    def stroke(self, labels: np.ndarray) -> None:
+        self.now = labels
+
+    def wait_idle(self, seconds: float) -> bool:
+        return True
+
+    def accept(self) -> bool:
+        return True
+
+
+def test_a_click_that_made_it_worse_counts_and_is_taken_back() -> None:
+    truth = np.zeros((20, 20), np.uint8)
+    truth[5:15, 5:15] = BELLY.value
+    suggested = truth.copy()
+    suggested[13:, :] = 0  # Dice 0.89
+    effort = Oracle(Worsened(suggested), lambda _: truth).work()  # type: ignore[arg-type]
+    assert (effort.clicks, effort.undone, effort.accepted) == (1, 1, 1.0)
+    assert effort.strokes_px == 20, "what was wrong before the click"
 
 
 def test_images_are_chosen_by_group(tmp_path: Path) -> None:

@@ -257,10 +257,21 @@ def test_other_masks_of_tested_images_give_the_same_prompt_free_answers(
 def test_settings_of_the_prompt_are_used(dataset: Dataset) -> None:
     options = StudyOptions(model=CPU, names=((1, BELLY.name),), limit=2, clicks=False)
     usual = run_prompts(dataset.folder, options, lambda *_: None)["rows"]
-    never = replace(options, prompts=PromptSettings(presence=1.1))  # so sure is no model
+    never = replace(options, prompts=PromptSettings(presence=1.0))  # so sure is no model
     changed = run_prompts(dataset.folder, never, lambda *_: None)["rows"]
     assert usual[2]["dice"] > 0
     assert [row["dice"] for row in changed] == [usual[0]["dice"], usual[1]["dice"], 0]
+
+
+def test_a_score_is_held_against_the_iou_and_not_the_dice() -> None:
+    truth = np.zeros((8, 8), bool)
+    truth[:4] = True
+    found = truth.copy()
+    found[:2] = False
+    tally = prompts.Tally(decode=[0.1])
+    tally.add(found, truth, 0.5, "a")
+    row = prompts._row("auto", BELLY, tally, [0.1])
+    assert (row["iou_error"], row["iou_bias"], row["dice"]) == (0, 0, pytest.approx(2 / 3))
 
 
 def test_nothing_found_where_nothing_is_says_nothing_of_the_predicted_iou() -> None:

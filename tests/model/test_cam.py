@@ -72,11 +72,21 @@ def test_the_centre_of_a_cell_shows_the_cells_own_value() -> None:
 
 
 def test_cells_that_see_padding_only_are_put_out_and_the_others_kept() -> None:
-    canvas = Canvas(100, 200, 64)  # 32 of 64 rows: 2 of 4 rows of cells
     logits = torch.ones(4, 4)
-    visible = cam.inside_image(logits, canvas)
-    assert (visible[:2] == 1).all()
-    assert (visible[2:] == -cam.LOGIT_LIMIT).all()
+    lying = cam.inside_image(logits, Canvas(100, 200, 64))  # 32 of 64 rows: 2 of 4 rows of cells
+    assert (lying[:2] == 1).all()
+    assert (lying[2:] == -cam.LOGIT_LIMIT).all()
+    standing = cam.inside_image(logits, Canvas(200, 100, 64))
+    assert torch.equal(standing, lying.T)
+
+
+def test_a_cell_counts_with_half_of_it_in_the_region() -> None:
+    region = np.zeros((64, 64), bool)
+    region[:, :24] = True  # a cell and a half of four
+    logits, canvas = torch.ones(4, 4), Canvas(64, 64, 64)
+    assert (cam.inside_region(logits, region, canvas) > 0).all(0).tolist() == [True, True, False, False]
+    region[:, 23] = False
+    assert (cam.inside_region(logits, region, canvas) > 0).all(0).tolist() == [True, False, False, False]
 
 
 def test_a_cell_that_touches_the_image_counts() -> None:

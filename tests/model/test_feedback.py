@@ -175,6 +175,8 @@ def test_without_weight_the_loss_is_as_without_feedback(embedding: torch.Tensor)
 
     assert loss("train", 0.0) == pytest.approx(loss("off", 1.0))
     assert loss("train", 1.0) != pytest.approx(loss("off", 1.0), rel=1e-3)
+    first, half, whole = loss("train", 0.0), loss("train", 1.0), loss("train", 3.0)
+    assert whole - first == pytest.approx(1.5 * (half - first), rel=1e-3)  # shares of 1/2 and 3/4
 
 
 @pytest.mark.parametrize(("mode", "both"), [("train", False), ("train+infer", True)])

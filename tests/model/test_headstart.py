@@ -35,6 +35,16 @@ def test_a_structure_that_fills_a_quarter_of_a_cell_is_found_there() -> None:
     assert (maps[~lit] < 0).all()
 
 
+def test_where_embeddings_have_their_middle_makes_no_difference() -> None:
+    embeddings, masks = scene()
+    maps = []
+    for middle in (0.0, torch.linspace(-3, 3, 256)[:, None, None]):
+        head = build("classmap", 1)
+        fit_class_maps(head, [0], embeddings + middle, masks)
+        maps.append(head(embeddings + middle).maps.detach())
+    assert torch.allclose(*maps, atol=0.05)
+
+
 def test_against_the_share_of_cells_it_would_be_missed() -> None:
     head = build("classmap", 1)
     embeddings, masks = scene()

@@ -97,7 +97,7 @@ def test_cells_that_touch_at_a_corner_are_one_part() -> None:
 
 
 def test_several_parts_are_prompted_one_by_one_strongest_first() -> None:
-    lit = cam((2, 2, 2.0), (20, 20, 3.0), (28, 5, 0.3))  # the third has less than three quarters of the maximum
+    lit = cam((2, 2, 2.0), (20, 20, 3.0), (19, 20, -1.0), (28, 5, 0.3))  # the last has less than three quarters
     first, second = prompts_from_cam(lit, SQUARE, PromptSettings(), several_parts=True)
     assert first.box == (320, 320, 335, 335)
     assert second.box == (32, 32, 47, 47)
@@ -107,6 +107,7 @@ def test_several_parts_are_prompted_one_by_one_strongest_first() -> None:
     assert first.dense[2, 2] == OUTSIDE
     assert second.dense[2, 2] == 2
     assert second.dense[20, 20] == OUTSIDE
+    assert (second.dense[19:22, 19:22] == OUTSIDE).all()  # its edge, too, from which the decoder would fill it again
     assert first.dense[28, 5] == pytest.approx(0.3)  # not prompted: left as it is
     assert lit[2, 2] == 2  # the map itself is not touched
 

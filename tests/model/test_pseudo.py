@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -119,6 +120,31 @@ def test_a_pixel_counts_where_the_teacher_is_sure_and_both_answers_agree(
     assert torch.equal(label.weight, label.weight[:, :1].expand(16, 16))
 
 
+@pytest.mark.parametrize(
+    ("off", "kinds"), [({}, []), ({"use_dense"}, [2, 3]), ({"use_dense", "use_point"}, None), ({"use_box"}, [])]
+)
+def test_what_the_second_prompt_is_made_of(
+    off: set[str],
+    kinds: list[int] | None,
+    teacher: AdaSam,
+    embedding: torch.Tensor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The dense map alone, or the box alone: so each part can be switched off, and two prompts still have to agree."""
+    seen: list[PromptBatch] = []
+
+    def decode(net: SamNet, embeddings: torch.Tensor, prompts: PromptBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        seen.append(prompts)
+        return torch.full((len(prompts.kinds), 4, 16, 16), SURE), torch.ones(len(prompts.kinds), 4)
+
+    monkeypatch.setattr(pseudo, "decode", decode)
+    teacher.set_structures([BELLY])
+    settings = PromptSettings(**dict.fromkeys(off, False))
+    pseudo_labels(teacher, embedding, settings, Doubt(0.95))
+    assert [one.kinds[0].tolist() for one in seen[1:]] == ([] if kinds is None else [kinds])
+    assert all(bool(one.has_dense[0]) is ("use_dense" not in off) for one in seen)
+
+
 def test_confidence_is_a_setting(teacher: AdaSam, embedding: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     chance = torch.full((16, 16), math.log(0.9 / 0.1))
     answers(monkeypatch, chance, chance)
@@ -142,6 +168,21 @@ def test_the_student_learns_from_what_counts_and_from_nothing_else(teacher: AdaS
         moved = [float(p.grad.abs().sum()) for p in student.parameters() if p.grad is not None]
         assert (sum(moved) > 1e-6) is learns
         assert (loss.item() > 0.1) is learns
+
+
+def test_the_loss_is_a_mean_over_structures_and_of_the_union_of_parts(
+    teacher: AdaSam, embedding: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = label_of(teacher, embedding, 1.0)
+
+    def loss(labels: list[PseudoLabel]) -> float:
+        return unlabelled_loss(teacher, embedding, labels, LossWeights(map=0.0)).item()
+
+    assert loss([one, one]) == pytest.approx(loss([one]))
+    logits = torch.full((2, 4, 16, 16), -SURE)
+    logits[0, :, 4:8, 4:12] = logits[1, :, 8:12, 4:12] = SURE  # each part by its own prompt
+    monkeypatch.setattr(pseudo, "decode", lambda *_: (logits, torch.ones(2, 4)))
+    assert loss([replace(one, prompts=one.prompts * 2)]) < 0.05
 
 
 def test_no_labels_cost_nothing(teacher: AdaSam, embedding: torch.Tensor) -> None:

@@ -54,6 +54,8 @@ def test_a_drawn_box_is_near_the_mask_and_inside_the_picture() -> None:
     assert (boxes[:, :2] <= boxes[:, 2:]).all()
     assert np.abs(np.median(boxes, 0) - (2, 20, 41, 59)).max() < 1
     assert ((boxes.std(0) > 1) & (boxes.std(0) < 3)).all()
+    small = np.array([jittered_box(square(30, 30, 6), np.random.default_rng(seed)) for seed in range(200)])
+    assert ((small.std(0) > 1.2) & (small.std(0) < 2.5)).all(), "a hand is no steadier on a small structure"
 
 
 def test_a_point_is_inside_and_half_the_time_innermost() -> None:

@@ -31,6 +31,18 @@ def test_a_computer_without_a_screen_is_no_fault(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(doctor, "no_window_because", lambda: "There is no screen here.")
     (finding,) = doctor.window()
     assert finding.sound
+    assert not finding.looked
+
+
+def test_what_was_not_tried_is_not_called_ok(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doctor, "no_window_because", lambda: "There is no screen here.")
+    monkeypatch.setattr(doctor, "findings", lambda: iter(()))
+    assert doctor.examine()
+    row = next(line for line in capsys.readouterr().out.splitlines() if "There is no screen" in line)
+    assert "–" in row
+    assert "ok" not in row
 
 
 @pytest.mark.parametrize("sound", [True, False])

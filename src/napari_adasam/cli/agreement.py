@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from napari_adasam.cli.program import app, in_session, show
+from napari_adasam.cli.program import app, check_folder, in_session, show
 from napari_adasam.domain.errors import InputError
 
 Adjudicate = Annotated[
@@ -41,8 +41,7 @@ def _check_folders(out: Path | None, adjudicate: Path | None) -> None:
             continue
         if in_session(folder):
             raise InputError(f"{folder} is of a session. Nothing was compared. Give {option} another folder.")
-        if folder.exists() and not folder.is_dir():
-            raise InputError(f"{folder} is no folder. Nothing was compared. Give {option} the name of one.")
+        check_folder(folder)
     if out is not None and adjudicate is not None and out.resolve() == adjudicate.resolve():
         raise InputError(
             "--out and --adjudicate are one folder. Nothing was compared. Give the third session one of its own."

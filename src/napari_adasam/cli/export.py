@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from napari_adasam.cli.program import app, progress, show
+from napari_adasam.cli.program import app, check_folder, progress, show
 from napari_adasam.domain.export_formats import FORMATS
 
 
@@ -43,7 +43,8 @@ def export(
 
     extras = Extras(blank_outside, erosion, table)
     order = SessionExport(tuple(dict.fromkeys(formats)), tuple(frames or ()), deidentify, extras)
-    with progress("frames") as advance:
+    check_folder(out)
+    with progress("frames", "An export is there whole or not at all; the session is unchanged.") as advance:
         report = export_session(session, out, order, _tell, advance)
     show({"files": len(report.files), "frames": report.frames, "out": str(out)})
 

@@ -18,6 +18,7 @@ from napari_adasam.cli.program import (
     Seed,
     StructureNames,
     app,
+    check_folder,
     check_outputs,
     files_of,
     names_of,
@@ -33,7 +34,11 @@ from napari_adasam.domain.switches import names_in, with_settings
 if TYPE_CHECKING:
     from napari_adasam.domain.rounds import RoundProgress
 
-
+FAILURE = 1
+NOT_LEARNED = (
+    "Nothing was written, and the model that it began with is unchanged. What was learned is lost: run the command "
+    "again, with fewer --steps if it takes too long."
+)
 Learned = Annotated[
     Path | None, typer.Option(metavar="MODEL", help="Blend these, learned from BASE before, instead of training.")
 ]
@@ -68,12 +73,15 @@ def predict(
     keep_triton_out()
     from napari_adasam.services.batch import predict_paths
 
-    with progress("images") as advance:
+    check_folder(out)
+    with progress("images", f"Files that are in {out} are whole; the same command writes them all again.") as advance:
         settings = Settings(model=ModelSettings(name=model, base=base))
         report = predict_paths(inputs, out, settings, advance, names_of(structures))
     for problem in report.problems:
         typer.echo(problem, err=True)
     show({"frames": report.frames, "seconds_per_frame": report.seconds_per_frame, "device": report.device})
+    if not report.frames:
+        raise typer.Exit(FAILURE)
 
 
 @app.command()
@@ -111,7 +119,7 @@ def train(
     )
     check_outputs((out,), (Path(base), *files_of(dataset)))
     tell_groups(dataset)
-    with progress("steps") as advance:
+    with progress("steps", NOT_LEARNED) as advance:
         show(train_dataset(dataset, out, options, _on_round(advance)))
 
 
@@ -152,7 +160,7 @@ def train_bundled(
     settings = replace(settings, decoder_only=decoder_only, scores_only=scores_only, skip=skip)
     settings = replace(settings, weights=LossWeights(iou=iou))
     check_outputs((out,), (base, *([learned] if learned else []), *files_of(*data.glob("*"))))
-    with progress("steps") as advance:
+    with progress("steps", NOT_LEARNED) as advance:
         show(run(data, base, out, settings, _on_step(advance, total)))
 
 

@@ -27,7 +27,7 @@ def measure_labels(
     from napari_adasam.services.measuring import MeasureChoice, measure_dataset
 
     check_outputs((out,))
-    with progress("label images") as advance:
+    with progress("label images", "Nothing was written.") as advance:
         report = measure_dataset(dataset, out, names_of(structures), advance, MeasureChoice(sector, erosion))
     for problem in report.problems:
         typer.echo(problem, err=True)

@@ -44,7 +44,7 @@ def fetch(
     """Fetch a published model over the network; what a broken connection left is gone on with."""
     from napari_adasam.services.library import fetch as run
 
-    with progress("MB") as advance:
+    with progress("MB", "What came so far is kept, and the same command goes on from it.") as advance:
         path = run(name, lambda done, total, what: advance(done // MEGABYTE, -(-total // MEGABYTE), f"{what} {name}"))
     show({"name": name, "file": str(path)})
 

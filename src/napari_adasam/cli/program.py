@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from napari_adasam.domain.errors import InputError, StorageError
+from napari_adasam.domain.errors import AdasamError, InputError, StorageError
 from napari_adasam.domain.settings import ModelSettings
 from napari_adasam.domain.structures import MAX_STRUCTURES
 
@@ -99,14 +99,21 @@ def in_session(path: Path) -> bool:
     return any(one.name.casefold() == DATABASE or any(map(is_session, (one, *one.parents))) for one in places)
 
 
+def check_folder(folder: Path) -> None:
+    """Raise InputError where a folder cannot be made, because it or one above it is a file."""
+    there = next((place for place in (folder, *folder.parents) if os.path.exists(place)), folder)
+    if os.path.exists(there) and not os.path.isdir(there):
+        raise InputError(f"{there} is a file, and no folder to write into. Nothing was done. Give another place.")
+
+
 def check_outputs(written: Sequence[Path | None], read: Sequence[Path] = ()) -> None:
     """Make the folders of files that a command will write at its end, and see that they can be: work may take hours.
 
     Raises
     ------
     InputError
-        If one is a folder, or another one of ``written``, or would be written over one that is ``read``, or into a
-        session.
+        If one is a folder, or lies below a file, or is another one of ``written``, or would be written over one that is
+        ``read``, or into a session.
     StorageError
         If its folder cannot be made or written to.
     """
@@ -121,14 +128,21 @@ def check_outputs(written: Sequence[Path | None], read: Sequence[Path] = ()) -> 
             raise InputError(f"{path} is asked for twice, or is read here. Nothing was done. Give another name.")
         if in_session(path):
             raise InputError(f"{path} is of a session. Nothing was done. Give a place outside the session's folder.")
+        check_folder(path.parent)
         make_folder(path.parent)
         if not os.access(path.parent, os.W_OK):
             raise StorageError(not_written(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES))))
 
 
 @contextmanager
-def progress(unit: str) -> Iterator[OnCount]:
-    """A progress bar on stderr; yields what takes (done, total, what)."""
+def progress(unit: str, when_stopped: str) -> Iterator[OnCount]:
+    """A progress bar on stderr; yields what takes (done, total, what).
+
+    Raises
+    ------
+    AdasamError
+        With ``when_stopped``, which says what is safe, at Ctrl-C.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -140,13 +154,16 @@ def progress(unit: str) -> Iterator[OnCount]:
         TimeRemainingColumn(),
     )
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=console.is_terminal) as bar:
-        task = bar.add_task("Starting", total=None)
+    try:
+        with Progress(*columns, console=console, transient=console.is_terminal) as bar:
+            task = bar.add_task("Starting", total=None)
 
-        def advance(done: int, total: int, what: str) -> None:
-            bar.update(task, completed=done, total=total, description=what)
+            def advance(done: int, total: int, what: str) -> None:
+                bar.update(task, completed=done, total=total, description=what)
 
-        yield advance
+            yield advance
+    except KeyboardInterrupt:
+        raise AdasamError(f"Stopped. {when_stopped}") from None
 
 
 def names_of(text: str) -> tuple[tuple[int, str], ...]:

@@ -14,6 +14,8 @@ from napari_adasam.ui.screen import need_window
 if TYPE_CHECKING:
     from napari_adasam.evaluation.speed import SpeedPlan
 
+NOTHING_MEASURED = "No figures were written."
+
 
 @app.command()
 def benchmark(
@@ -79,19 +81,19 @@ def _nothing() -> dict[str, Any]:
 def _own(plan: SpeedPlan) -> dict[str, Any]:
     from napari_adasam.ui.benchmark import run_benchmark
 
-    with progress("parts") as advance:
+    with progress("parts", NOTHING_MEASURED) as advance:
         return run_benchmark(plan, advance)
 
 
 def _lanes(plan: SpeedPlan) -> list[dict[str, Any]]:
     from napari_adasam.ui.lanes import measure_lanes
 
-    with progress("parts") as advance:
+    with progress("parts", NOTHING_MEASURED) as advance:
         return measure_lanes(plan, advance)
 
 
 def _peers(plan: SpeedPlan, weights: Path | None, home: Path | None) -> list[dict[str, Any]]:
     from napari_adasam.evaluation.peers import measure_peers
 
-    with progress("programs") as advance:
+    with progress("programs", NOTHING_MEASURED) as advance:
         return measure_peers(plan, weights, home, advance)

@@ -47,6 +47,7 @@ from napari_adasam.cli.study_options import (
     Volumes,
 )
 from napari_adasam.cli.study_texts import (
+    WITH_TABLE,
     check_changes,
     check_has,
     check_used,
@@ -109,7 +110,7 @@ def evaluate(
     options = options_of(settings, part, names_of(structures), ctx.params)
     read = (*files_of(dataset, folder), *(Path(model_at(one).name) for one in (model, base, *(against or ())) if one))
     check_outputs((json_file, table, plot), read)
-    _report(_measured(study, folder, options), json_file, table, plot)
+    _report(_measured(study, folder, options, json_file), json_file, table, plot)
 
 
 @app.command()
@@ -220,12 +221,22 @@ def _resumed(given: Mapping[str, Any]) -> Path | None:
     return Path(given["json_file"]) if given["json_file"] else None
 
 
-def _measured(study: str, folder: Path, options: StudyOptions) -> dict[str, Any]:
+def _measured(study: str, folder: Path, options: StudyOptions, file: Path | None) -> dict[str, Any]:
     from napari_adasam.evaluation.run import STUDIES_BY_NAME
 
     tell_groups(folder)
-    with progress("trainings" if study == "labels" else "images") as advance:
+    with progress("trainings" if study == "labels" else "images", _kept(study, file)) as advance:
         return STUDIES_BY_NAME[study](folder, options, advance)
+
+
+def _kept(study: str, file: Path | None) -> str:
+    """What is safe of a study that is stopped."""
+    if study not in WITH_TABLE:
+        return "Nothing was written."
+    one = "training" if study == "labels" else "pass"
+    if file is None:
+        return f"Nothing was kept. With --json FILE each finished {one} is, and the same command goes on from there."
+    return f"Each finished {one} is in {file}, and the same command goes on from there."
 
 
 def _report(result: dict[str, Any], json_file: Path | None, table_file: Path | None, plot_file: Path | None) -> None:

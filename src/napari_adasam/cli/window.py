@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from typer.main import get_group
 
-from napari_adasam.cli.program import OPEN, Seed, app, progress, show
+from napari_adasam.cli.program import OPEN, Seed, app, check_folder, progress, show
 from napari_adasam.domain.errors import InputError
 from napari_adasam.ui.screen import move_to_virtual_screen, need_window
 
@@ -38,13 +38,15 @@ def demo(
     seed: Seed = 0,
 ) -> None:
     """The whole main job on sample images: suggest, correct, accept, fine-tune, export."""
+    place = out or Path("demo-out")
+    check_folder(place)
     if headless:
         move_to_virtual_screen(sys.argv[1:])
     need_window()
     from napari_adasam.ui.demo import DemoPlan, run_demo
 
-    with progress("demo") as advance:
-        report = run_demo(DemoPlan(out=out or Path("demo-out"), headless=headless, seed=seed), advance)
+    with progress("demo", f"What is in {place} is not the whole of it.") as advance:
+        report = run_demo(DemoPlan(out=place, headless=headless, seed=seed), advance)
     if report is not None:
         show(report)
 

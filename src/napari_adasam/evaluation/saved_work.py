@@ -58,7 +58,13 @@ class Way:
 
 
 def read_results(paths: Sequence[Path]) -> list[dict[str, Any]]:
-    """Results of the study as they were written; InputError for a file that is none, or is of another data set."""
+    """Results of the study as they were written.
+
+    Raises
+    ------
+    InputError
+        For a file that is none, or is of another data set, or of another model of the same name.
+    """
     found: list[dict[str, Any]] = []
     for path in paths:
         try:
@@ -78,14 +84,31 @@ def read_results(paths: Sequence[Path]) -> list[dict[str, Any]]:
             f"These are results of several data sets: {', '.join(sets)}. Effort is compared on the same images. "
             "Nothing was written. Give the results of one of them."
         )
+    _check_models(found)
     return found
+
+
+def _check_models(results: Sequence[Mapping[str, Any]]) -> None:
+    """Raise InputError where two models have one name: they would pass for two seeds of one way of working."""
+    prints: dict[str, str] = {}
+    for result in results:
+        name = _model_of(result)
+        if prints.setdefault(name, result.get("fingerprint", "")) != result.get("fingerprint", ""):
+            raise InputError(
+                f"These are results of two models that are both called {name}. Nothing was written. Give the results "
+                "of one of them, or measure one under another name."
+            )
+
+
+def _model_of(result: Mapping[str, Any]) -> str:
+    return f"{Path(result['model']).stem}@{result['input_size']}"
 
 
 def ways(results: Sequence[Mapping[str, Any]]) -> list[Way]:
     """The ways of working in results, the order of the files kept."""
     rows: dict[tuple[str, bool, str], dict[int, Row]] = {}
     for result in results:
-        model = f"{Path(result['model']).stem}@{result['input_size']}"
+        model = _model_of(result)
         for row in result["rows"]:
             rows.setdefault((model, row["learning"], row["order"]), {})[row["seed"]] = row
     return [Way(*key, tuple(of_seed[seed] for seed in sorted(of_seed))) for key, of_seed in rows.items()]

@@ -1,7 +1,8 @@
 """Learning from frames without a mask: the teacher's pseudo-labels and the loss against them [ours].
 
 The teacher (an average of the student's weights) answers on the frame as it is, prompted by its own CAM in two ways:
-with everything, and with the dense map alone. A pixel counts where the first answer is confident and both agree.
+with everything, and with the dense map alone (without one, the box alone). A pixel counts where the first answer is
+confident and both agree.
 """
 
 from __future__ import annotations
@@ -115,14 +116,20 @@ def pseudo_labels(
             continue
         first = _chance(teacher, embedding, prompts)
         by_cam = replace(sight, tokens=False).prompts(scores, index, structure)
-        dense = tuple(Prompt(dense=p.dense, source="cam") for p in by_cam if p.dense is not None)
-        second = _chance(teacher, embedding, dense) if dense and doubt.agreement else first
+        less = _asked_by_less(by_cam)
+        second = _chance(teacher, embedding, less) if less and doubt.agreement else first
         sure = (first >= doubt.confidence) | (first <= 1 - doubt.confidence)
         agree = (first > 0.5) == (second > 0.5)
         counts = (sure & agree).float() * _inside(seen, first)
         cells = np.asarray(sight.visible(scores.maps[0, index]).cpu().numpy(), dtype=np.float32)
         labels.append(PseudoLabel(index, prompts, (first > 0.5).float(), counts, cells))
     return labels
+
+
+def _asked_by_less(prompts: tuple[Prompt, ...]) -> tuple[Prompt, ...]:
+    """The same prompts by their dense maps alone, or, where there are none, their boxes alone; none if that is all."""
+    dense = tuple(Prompt(dense=p.dense, source="cam") for p in prompts if p.dense is not None)
+    return dense or tuple(replace(p, points=()) for p in prompts if p.box is not None and p.points)
 
 
 def _inside(seen: Seen | None, chance: Tensor) -> Tensor:

@@ -27,7 +27,8 @@ def examine() -> bool:
     sound = True
     for finding in (*window(), *findings()):
         sound &= finding.sound
-        mark = Text("ok", "green") if finding.sound else Text("!!", "bold red")
+        fine = "ok" if finding.looked else "–"
+        mark = Text(fine, "green") if finding.sound else Text("!!", "bold red")
         table.add_row(mark, finding.topic, finding.what, Text(finding.found))
     Console().print(table)
     return sound
@@ -37,7 +38,7 @@ def window() -> Iterator[Finding]:
     """Qt's binding and version, the platform, and OpenGL's renderer, as a window would get them."""
     reason = no_window_because()
     if reason:
-        yield Finding("window", "Qt and OpenGL", reason)  # no fault: a server needs no window
+        yield Finding("window", "Qt and OpenGL", reason, looked=False)  # no fault: a server needs no window
         return
     command = [sys.executable, "-m", "napari_adasam.ui.doctor"]
     try:
