@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from napari.components.layerlist import LayerList
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
@@ -238,6 +239,18 @@ def test_a_picture_over_the_outlines_is_told_of_until_it_is_not(opened: AdasamDo
     for harmless in ({"opacity": 0.4}, {"blending": "additive"}, {"translate": (0, 100)}, {"visible": False}):
         opened.viewer.add_image(np.zeros((60, 80), np.uint8), **harmless)
         assert opened.hint.text() == before, harmless
+
+
+def test_a_look_at_what_covers_the_outlines_makes_no_list_of_layers(
+    opened: AdasamDock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slice of napari's list is a new list with all events of its layers: 20 ms at every click."""
+
+    def made(self: object, data: object) -> None:
+        raise AssertionError("a list of layers was made")
+
+    monkeypatch.setattr(LayerList, "__newlike__", made)
+    assert opened.tools.looking == "flat"
 
 
 def test_layers_side_by_side_are_told_of(opened: AdasamDock) -> None:

@@ -161,6 +161,13 @@ def test_a_deleted_layer_comes_back_in_its_place_with_a_message(opened: AdasamDo
     assert opened.annotator.session.labels(current(opened))[50, 10] == 1
 
 
+def test_layers_that_are_deleted_together_are_told_of_together(opened: AdasamDock, qtbot: Any) -> None:
+    ours = opened.canvas.layers()
+    opened.viewer.layers.clear()
+    qtbot.wait_until(lambda: list(opened.viewer.layers) == ours)
+    assert opened.status_line.notice.text().startswith(f"{len(ours)} layers were deleted and are back")
+
+
 def test_colour_and_grey_images_follow_each_other(dock: AdasamDock, tmp_path: Path, qtbot: Any) -> None:
     folder = tmp_path / "mixed"
     folder.mkdir()

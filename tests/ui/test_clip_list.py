@@ -16,6 +16,7 @@ from window_fakes import picture, wait_idle
 
 from napari_adasam.domain.records import FrameStatus
 from napari_adasam.ui.dock import AdasamDock
+from napari_adasam.ui.panels.annotate import OTHER_ROWS, TOOL_ROWS
 
 FRAMES = 6
 
@@ -93,6 +94,17 @@ def test_keys_go_from_frame_to_frame_and_from_file_to_file(clips: AdasamDock, qt
     assert buttons["frame_before"].toolTip() == "This is the first frame of its file."
     run(clips, qtbot, "accept", "next_item", "item_before")
     assert stem(clips) == "cine_0001"
+
+
+def test_the_tools_are_in_sight_of_who_goes_through_a_clip(clips: AdasamDock, qtbot: Any) -> None:
+    clips.viewer.window.set_geometry(0, 0, 1366, 768)
+    run(clips, qtbot, "accept")
+    qtbot.wait(100)
+    panel, seen = clips.annotate_panel, clips.steps.viewport()
+    assert panel.clip.isVisible()
+    for name in sum((*TOOL_ROWS, *OTHER_ROWS), ()):
+        button = panel.buttons[name]
+        assert button.mapTo(seen, QPoint(0, button.height())).y() <= seen.height(), name
 
 
 def test_keys_are_bound_on_the_image(clips: AdasamDock, qtbot: Any) -> None:

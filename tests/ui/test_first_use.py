@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
-from qtpy.QtWidgets import QApplication, QWidget
+from qtpy.QtWidgets import QApplication, QLabel, QWidget
 
 from napari_adasam.domain.structures import MUSCLE_PRESET
 from napari_adasam.ui.app import ROOM, make_room
@@ -119,14 +119,39 @@ def test_a_second_window_says_that_it_is_only_to_look_at_and_offers_no_change(
     second = make_dock()
     second.open([tmp_path / "session"])
     wait_idle(second, qtbot)
-    assert second.hint.text().startswith("<b>Only to look at:</b>")
-    scale = second.scale_panel
+    assert second.hint.text().startswith("<b>Only to look at.</b> This session is open in another window")
+    assert second.hint.text().endswith("X and Z go through the images; step 5 exports.")
+    for section in second.sections.values():
+        section.set_open(True)
+    said = [one for one in second.findChildren(QLabel) if one.isVisibleTo(second) and "another window" in one.text()]
+    assert said == [second.hint], "once, and where it never scrolls away"
+    scale, learn = second.scale_panel, second.learn_panel
     for button in (scale.set, scale.ruler, scale.rectangle, scale.polygon, scale.whole, scale.own, scale.found):
         assert not button.isEnabled()
         assert "open in another window" in button.toolTip()
-    for widget in (second.annotate_panel.buttons["clear"], second.annotate_panel.review.note):
+    panel = second.annotate_panel
+    for widget in (panel.buttons["clear"], panel.review.note, panel.brush_size, learn.every, learn.method):
         assert not widget.isEnabled()
         assert "open in another window" in widget.toolTip()
+    for widget in (learn.model.choice, learn.start):
+        assert not widget.isEnabled()
+        assert "open in another window" in widget.toolTip()
+
+
+def test_what_is_greyed_in_a_second_window_is_not_in_the_first(opened: AdasamDock) -> None:
+    learn = opened.learn_panel
+    for widget in (opened.annotate_panel.brush_size, learn.every, learn.method, learn.model.choice):
+        assert widget.isEnabled()
+    assert "What the next round adapts" in learn.method.toolTip()
+
+
+def test_with_one_image_nobody_is_sent_to_another(dock: AdasamDock, images: Path, qtbot: Any) -> None:
+    dock.open([images / "scan_0.png"])
+    wait_idle(dock, qtbot)
+    dock.commander.run("accept")
+    wait_idle(dock, qtbot)
+    said = "<b>The image is done.</b> Open step 5 and export it; or change it and accept it again."
+    assert dock.hint.text() == said
 
 
 def test_steps_4_and_5_say_what_they_wait_for_and_what_they_have(opened: AdasamDock, qtbot: Any) -> None:

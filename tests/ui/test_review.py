@@ -143,9 +143,10 @@ def test_the_second_window_says_that_it_only_looks(
     other = make_dock()
     other.open([tmp_path / "session"])
     wait_idle(other, qtbot)
-    assert "another window" in other.open_panel.kept.text()
+    assert "another window" in other.hint.text()
+    assert other.open_panel.kept.text() == "Only to look at: the line at the top says why."
     assert not other.annotate_panel.buttons["accept"].isEnabled()
-    assert "another window" in other.annotate_panel.reason.text()
+    assert "another window" in other.annotate_panel.buttons["accept"].toolTip()
     before = other.canvas.masks.layer.data.copy()
     brush(other.canvas.masks.layer, (52, 60))
     qtbot.wait(50)
@@ -161,6 +162,25 @@ def test_a_second_readers_session_is_told_of_only_where_it_was_made(
     assert notice.text().startswith(f"The second reader opens {folder}.")
     opened.open_panel.second.click()
     assert notice.text() == f"{folder} holds a session already; open it, or choose another folder."
+
+
+def test_going_on_shows_the_next_image_in_the_same_layers_beside_it(opened: AdasamDock, qtbot: Any) -> None:
+    """napari takes a second to take layers out and put others in."""
+    choose(opened.annotate_panel.review.beside, "the suggestion")
+    before, session = opened.canvas.beside.layers, opened.annotator.session
+    opened.commander.run("next")
+    wait_idle(opened, qtbot)
+    assert opened.canvas.beside.layers == before
+    image, outlines = before
+    np.testing.assert_array_equal(image.data, opened.canvas.image.data)
+    np.testing.assert_array_equal(outlines.data, session.suggested_labels(session.current))
+    assert image.translate[1] == outlines.translate[1] == pytest.approx(80 * 1.03)
+    assert not outlines.editable
+    opened.viewer.layers.remove(image)
+    opened.commander.run("next")
+    wait_idle(opened, qtbot)
+    assert all(one in opened.viewer.layers for one in opened.canvas.beside.layers), "deleted by hand: made anew"
+    assert outlines not in opened.viewer.layers
 
 
 def test_what_is_beside_has_the_scale_that_is_set_by_hand(opened: AdasamDock, qtbot: Any) -> None:
@@ -181,12 +201,12 @@ def test_what_is_beside_is_the_suggestion_of_the_model_in_use(
 ) -> None:
     choose(opened.annotate_panel.review.beside, "the suggestion")
     session = opened.annotator.session
-    before = opened.canvas.beside.layers
+    before = opened.canvas.beside.layers[1].data
     monkeypatch.setattr("window_fakes.BRIGHT", 250)
     opened.annotator.suggest()
     wait_idle(opened, qtbot)
     _, outlines = opened.canvas.beside.layers
-    assert opened.canvas.beside.layers != before
+    assert outlines.data is not before
     assert not (outlines.data == 1).any()
     np.testing.assert_array_equal(outlines.data, session.suggested_labels(session.current))
 

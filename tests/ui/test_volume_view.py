@@ -188,6 +188,30 @@ def test_figures_are_shown_for_the_file_and_say_when_they_are_old(volume: Adasam
     assert card.plot.grab().toImage().width() > 100
 
 
+def test_figures_have_the_names_that_structures_have_now(volume: AdasamDock, qtbot: Any) -> None:
+    volume.commander.run("measure_stack")
+    wait_idle(volume, qtbot)
+    first, *others = volume.annotator.session.structures
+    volume.annotator.set_structures((first.renamed("rectus femoris"), *others))
+    wait_idle(volume, qtbot)
+    figures = volume.annotate_panel.stack.figures.text()
+    assert "rectus femoris" in figures
+    assert first.name not in figures
+
+
+def test_the_size_of_a_brush_that_cannot_be_used_is_greyed(volume: AdasamDock, qtbot: Any) -> None:
+    slider = volume.annotate_panel.brush_size
+    assert slider.isEnabled()
+    seen = slider.grab().toImage()
+    in_3d(volume, qtbot)
+    assert not slider.isEnabled()
+    assert not volume.annotate_panel.brush_words.isEnabled()
+    assert slider.grab().toImage() != seen, "it is seen, too"
+    assert slider.toolTip() == LOOKING
+    volume.commander.run("volume")
+    assert slider.isEnabled()
+
+
 def test_the_distance_of_two_parts_is_not_called_the_thickness_of_a_structure() -> None:
     frame = Frame("c-0", "cine.tif", 0, 64, 64, "cine_0000", stack=Stack(2, Along.TIME))
     spread = Spread(18.4, 19.0, frame, 17.7, frame, "mm")

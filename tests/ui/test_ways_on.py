@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -160,10 +161,31 @@ def test_a_step_without_a_loss_is_not_drawn(opened: AdasamDock, trainer: Countin
     assert np.isfinite(drawn[-1]).all()
 
 
-def test_sample_images_on_a_full_disk_are_a_sentence(dock: AdasamDock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sample_images_on_a_full_disk_are_a_sentence(
+    dock: AdasamDock, monkeypatch: pytest.MonkeyPatch, qtbot: Any
+) -> None:
     def full() -> list[Path]:
         raise StorageError("There is no space left to write phantom_0000.tif.")
 
     monkeypatch.setattr(dock.open_panel, "_sample_paths", full)
     dock.open_panel.samples.click()
+    wait_idle(dock, qtbot)
     assert "no space left" in dock.status_line.notice.text()
+
+
+def test_sample_images_are_drawn_beside_the_window(
+    dock: AdasamDock, images: Path, monkeypatch: pytest.MonkeyPatch, qtbot: Any
+) -> None:
+    """At the first use that takes seconds."""
+    drawn_on = []
+
+    def draw() -> list[Path]:
+        drawn_on.append(threading.current_thread().name)
+        return [images]
+
+    monkeypatch.setattr(dock.open_panel, "_sample_paths", draw)
+    dock.open_panel.samples.click()
+    assert not dock.annotator.session.frames
+    wait_idle(dock, qtbot)
+    assert drawn_on == ["adasam-lane"]
+    assert len(dock.annotator.session.frames) == 4

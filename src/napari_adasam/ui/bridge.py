@@ -19,7 +19,8 @@ def _never() -> bool:
 class Bridge(QObject):
     """Carries outcomes to whoever ``deliver`` is, on the thread that made the bridge.
 
-    ``forward`` may be called on any thread; ``deliver`` is called on the GUI thread, in order.
+    ``forward`` may be called on any thread; ``deliver`` is called on the GUI thread, in order, once in a turn of the
+    event loop: a clip's frames may come faster than they are taken in, and mouse and keys go between.
     After ``close`` what still arrives is dropped.
     """
 
@@ -32,7 +33,6 @@ class Bridge(QObject):
         self._waiting: deque[Outcome] = deque()
         self._again = QTimer(self)
         self._again.setSingleShot(True)
-        self._again.setInterval(LOOK_AGAIN_MS)
         self._again.timeout.connect(self._hand_over)
         self._arrived.connect(self._on_arrived, Qt.ConnectionType.QueuedConnection)
 
@@ -59,13 +59,16 @@ class Bridge(QObject):
     def _on_arrived(self, outcome: Outcome) -> None:
         if outcome.kind is not JobKind.TRAIN:
             self._waiting.append(outcome)
-            self._hand_over()
+            if not self._again.isActive():
+                self._hand_over()
         elif self._deliver is not None:
             self._deliver(outcome)
 
     def _hand_over(self) -> None:
-        while self._waiting and self._deliver is not None:
-            if self._drawing():
-                self._again.start()
-                return
-            self._deliver(self._waiting.popleft())
+        if not self._waiting or self._deliver is None:
+            return
+        if self._drawing():
+            self._again.start(LOOK_AGAIN_MS)
+            return
+        self._again.start(0)  # before: what is delivered may close the bridge, or raise
+        self._deliver(self._waiting.popleft())

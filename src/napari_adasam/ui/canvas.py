@@ -27,7 +27,7 @@ from napari_adasam.ui.axes import rest_sliders, show_own_axes, show_scale_bar
 from napari_adasam.ui.beside import Beside
 from napari_adasam.ui.drawn_prompts import drawn_prompts
 from napari_adasam.ui.image_layer import Contrast, fits, image_layer, show_pixels
-from napari_adasam.ui.laying import Laying, MakeLayer
+from napari_adasam.ui.laying import Laying, MakeLayer, back_words
 from napari_adasam.ui.map_layers import MapLayers
 from napari_adasam.ui.mask_layer import MaskLayer
 from napari_adasam.ui.placement import Placement, extent, straighten
@@ -287,7 +287,7 @@ class Canvas:
             self.masks.part()
         self._make_missing()
         if lost:
-            self.message.emit(f"“{lost[0]}” was deleted and is back: the program needs it. Your outlines are safe.")
+            self.message.emit(back_words(lost))
 
     def _draw_prompts(self) -> None:
         frame = self._shown

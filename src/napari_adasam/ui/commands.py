@@ -211,6 +211,7 @@ class Commander:
             self.attempt(lambda: self._annotator.open_soon(paths, self._tell_of_opening))
 
     def _tell_of_opening(self, problems: list[str]) -> None:
+        problems = [one for one in problems if one != self._annotator.only_to_look_at]  # the line at the top says it
         if problems:
             more = f" And {len(problems) - SHOWN_PROBLEMS} more." if len(problems) > SHOWN_PROBLEMS else ""
             self.problem.emit(" ".join(problems[:SHOWN_PROBLEMS]) + more)

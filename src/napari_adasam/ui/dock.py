@@ -170,7 +170,8 @@ class AdasamDock(Docked):
         self.hint.setObjectName("hint")
         self.hint.setWordWrap(True)
         self.help.setText("?")
-        self.help.setToolTip("All keys on one sheet")
+        for say in (self.help.setToolTip, self.help.setAccessibleName):
+            say("All keys on one sheet")
         self.help.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.help.setFixedWidth(26)
         self.help.clicked.connect(self.show_help)
@@ -195,27 +196,24 @@ class AdasamDock(Docked):
 
     def _connect(self) -> None:
         annotator, session, soon = self.annotator, self.annotator.session, self._later.ask
-        for signal, slot in (
+        of_session = (session.current_changed, session.ticks_changed)
+        of_annotator = (annotator.activity_changed, annotator.model_changed, annotator.settings_changed)
+        told: tuple[tuple[Any, Callable[..., Any]], ...] = (
+            *((one, soon) for one in (*of_session, *of_annotator, annotator.saved, annotator.queue_changed)),
             (session.frames_changed, self._on_frames),
-            (session.current_changed, soon),
             (session.labels_changed, self._on_status),
             (session.suggestions_changed, self._on_status),
             (session.status_changed, self._on_status),
-            (session.ticks_changed, soon),
             (session.setup_changed, self._on_status),
             (session.remark_changed, self._on_status),
             (self.marking.changed, self.scale_panel.refresh),
             (self.marking.problem, self.status_line.show_notice),
             (session.structures_changed, self._on_structures),
-            (annotator.activity_changed, soon),
             (annotator.problem, self.status_line.show_notice),
             (annotator.round_progress, self.learn_panel.show_progress),
             (annotator.round_finished, self._on_round),
-            (annotator.model_changed, soon),
-            (annotator.saved, soon),
             (annotator.exported, self._on_export),
             (annotator.stack_measured, self.annotate_panel.stack.show_report),
-            (annotator.queue_changed, soon),
             (self.commander.problem, self.status_line.show_notice),
             (self.commander.help_wanted, self.show_help),
             (self.canvas.message, self.status_line.show_notice),
@@ -223,7 +221,8 @@ class AdasamDock(Docked):
             (self.tools.structure_changed, self._show_hint),
             (self.canvas.volume.changed, self._show_hint),
             (self.commander.views_changed, self._show_hint),
-        ):
+        )
+        for signal, slot in told:
             signal.connect(slot)
             self._closing.callback(signal.disconnect, slot)
         events, layers, hint = self.viewer.layers.events, self._on_layers, self._show_hint

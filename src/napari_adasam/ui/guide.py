@@ -42,7 +42,8 @@ def next_step(annotator: Annotator, structure: Structure | None, looking: Lookin
             "Step 2 names what is outlined; rename it, or use a list."
         )
     if annotator.only_to_look_at:
-        return "<b>Only to look at:</b> X and Z go through the images; step 5 exports. Step 1 says why."
+        ways = "X and Z go through the images; step 5 exports." if len(session.frames) > 1 else "Step 5 exports it."
+        return f"<b>Only to look at.</b> {escape(annotator.only_to_look_at)} {ways}"
     if structure is None:
         return "<b>Now:</b> open step 2 and add the structure you want to outline."
     current = session.current
@@ -55,6 +56,8 @@ def _on_image(annotator: Annotator, current: str, structure: Structure) -> str:
     """What to do with the image on the screen, as long as it may be changed."""
     status, name = annotator.session.status(current), escape(structure.name)
     if status is FrameStatus.ACCEPTED:
+        if not annotator.queue and len(annotator.session.frames) == 1:
+            return "<b>The image is done.</b> Open step 5 and export it; or change it and accept it again."
         if not annotator.queue:
             return "<b>All images are done.</b> Open step 5 and export them; or go back (Z) and look again."
         return "<b>Accepted.</b> Press X for the next image; or change this one and accept it again."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from napari.layers import Layer
@@ -88,3 +88,10 @@ class Laying:
         with self.ours_to_change():
             self._viewer.layers.insert(index, layer)
         self.put.emit(layer)
+
+
+def back_words(names: Sequence[str]) -> str:
+    """That layers of ours, of these names, were deleted and are there again."""
+    if len(names) == 1:
+        return f"“{names[0]}” was deleted and is back: the program needs it. Your outlines are safe."
+    return f"{len(names)} layers were deleted and are back: the program needs them. Your outlines are safe."

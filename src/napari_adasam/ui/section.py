@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_adasam.ui.commands import button_words
+from napari_adasam.ui.elided import ElidedTitle
 
 
 class Section(QWidget):
@@ -15,7 +16,7 @@ class Section(QWidget):
         super().__init__()
         self._title = title
         self.body = body
-        self.header = QToolButton()
+        self.header = ElidedTitle()
         self.header.setObjectName("sectionTitle")
         self.header.setCheckable(True)
         self.header.setChecked(True)
@@ -57,15 +58,19 @@ def reason_label() -> QLabel:
     return label
 
 
-def allow(button: QWidget, reason: str, label: QLabel | None = None) -> None:
-    """Enable a button if ``reason`` is empty; else grey it, with the reason as tooltip and on the label."""
+def allow(button: QWidget, reason: str, label: QLabel | None = None, said: str = "") -> None:
+    """Enable a button if ``reason`` is empty; else grey it, with the reason as tooltip and on the label.
+
+    A reason that is ``said`` in sight already is not said by the label again.
+    """
     if "tip" not in button.dynamicPropertyNames() and button.property("tip") is None:
         button.setProperty("tip", button.toolTip())
     button.setEnabled(not reason)
     tip = reason or str(button.property("tip") or "")
     if button.toolTip() != tip:  # setting it costs a millisecond even where it is the same
         button.setToolTip(tip)
-    if label is not None and label.text() != reason:
-        label.setText(reason)
+    words = "" if reason == said else reason
+    if label is not None and label.text() != words:
+        label.setText(words)
     if label is not None:
-        label.setVisible(bool(reason))
+        label.setVisible(bool(words))

@@ -41,6 +41,7 @@ class StatusLine(QWidget):
         self.dismiss = QToolButton()
         self.dismiss.setText("✕")
         self.dismiss.setToolTip("Close this message")
+        self.dismiss.setAccessibleName("Close this message")
         self.dismiss.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.dismiss.clicked.connect(self.clear_notice)
         self.text = QLabel("Ready")

@@ -78,7 +78,8 @@ def dock_style(colors: Colors) -> str:
     QPushButton:checked {{ background-color: {colors.current}; color: {colors.on_current}; }}
     QPushButton#primary:enabled {{ background-color: {colors.current}; color: {colors.on_current};
         font-weight: bold; }}
-    QPushButton:disabled, QCheckBox:disabled {{ color: rgba(150, 150, 150, 160); }}
+    QPushButton:disabled, QCheckBox:disabled, QLabel:disabled {{ color: rgba(150, 150, 150, 160); }}
+    QSlider::handle:disabled {{ background-color: {colors.primary}; }}
     QToolButton#sectionTitle {{ font-size: {size + 1}pt; font-weight: bold; text-align: left; border: 0px;
         background-color: {colors.foreground}; padding: 3px; border-radius: 2px; }}
     QLabel#reason {{ color: {colors.icon}; font-style: italic; }}

@@ -117,7 +117,8 @@ class Tools:
     @property
     def looking(self) -> Looking:
         """How the viewer shows what is in it."""
-        how, outlines, layers = self._canvas.volume.looking, self._canvas.masks.layer, self._viewer.layers
+        how, outlines = self._canvas.volume.looking, self._canvas.masks.layer
+        layers = list(self._viewer.layers)  # a slice of napari's own list is a list of layers with all its events
         if how != "flat" or outlines is None or outlines not in layers:
             return how
         if self._viewer.canvas.grid.enabled:

@@ -62,6 +62,7 @@ class AnnotatePanel(QWidget):
             self._tool_group.addButton(self.buttons[name])
         self.brush_size = QSlider(Qt.Orientation.Horizontal)
         self.brush_size.setRange(1, LARGEST_BRUSH)
+        self.brush_size.setAccessibleName("Brush size")
         self.brush_size.setToolTip("Size of brush and eraser, in pixels; keys [ and ]")
         self.brush_size.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.brush_size.valueChanged.connect(self._set_brush)
@@ -89,9 +90,10 @@ class AnnotatePanel(QWidget):
             refusal = self._annotator.why_not(ASKED[name]) if shown and name in ASKED else reason
             allow(button, LOOKING if in_3d and name not in IN_3D else "" if in_3d and name == "volume" else refusal)
         self.buttons["volume"].setChecked(in_3d)
-        allow(self.brush_size, reason)
+        allow(self.brush_size, LOOKING if in_3d else self._annotator.why_not("stroke") if shown else reason)
+        self.brush_words.setEnabled(self.brush_size.isEnabled())
         accept = LOOKING if in_3d else self._annotator.why_not("accept") if shown else reason
-        allow(self.buttons["accept"], accept, self.reason)
+        allow(self.buttons["accept"], accept, self.reason, said=self._annotator.only_to_look_at)
         self.buttons["maps"].setChecked(self._commander.maps_shown)
         self.buttons["masks"].setChecked(self._commander.masks_shown)
         current = self._annotator.session.current
@@ -152,9 +154,9 @@ class AnnotatePanel(QWidget):
             whole.addWidget(self.buttons[name])
         layout.addLayout(whole)
         layout.addWidget(self.stack)
-        layout.addWidget(self.review)
         layout.addWidget(self.structures)
         layout.addLayout(grid)
+        layout.addWidget(self.review)  # last: with a clip, the tools would lie below what is seen
 
     def _run(self, name: str, *_: object) -> None:
         self._commander.run(name)

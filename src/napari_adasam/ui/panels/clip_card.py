@@ -41,6 +41,7 @@ class ClipCard(QWidget):
         self.fold.toggled.connect(self._fold)
         self.rows = FrameList(annotator.session)
         self.list = QListView()
+        self.list.setAccessibleName("Frames of this file")
         self.list.setModel(self.rows)
         self.list.setUniformItemSizes(True)
         self.list.setFixedHeight(LIST_PX)

@@ -111,10 +111,13 @@ class ExportPanel(QWidget):
         self.erosion.setPrefix("Echo: ")
         self.erosion.setSuffix(" mm inside")
         self.erosion.setSpecialValueText("Echo: whole structure")
+        self.erosion.setAccessibleName("Left out along the border for echo intensity")
         self.erosion.setToolTip("So much along the border of a structure does not enter its echo intensity")
         self.erosion.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
 
     def _lay_out(self) -> None:
+        for field in (self.folder, self.which):
+            field.setAccessibleName(field.toolTip())
         boxes = QGridLayout()
         for number, box in enumerate(self.formats.values()):
             boxes.addWidget(box, number // COLUMNS, number % COLUMNS)

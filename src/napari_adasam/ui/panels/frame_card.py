@@ -9,6 +9,7 @@ from napari_adasam.domain.queue import DONE
 from napari_adasam.domain.records import Frame, FrameStatus
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.ui.commands import Commander
+from napari_adasam.ui.elided import ElidedList
 from napari_adasam.ui.panels.item_list import KEPT, Fits, ItemList, item_line, state_words
 from napari_adasam.ui.theme import AMBER, STATUS_COLORS, chip
 
@@ -170,8 +171,9 @@ def _list_of(rows: ItemList) -> QComboBox:
 
 def _short_list(tip: str, letters: int) -> QComboBox:
     """A list that is no wider than so many letters, whatever it holds."""
-    made = QComboBox()
+    made = ElidedList()
     made.setToolTip(tip)
+    made.setAccessibleName(tip)
     made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     made.setMinimumContentsLength(letters)

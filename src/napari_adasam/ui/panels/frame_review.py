@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QSignalBlocker, Qt
-from qtpy.QtWidgets import QComboBox, QGridLayout, QLineEdit, QPushButton, QWidget
+from qtpy.QtWidgets import QGridLayout, QLineEdit, QPushButton, QWidget
 
 from napari_adasam.domain.errors import AdasamError
 from napari_adasam.domain.versions import Version
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.ui.canvas import Canvas
 from napari_adasam.ui.commands import Commander
+from napari_adasam.ui.elided import ElidedList
 from napari_adasam.ui.placement import Placement, extent
 from napari_adasam.ui.section import allow
 
+NOTE = "Note on this image"
 NOTHING = "Beside it: nothing"
 NONE_YET = "There is nothing to compare with yet: no suggestion, and no version that was accepted."
 CHOOSE = "Choose first, in the list to the left, what to look at beside the image."
@@ -33,15 +35,17 @@ class FrameReview(QWidget):
         self._suggested: object = None  # held, so that its identity stands for nothing else
         self._noted = ""  # the frame that the field is for
         self.note = QLineEdit()
-        self.note.setPlaceholderText("Note on this image")
+        self.note.setPlaceholderText(NOTE)
+        self.note.setAccessibleName(NOTE)
         self.note.setToolTip("Kept with the session; Enter ends it. Write no names of patients")
         self.note.editingFinished.connect(self._write)
         self.unusable = QPushButton("Unusable")
         self.unusable.setToolTip("Leave this image out of learning and export because it cannot be used, and go on")
         self.unusable.clicked.connect(self._mark)
-        self.beside = QComboBox()
+        self.beside = ElidedList()
+        self.beside.setAccessibleName("What is beside the image")
         self.beside.setToolTip("The suggestion, an earlier version or another reader's outlines, beside the image")
-        self.beside.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.beside.setSizeAdjustPolicy(ElidedList.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.beside.activated.connect(self._choose)
         self.bring = QPushButton("Bring back")
         self.bring.setToolTip("Put what is beside in place of your outlines; look, then accept it, or undo")
@@ -120,9 +124,11 @@ class FrameReview(QWidget):
             return
         placement = Placement.of(self._annotator.session.frame(current))
         structures = self._annotator.session.structures
+        before = canvas.beside.layers
         canvas.beside.show(pixels, labels, placement, structures, version.words)
         for layer in canvas.beside.layers:
-            canvas.layer_made.emit(layer)
+            if layer not in before:
+                canvas.layer_made.emit(layer)
         canvas.activate()
 
     def _bring(self) -> None:

@@ -9,7 +9,7 @@ from html import escape
 from math import isfinite
 
 from qtpy.QtCore import QSignalBlocker, Qt
-from qtpy.QtWidgets import QGridLayout, QLabel, QProgressBar, QPushButton, QSpinBox, QWidget
+from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSpinBox, QWidget
 
 from napari_adasam.domain.effort import Estimate
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
@@ -23,6 +23,7 @@ from napari_adasam.ui.section import allow, reason_label
 from napari_adasam.ui.status_line import duration_words
 
 MOST_EVERY = 99
+EVERY = "By itself after so many accepted"
 
 
 def dice_words(report: RoundReport, structures: Sequence[Structure]) -> str:
@@ -57,9 +58,9 @@ class LearnPanel(QWidget):
         self._annotator = annotator
         self._commander = commander
         self._losses: list[float] = []
-        self._running = False
-        self._step = -1
+        self._running, self._step = False, -1
         self._told: tuple[RoundReport, ...] = ()
+        self._structures: tuple[Structure, ...] = ()
         self.start = QPushButton("Learn now")
         self.start.setToolTip("Learn from the accepted images; you can go on working meanwhile")
         self.pause = QPushButton("Pause")
@@ -95,10 +96,12 @@ class LearnPanel(QWidget):
 
     def refresh(self) -> None:
         """Allow what is possible now; show which model serves, and the rounds of a session that was opened again."""
-        if self._annotator.reports is not self._told:
+        if self._annotator.reports is not self._told or self._annotator.session.structures != self._structures:
             self.show_reports()
             return
-        allow(self.start, self._annotator.why_not("start_round"), self.reason)
+        said, locked = self._annotator.only_to_look_at, self._annotator.why_not("set_settings")
+        allow(self.start, self._annotator.why_not("start_round"), self.reason, said)
+        allow(self.every, locked)
         allow(self.cancel, "" if self._annotator.training else "No learning is under way.")
         allow(self.earlier, self._annotator.why_not("go_back_to_earlier_model"))
         with QSignalBlocker(self.every):
@@ -134,13 +137,14 @@ class LearnPanel(QWidget):
     def show_reports(self) -> None:
         """The last round's verdict and figures, and the line over all rounds."""
         reports = self._told = self._annotator.reports
+        structures = self._structures = self._annotator.session.structures
         for widget in (self.verdict, self.table):
             widget.setVisible(bool(reports))
         self.dice_plot.setVisible(bool(reports))
         if reports:
             last = reports[-1]
             self.verdict.setText(f"Round {last.number}: {last.verdict}")
-            self.table.setText(dice_words(last, self._annotator.session.structures))
+            self.table.setText(dice_words(last, structures))
             if last.losses:
                 self._losses = [loss for loss in last.losses if isfinite(loss)]
                 self.loss_plot.show_lines([("#56b4e9", self._losses)])
@@ -153,8 +157,8 @@ class LearnPanel(QWidget):
         for structure in self._annotator.session.structures:
             served = [one.after if one.accepted else one.before for one in reports]
             values = [reports[0].before.get(structure.value), *(one.get(structure.value) for one in served)]
-            lines.append((structure.color, [value for value in values if value is not None]))
-        self.dice_plot.show_lines([(color, values) for color, values in lines if values], limits=(0.0, 1.0))
+            lines.append((structure.color, values))
+        self.dice_plot.show_lines(lines, limits=(0.0, 1.0))
 
     def _arrange(self) -> None:
         layout = QGridLayout(self)
@@ -165,10 +169,12 @@ class LearnPanel(QWidget):
         layout.addWidget(self.cancel, 0, 2)
         layout.addWidget(self.reason, 1, 0, 1, 3)
         layout.addWidget(self.estimate, 2, 0, 1, 3)
-        layout.addWidget(QLabel("By itself after so many accepted:"), 3, 0)
+        layout.addWidget(QLabel(f"{EVERY}:"), 3, 0)
         layout.addWidget(self.every, 3, 1, 1, 2)
-        layout.addWidget(QLabel("What it adapts:"), 4, 0)
-        layout.addWidget(self.method, 4, 1, 1, 2)
+        adapts = QHBoxLayout()  # a row of its own: the list is to have room for its words
+        adapts.addWidget(QLabel("What it adapts:"))
+        adapts.addWidget(self.method, stretch=1)
+        layout.addLayout(adapts, 4, 0, 1, 3)
         running = (self.progress, self.bar, self.loss_plot)
         finished = (self.verdict, self.table, self.dice_plot, self.earlier, self.model)
         for row, widget in enumerate((*running, *finished), start=5):
@@ -183,6 +189,7 @@ class LearnPanel(QWidget):
         every = QSpinBox()
         every.setRange(0, MOST_EVERY)
         every.setSpecialValueText("never")
+        every.setAccessibleName(EVERY)
         every.setToolTip("After so many accepted images a round of learning starts by itself")
         every.valueChanged.connect(self._set_every)
         return every

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from qtpy.QtCore import QSignalBlocker, Qt
-from qtpy.QtWidgets import QComboBox
 
 from napari_adasam.domain.settings import Method
 from napari_adasam.services.annotator import Annotator
+from napari_adasam.ui.elided import ElidedList
+from napari_adasam.ui.section import allow
 
 DEEP = 3
 """Slices or frames that are looked at together, where that is chosen."""
@@ -25,15 +26,16 @@ CHOICES: tuple[tuple[Method, int, str, str], ...] = (
 """Method, slices, name and meaning."""
 
 
-class MethodChoice(QComboBox):
+class MethodChoice(ElidedList):
     """Chooses the method of the next round. A round under way goes on with its own."""
 
     def __init__(self, annotator: Annotator) -> None:
         super().__init__()
         self._annotator = annotator
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setSizeAdjustPolicy(ElidedList.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(4)
+        self.setAccessibleName("What it adapts")
         for place, (_, _, name, meaning) in enumerate(CHOICES):
             self.addItem(name)
             self.setItemData(place, meaning, Qt.ItemDataRole.ToolTipRole)
@@ -47,7 +49,8 @@ class MethodChoice(QComboBox):
         place = next(i for i, (method, slices, *_) in enumerate(CHOICES) if (method, slices) == (train.method, depth))
         with QSignalBlocker(self):
             self.setCurrentIndex(place)
-        self.setToolTip(f"What the next round adapts. {CHOICES[place][3]}.")
+        self.setProperty("tip", f"What the next round adapts. {CHOICES[place][3]}.")
+        allow(self, self._annotator.why_not("set_settings"))
 
     def _choose(self, place: int) -> None:
         settings = self._annotator.settings

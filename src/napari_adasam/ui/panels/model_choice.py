@@ -7,13 +7,14 @@ from pathlib import Path
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtGui import QStandardItemModel
-from qtpy.QtWidgets import QComboBox, QFileDialog, QGridLayout, QLabel, QToolButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QGridLayout, QLabel, QToolButton, QWidget
 
 from napari_adasam.domain.settings import ModelSettings
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.services.library import choices
 from napari_adasam.services.ports import ModelInfo
 from napari_adasam.ui.commands import Commander
+from napari_adasam.ui.elided import ElidedList
 from napari_adasam.ui.section import allow
 
 FROM_FILE = "From a file…"
@@ -37,7 +38,7 @@ def lineage_words(model: ModelInfo) -> str:
     return "\n".join((*steps, f"Licence: {model.licence}", f"Fingerprint: {model.fingerprint}"))
 
 
-class FreshList(QComboBox):
+class FreshList(ElidedList):
     """A list that tells before it opens, so that it can be filled anew."""
 
     about_to_open = Signal()
@@ -65,9 +66,11 @@ class ModelChoice(QWidget):
         self.more.setCheckable(True)
         self.more.setAutoRaise(True)
         self.more.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.more.setToolTip("Where this model comes from, and its licence")
+        for say in (self.more.setToolTip, self.more.setAccessibleName):
+            say("Where this model comes from, and its licence")
         self.more.toggled.connect(self._show_lineage)
         self.choice = FreshList()
+        self.choice.setAccessibleName("Start from this model")
         self.choice.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.choice.setToolTip("Start from another model: a known one, or a checkpoint or adapter from a file")
         self.choice.activated.connect(self._choose)
@@ -88,7 +91,7 @@ class ModelChoice(QWidget):
             self.serving.setToolTip(lineage_words(model))
             self.lineage.setText(lineage_words(model))
         self._fill(self._annotator.settings.model.name)
-        allow(self.choice, UNDER_WAY if self._annotator.training else "")
+        allow(self.choice, self._annotator.why_not("set_settings") or (UNDER_WAY if self._annotator.training else ""))
 
     def _fill(self, set_now: str) -> None:
         """The known names, those that are not here greyed with the reason; then a file that is set, and any other."""

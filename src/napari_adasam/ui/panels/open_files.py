@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from pathlib import Path
 
 from qtpy.QtCore import Qt
@@ -17,6 +18,7 @@ FILE_FILTER = (
     "All files (*)"
 )
 NAMED = 5
+LOOKING = "Only to look at: the line at the top says why."
 
 
 class OpenPanel(QWidget):
@@ -67,7 +69,8 @@ class OpenPanel(QWidget):
         folder = self._annotator.folder
         allow(self.second, self._annotator.why_not("second_reader"))
         if self._annotator.only_to_look_at:
-            self.kept.setText(self._annotator.only_to_look_at)
+            self.kept.setText(LOOKING)
+            self.kept.setToolTip(self._annotator.only_to_look_at)
         elif folder is not None:
             by_itself = "Kept on this computer by itself; “Keep session in…” puts it where you like."
             self.kept.setText(by_itself if self._annotator.kept_by_itself else f"Kept in {folder.name}")
@@ -88,7 +91,13 @@ class OpenPanel(QWidget):
         self._commander.open([Path(name)] if name else [])
 
     def _open_samples(self) -> None:
-        self._commander.attempt(lambda: self._commander.open(self._sample_paths()))
+        self._annotator.warm_up(self._draw_samples)
+
+    def _draw_samples(self) -> Generator[None, None, Callable[[], None]]:
+        """The job, on the lane: at the first use the images are drawn, for seconds. What it returns opens them."""
+        paths = self._sample_paths()
+        yield
+        return partial(self._commander.open, paths)
 
     def _take_napari(self) -> None:
         paths = self._napari_paths

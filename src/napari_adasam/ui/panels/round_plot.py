@@ -9,6 +9,8 @@ from qtpy.QtCore import QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
+Values = Sequence[float | None]
+"""One a step; ``None`` where there is none."""
 MARGIN_LEFT, MARGIN_TOP, MARGIN_BOTTOM, MARGIN_RIGHT = 34.0, 16.0, 6.0, 8.0
 
 
@@ -18,20 +20,18 @@ class LinePlot(QWidget):
     def __init__(self, title: str, height: int = 74) -> None:
         super().__init__()
         self._title = title
-        self._lines: list[tuple[str, tuple[float, ...]]] = []
+        self._lines: list[tuple[str, tuple[float | None, ...]]] = []
         self._limits: tuple[float, float] | None = None
         self.setFixedHeight(height)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
-    def show_lines(
-        self, lines: Sequence[tuple[str, Sequence[float]]], limits: tuple[float, float] | None = None
-    ) -> None:
+    def show_lines(self, lines: Sequence[tuple[str, Values]], limits: tuple[float, float] | None = None) -> None:
         """Draw lines: a colour, which several may share, and values each; y spans ``limits``, or the values."""
         self._lines = [(color, tuple(values)) for color, values in lines]
         self._limits = limits
         self.update()
 
-    def values(self) -> tuple[tuple[float, ...], ...]:
+    def values(self) -> tuple[tuple[float | None, ...], ...]:
         """What is drawn, for those who cannot see it."""
         return tuple(values for _, values in self._lines)
 
@@ -63,12 +63,12 @@ class LinePlot(QWidget):
     def _span(self) -> tuple[float, float]:
         if self._limits is not None:
             return self._limits
-        values = [value for _, line in self._lines for value in line]
+        values = [value for _, line in self._lines for value in line if value is not None]
         if not values:
             return (0.0, 1.0)
         return (min(values), max(max(values), min(values) + 1e-6))
 
-    def _draw_line(self, painter: QPainter, area: QRectF, color: QColor, values: Sequence[float]) -> None:
+    def _draw_line(self, painter: QPainter, area: QRectF, color: QColor, values: Values) -> None:
         low, high = self._span()
         longest = max(len(line) for _, line in self._lines)
         spots = [
@@ -77,6 +77,7 @@ class LinePlot(QWidget):
                 area.bottom() - area.height() * (min(max(value, low), high) - low) / (high - low),
             )
             for at, value in enumerate(values)
+            if value is not None
         ]
         painter.setPen(QPen(color, 2))
         for one, other in pairwise(spots):

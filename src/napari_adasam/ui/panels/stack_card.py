@@ -55,6 +55,7 @@ class StackCard(QWidget):
         self._reports: dict[str, StackReport] = {}
         self._changed: set[str] = set()
         self._shown: StackReport | None = None
+        self._structures: tuple[Structure, ...] = ()
         self.figures, self.stale = QLabel(), QLabel(CHANGED)
         self.stale.setObjectName("reason")
         for label in (self.figures, self.stale):
@@ -85,9 +86,9 @@ class StackCard(QWidget):
         report = self._reports.get(file_id)
         self.setVisible(report is not None)
         self.stale.setVisible(file_id in self._changed)
-        if report is None or report is self._shown:
+        if report is None or (report is self._shown and session.structures == self._structures):
             return
-        self._shown = report
+        self._shown, self._structures = report, session.structures
         self.figures.setText(measures_words(report, session.structures))
         self.plot.setVisible(bool(report.curves))
         colors = {one.value: one.color for one in session.structures}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 from qtpy.QtCore import QSignalBlocker, Qt
-from qtpy.QtWidgets import QButtonGroup, QCheckBox, QGridLayout, QLabel, QRadioButton, QWidget
+from qtpy.QtWidgets import QButtonGroup, QCheckBox, QGridLayout, QLabel, QWidget
 
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.ui.commands import Commander, button_words
+from napari_adasam.ui.elided import ElidedChoice
 from napari_adasam.ui.section import allow
 from napari_adasam.ui.tools import Tools
 
@@ -27,7 +28,7 @@ class StructureRows(QWidget):
         self._grid.setSpacing(2)
         self._grid.setColumnStretch(1, 1)
         self._group = QButtonGroup(self)
-        self.choices: dict[int, QRadioButton] = {}
+        self.choices: dict[int, ElidedChoice] = {}
         self.presence: dict[int, QLabel] = {}
         self.ticks: dict[int, QCheckBox] = {}
         tools.structure_changed.connect(self._on_structure)
@@ -63,7 +64,7 @@ class StructureRows(QWidget):
         swatch = QLabel()
         swatch.setFixedSize(14, 14)
         swatch.setStyleSheet(f"background-color: {structure.color}; border-radius: 3px;")
-        choice = QRadioButton(button_words(structure.name))
+        choice = ElidedChoice(button_words(structure.name))
         choice.setToolTip(f"Clicks, boxes and strokes mean this structure (T: the next one):\n{structure.name}")
         choice.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         choice.clicked.connect(partial(self._choose, structure.value))
@@ -71,6 +72,7 @@ class StructureRows(QWidget):
         presence = QLabel()
         presence.setToolTip("How sure the program is that this structure is in the image")
         tick = QCheckBox("there")
+        tick.setAccessibleName(f"{structure.name} is there")
         tick.setToolTip("You decide: ticked means that it is in this image, empty that it is not")
         tick.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         tick.clicked.connect(partial(self._tick, structure.value))

@@ -44,6 +44,7 @@ class StructuresPanel(QWidget):
         self.preset.setPlaceholderText("Use a list…")
         self.preset.addItems(list(PRESETS))
         self.preset.setCurrentIndex(-1)
+        self.preset.setAccessibleName("Use a list")
         self.preset.setToolTip("Structures that are often outlined together, in place of the list above")
         self.preset.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.preset.activated.connect(self._use_preset)
@@ -93,6 +94,7 @@ class StructuresPanel(QWidget):
         swatch.setStyleSheet(f"background-color: {structure.color}; border-radius: 3px;")
         name = QLineEdit()
         name.setToolTip("Name, as it will stand in the table")
+        name.setAccessibleName(f"Name of structure {structure.value}")
         name.editingFinished.connect(partial(self._rename, structure.value))
         several = QCheckBox("several parts")
         several.setToolTip("Tick if one image may show more than one separate piece of it")
@@ -117,6 +119,8 @@ class StructuresPanel(QWidget):
         with QSignalBlocker(several):
             several.setChecked(structure.several_parts)
         remove.setProperty("tip", f"Remove {structure.name} from the list")
+        remove.setAccessibleName(f"Remove {structure.name}")
+        several.setAccessibleName(f"{structure.name}: several parts")
         locked = self._annotator.why_not("set_structures")
         for widget in (name, several, remove):
             allow(widget, locked)
