@@ -18,7 +18,7 @@ MEGABYTE = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the report; ``sound`` is false where something must be put right, ``looked`` where nothing was tried."""
+    """One line of the report: not ``sound`` where something must be mended, not ``looked`` where nothing was tried."""
 
     topic: str
     what: str
