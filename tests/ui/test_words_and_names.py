@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QLineEdit, QSlider
 
-from napari_adasam.domain.rounds import RoundReport
+from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.ui.dock import AdasamDock
 
 from window_fakes import wait_idle  # isort: skip
@@ -21,6 +22,19 @@ def report(number: int, before: dict[int, float], after: dict[int, float]) -> Ro
         number=number, labelled=5, unlabelled=0, held_out=1, before=before, after=after, accepted=True,
         verdict="Better.", seconds=1.0, model="v1", losses=(1.0, 0.5),
     )  # fmt: skip
+
+
+def test_losses_of_earlier_rounds_lie_behind_those_of_the_last(
+    opened: AdasamDock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learn = opened.learn_panel
+    first, second = report(1, {}, {1: 0.5}), replace(report(2, {}, {1: 0.6}), losses=(0.4, float("nan"), 0.2))
+    both = first, second
+    monkeypatch.setattr(type(opened.annotator), "reports", property(lambda _: both))
+    learn.show_reports()
+    assert learn.loss_plot.values() == ((0.4, 0.2), (1.0, 0.5))
+    learn.show_progress(RoundProgress(1, 3, 0.9, "learning", None))
+    assert learn.loss_plot.values() == ((0.9,), (1.0, 0.5), (0.4, 0.2))
 
 
 def test_everything_that_is_pressed_or_typed_in_has_a_name_to_be_read_out(opened: AdasamDock) -> None:

@@ -224,9 +224,12 @@ class Session(Facts):
 
     def accept(self, frame_id: str, seconds: float) -> Annotation:
         """Accept a frame as it stands; ``seconds`` is the time spent on it."""
-        annotation = self.draft(frame_id, seconds)
-        self._step(frame_id, steps.accepted(self._records[frame_id].content, annotation))
-        return annotation
+        return self.accept_draft(self.draft(frame_id, seconds))
+
+    def accept_draft(self, draft: Annotation) -> Annotation:
+        """Accept a frame that is still as :meth:`draft` found it."""
+        self._step(draft.frame_id, steps.accepted(self._records[draft.frame_id].content, draft))
+        return draft
 
     def skip(self, frame_id: str) -> None:
         """Leave a frame out; what is drawn on it stays."""

@@ -18,7 +18,7 @@ from napari_adasam.domain.protection import (
     lay_suggestions,
     put_mask,
     put_stroke,
-    table,
+    relabelled,
 )
 from napari_adasam.domain.records import Annotation, Draft, FrameStatus, Labels, Mask, MaskOrigin, Suggestion
 from napari_adasam.domain.structures import Structure
@@ -155,7 +155,7 @@ def draft(content: FrameContent, labels: Labels, frame_id: str, values: Sequence
         shares[value] = changed_share(mask, suggested)
         origins[value] = _origin(bool(mask.any()), bool(suggested.any()), shares[value])
     _keep_earlier(content, labels, origins, shares)
-    known = table({value: value for value in values}, 0)[labels]
+    known = relabelled(labels, {value: value for value in values}, 0)
     return Annotation(frame_id, known, origins, shares, seconds, model_of(content))
 
 
@@ -243,7 +243,7 @@ def _as_propagated(masks: PropagatedMasks, ticks: Mapping[int, bool]) -> FrameCo
 
 def brought_back(content: FrameContent, labels: Labels, structures: Sequence[Structure]) -> FrameContent:
     """Another version in place of what is there, as work in progress; points and boxes, not being of it, are gone."""
-    known = np.where(np.isin(labels, [one.value for one in structures]), labels, 0).astype(np.uint8)
+    known = relabelled(labels, {one.value: one.value for one in structures}, 0)
     changed = corrected(content, frozenset(one.value for one in structures), known)
     return replace(changed, prompts=MappingProxyType({}))
 
@@ -257,8 +257,8 @@ def without_unknown(content: FrameContent, structures: Sequence[Structure]) -> F
     if content.labels is None:
         return content
     labels = content.labels.open()
-    known = np.isin(labels, [0, *values])
-    return content if known.all() else replace(content, labels=PackedLabels.of(np.where(known, labels, 0)))
+    known = relabelled(labels, {value: value for value in values}, 0)
+    return content if np.array_equal(known, labels) else replace(content, labels=PackedLabels.of(known))
 
 
 def held(content: FrameContent) -> FrameContent:

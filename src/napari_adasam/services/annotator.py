@@ -86,7 +86,7 @@ class Annotator(Reviewing):
                 self.problem.emit(str(error))
                 return False
             as_it_came = self._session.propagated(current) is not None and not any(draft.changed_share.values())
-            self._session.accept(current, seconds)
+            self._session.accept_draft(draft)
             self._walk.note_closed(current)
             if kept:
                 self.saved.emit(current)

@@ -47,6 +47,8 @@ class Arranging(Sitting):
         A changed model is loaded by the lane, which is not possible while a round is under way; if it cannot be loaded,
         the one in use stays. What concerns learning holds from the next round on.
         """
+        if self._refused("set_settings"):
+            return
         before = self._bench.settings
         other_model = settings.model != before.model or predictor is not None
         other_learn = replace(settings.learn, every=before.learn.every) != before.learn

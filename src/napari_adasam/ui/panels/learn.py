@@ -50,6 +50,11 @@ def estimate_words(expected: Estimate) -> str:
     return f"A round takes about {duration_words(expected.seconds)} and {expected.bytes / 1e9:.1f} GB of memory."
 
 
+def finite(losses: Sequence[float]) -> list[float]:
+    """Those that can be drawn."""
+    return [loss for loss in losses if isfinite(loss)]
+
+
 class LearnPanel(QWidget):
     """Start and stop a round, see how it goes, read the verdict, go back."""
 
@@ -88,7 +93,7 @@ class LearnPanel(QWidget):
             label.setWordWrap(True)
         self.model = ModelChoice(annotator, commander)
         self.method = MethodChoice(annotator)
-        self.loss_plot = LinePlot("Loss in this round (lower is better)")
+        self.loss_plot = LinePlot("Loss; in grey, earlier rounds (lower is better)")
         self.dice_plot = LinePlot("Agreement by round (higher is better)")
         self.reason = reason_label()
         self._arrange()
@@ -131,7 +136,7 @@ class LearnPanel(QWidget):
         self.bar.setValue(progress.step)
         left = "" if progress.seconds_left is None else f" · about {duration_words(progress.seconds_left)} left"
         self.progress.setText(f"{progress.what.capitalize()}: step {progress.step} of {progress.steps}{left}")
-        self.loss_plot.show_lines([("#56b4e9", self._losses)])
+        self._show_losses(self._annotator.reports)
         self.refresh()
 
     def show_reports(self) -> None:
@@ -146,10 +151,15 @@ class LearnPanel(QWidget):
             self.verdict.setText(f"Round {last.number}: {last.verdict}")
             self.table.setText(dice_words(last, structures))
             if last.losses:
-                self._losses = [loss for loss in last.losses if isfinite(loss)]
-                self.loss_plot.show_lines([("#56b4e9", self._losses)])
+                self._losses = finite(last.losses)
+                self._show_losses(reports[:-1])
             self._show_dice(reports)
         self.refresh()
+
+    def _show_losses(self, earlier: Sequence[RoundReport]) -> None:
+        """Loss by step, of this round and of those before it."""
+        before = [("#888888", finite(one.losses)) for one in earlier if one.losses]
+        self.loss_plot.show_lines([("#56b4e9", self._losses), *before])
 
     def _show_dice(self, reports: Sequence[RoundReport]) -> None:
         """Dice of the model that served: at first, then after each round."""

@@ -56,7 +56,7 @@ class LinePlot(QWidget):
         painter.setPen(text)
         painter.drawText(QRectF(0, area.top() - 3, MARGIN_LEFT - 4, 14), Qt.AlignmentFlag.AlignRight, f"{high:.2f}")
         painter.drawText(QRectF(0, area.bottom() - 12, MARGIN_LEFT - 4, 14), Qt.AlignmentFlag.AlignRight, f"{low:.2f}")
-        for color, values in self._lines:
+        for color, values in reversed(self._lines):  # the first on top
             self._draw_line(painter, area, QColor(color), values)
         painter.end()
 
