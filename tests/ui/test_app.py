@@ -13,8 +13,9 @@ from typing import Any
 
 import napari
 import pytest
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QApplication
+from qtpy.QtCore import QMimeData, QPointF, Qt, QTimer, QUrl
+from qtpy.QtGui import QDropEvent
+from qtpy.QtWidgets import QApplication, QSplitter
 
 from napari_adasam.domain.errors import AdasamError
 from napari_adasam.domain.records import FrameStatus
@@ -27,8 +28,12 @@ from napari_adasam.ui import app, screen
 from napari_adasam.ui import demo as demo_module
 from napari_adasam.ui.app import launch, open_window
 from napari_adasam.ui.demo import DemoPlan, run_demo
+from napari_adasam.ui.dock import AdasamDock
+from napari_adasam.ui.drops import WindowDrops
 
 from window_fakes import BrightnessPredictor, CountingTrainer, draw_small, wait_idle  # isort: skip
+
+NO_KEY = Qt.KeyboardModifier.NoModifier
 
 
 @pytest.fixture
@@ -69,6 +74,29 @@ def test_a_window_opens_on_files_and_folders(
     dock.shut_down()
 
 
+def takes(dock: AdasamDock, paths: list[Path], held: Qt.KeyboardModifier = NO_KEY) -> bool:
+    """Let go of files over napari's picture, before napari sees it; whether the session takes them."""
+    (taker,) = [one for one in dock.window().findChildren(QSplitter) if one.acceptDrops()]
+    (watcher,) = [one for one in dock.children() if isinstance(one, WindowDrops)]
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    event = QDropEvent(QPointF(20, 20), Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, held)
+    return watcher.eventFilter(taker, event)
+
+
+def test_what_is_dropped_on_the_picture_is_taken_into_the_session_without_a_question(
+    make: Callable[..., Annotator], images: Path, scaled_image: Path, qtbot: Any
+) -> None:
+    viewer, dock = open_window([], make)
+    assert takes(dock, [images])
+    wait_idle(dock, qtbot)
+    assert [frame.stem for frame in dock.annotator.session.frames] == [f"scan_{number}" for number in range(4)]
+    assert [one for one in viewer.layers if one.name.startswith("scan")] == []
+    assert not takes(dock, [scaled_image], Qt.KeyboardModifier.AltModifier), "napari's"
+    assert len(dock.annotator.session.frames) == 4
+    dock.shut_down()
+
+
 def test_a_window_opens_on_a_saved_session(
     make: Callable[..., Annotator], images: Path, tmp_path: Path, qtbot: Any
 ) -> None:
@@ -95,7 +123,9 @@ def test_launching_works_until_the_window_is_closed_and_then_lets_go(
     monkeypatch.setattr(app, "make_annotator", lambda forward, settings, home: make(forward, settings))
 
     def close_soon() -> None:
-        QTimer.singleShot(300, napari.Viewer.close_all)
+        opened = QTimer()
+        opened.timeout.connect(lambda: made and made[0].session.frames and napari.Viewer.close_all())
+        opened.start(300)
         napari_run()
 
     napari_run = napari.run

@@ -43,5 +43,12 @@ def test_a_session_that_is_opened_again_shows_what_was_chosen_in_it(
     assert (again.learn_panel.method.currentText(), again.learn_panel.every.value()) == ("MA-SAM, 3 slices", 7)
 
 
+def test_model_method_and_pace_can_be_chosen_before_an_image_is_open(dock: AdasamDock) -> None:
+    learn = dock.learn_panel
+    assert [one.isEnabled() for one in (learn.method, learn.every, learn.model.choice)] == [True, True, True]
+    learn.every.setValue(3)
+    assert dock.annotator.settings.learn.every == 3
+
+
 def test_every_method_can_be_chosen() -> None:
     assert {method for method, *_ in CHOICES} == set(get_args(Method))

@@ -80,7 +80,7 @@ class Reasons:
             return "" if busy else "Nothing is under way."
         if command == "go_back_to_earlier_model":
             return self._earlier_model()
-        if command == "set_structures":
+        if command in ("set_structures", "set_settings"):
             return ""
         if command in ("save_as", "second_reader"):
             return "" if self._session.frames else NO_FRAME

@@ -14,6 +14,7 @@ from napari_adasam.domain.settings import Settings
 from napari_adasam.files.home import sessions_home
 from napari_adasam.ui.assembly import make_annotator
 from napari_adasam.ui.dock import AdasamDock, MakeAnnotator
+from napari_adasam.ui.drops import WindowDrops
 
 NAME = "AdaSAM ultrasound"
 ROOM = (1366, 768)
@@ -27,6 +28,7 @@ def open_window(paths: Sequence[Path] = (), make: MakeAnnotator | None = None) -
     viewer = napari.Viewer(title=NAME, show=True, show_welcome_screen=False)
     dock = AdasamDock(viewer, make)
     viewer.window.add_dock_widget(dock, name=NAME, area="right")
+    WindowDrops(dock)
     if paths:
         dock.open([Path(path) for path in paths])
     return viewer, dock

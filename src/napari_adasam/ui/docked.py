@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qtpy.QtCore import QEvent, Qt, QTimer, Signal
+from qtpy.QtCore import QEvent, QMimeData, Qt, QTimer, Signal
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent
 from qtpy.QtWidgets import QAbstractSpinBox, QApplication, QLineEdit, QWidget
+
+
+def local_paths(mime: QMimeData) -> list[Path]:
+    """The files and folders of this computer in what is dropped."""
+    return [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
 
 
 class Docked(QWidget):
@@ -59,7 +64,7 @@ class Docked(QWidget):
     def dropEvent(self, event: QDropEvent | None) -> None:  # noqa: N802 - Qt's name
         """Tell what was dropped."""
         if event is not None:
-            self.dropped.emit([Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()])
+            self.dropped.emit(local_paths(event.mimeData()))
 
     def _look_again(self) -> None:
         if self._was_docked and self.parent() is None:
