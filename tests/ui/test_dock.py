@@ -136,6 +136,20 @@ def test_a_broken_file_is_a_sentence_and_the_rest_is_read(dock: AdasamDock, imag
     assert len(dock.annotator.session.frames) == 4
     assert "broken.png" in dock.status_line.notice.text()
     assert not dock.status_line.notice.isHidden()
+    assert not dock.status_line._again.isActive(), "what has happened stays until it is closed"
+
+
+def test_a_refusal_goes_when_its_reason_has_gone(opened: AdasamDock, qtbot: Any) -> None:
+    line = opened.status_line
+    opened.commander.run("redo")
+    assert line.notice.text() == "There is nothing to do again on this image."
+    assert line._again.isActive()
+    line._look_again()
+    assert not line.notice.isHidden(), "it is so still"
+    opened.commander.run("undo")
+    line._look_again()
+    assert line.notice.isHidden()
+    assert not line._again.isActive()
 
 
 def test_the_status_line_tells_of_a_round_and_stops_it(

@@ -160,6 +160,12 @@ class Commander:
         """The tool that a command takes in hand, if it is such a command."""
         return self._tools_by_name.get(name)
 
+    def reasons(self) -> set[str]:
+        """Why commands are not possible now, in the sentences that are said where they are tried."""
+        masks = self._canvas.masks
+        drawing = ((LOOKING, self._canvas.volume.shown), (DRAWING, masks.stroke_open), (POLYGON, masks.polygon_open))
+        return {said for said, now in drawing if now} | {self._annotator.why_not(one) for one in ASKED.values()}
+
     def run(self, name: str) -> None:
         """Run the command, or say in ``problem`` why not."""
         if name == "help":

@@ -196,10 +196,12 @@ class AdasamDock(Docked):
 
     def _connect(self) -> None:
         annotator, session, soon = self.annotator, self.annotator.session, self._later.ask
-        of_session = (session.current_changed, session.ticks_changed)
-        of_annotator = (annotator.activity_changed, annotator.model_changed, annotator.settings_changed)
+        said = (self.marking.problem, annotator.problem, self.commander.problem, self.canvas.message)
         told: tuple[tuple[Any, Callable[..., Any]], ...] = (
-            *((one, soon) for one in (*of_session, *of_annotator, annotator.saved, annotator.queue_changed)),
+            *((one, self._say) for one in said),
+            *((one, soon) for one in (session.current_changed, session.ticks_changed, annotator.activity_changed)),
+            *((one, soon) for one in (annotator.model_changed, annotator.settings_changed, annotator.queue_changed)),
+            (annotator.saved, soon),
             (session.frames_changed, self._on_frames),
             (session.labels_changed, self._on_status),
             (session.suggestions_changed, self._on_status),
@@ -207,16 +209,12 @@ class AdasamDock(Docked):
             (session.setup_changed, self._on_status),
             (session.remark_changed, self._on_status),
             (self.marking.changed, self.scale_panel.refresh),
-            (self.marking.problem, self.status_line.show_notice),
             (session.structures_changed, self._on_structures),
-            (annotator.problem, self.status_line.show_notice),
             (annotator.round_progress, self.learn_panel.show_progress),
             (annotator.round_finished, self._on_round),
             (annotator.exported, self._on_export),
             (annotator.stack_measured, self.annotate_panel.stack.show_report),
-            (self.commander.problem, self.status_line.show_notice),
             (self.commander.help_wanted, self.show_help),
-            (self.canvas.message, self.status_line.show_notice),
             (self.canvas.layer_made, self.keys.bind),
             (self.tools.structure_changed, self._show_hint),
             (self.canvas.volume.changed, self._show_hint),
@@ -272,6 +270,9 @@ class AdasamDock(Docked):
         self.structures_panel.refresh()
         self.annotate_panel.structures.fill()
         self._refresh()
+
+    def _say(self, sentence: str) -> None:
+        self.status_line.show_notice(sentence, self.commander.reasons)
 
     def _on_round(self, _report: object) -> None:
         self.learn_panel.show_reports()

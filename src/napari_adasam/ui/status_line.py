@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt
+from collections.abc import Callable, Collection
+
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QToolButton, QWidget
 
 from napari_adasam.services.activity import Activity
 from napari_adasam.ui.busy_bar import BusyBar
 from napari_adasam.ui.section import allow
+
+Reasons = Callable[[], Collection[str]]
+LOOKED_AT_MS = 2000
 
 
 def duration_words(seconds: float) -> str:
@@ -53,6 +58,10 @@ class StatusLine(QWidget):
         policy = self.bar.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
         self.bar.setSizePolicy(policy)
+        self._reasons: Reasons = tuple
+        self._again = QTimer(self)
+        self._again.setInterval(LOOKED_AT_MS)
+        self._again.timeout.connect(self._look_again)
         self.stop = QPushButton("Stop")
         self.stop.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         layout = QGridLayout(self)
@@ -74,13 +83,23 @@ class StatusLine(QWidget):
         self.stop.setProperty("tip", "Stop it; nothing accepted is lost")
         allow(self.stop, "" if activity.cancellable else "Nothing to stop now")
 
-    def show_notice(self, sentence: str) -> None:
-        """Show a sentence until it is closed or replaced."""
+    def show_notice(self, sentence: str, reasons: Reasons = tuple) -> None:
+        """Show a sentence until it is closed or replaced; one of the ``reasons`` of now while it is one of them."""
         self.notice.setText(sentence)
         self.notice.show()
         self.dismiss.show()
+        self._reasons = reasons
+        if sentence in reasons():
+            self._again.start()
+        else:
+            self._again.stop()
+
+    def _look_again(self) -> None:
+        if self.notice.text() not in self._reasons():
+            self.clear_notice()
 
     def clear_notice(self) -> None:
         """Take the notice away."""
+        self._again.stop()
         self.notice.hide()
         self.dismiss.hide()
