@@ -8,6 +8,7 @@ import subprocess
 import sys
 import weakref
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from annotator_fakes import FakePredictor, FakeTrainer
@@ -28,10 +29,27 @@ with torch.no_grad():
     print(hashlib.sha256(net.sam.encoder(image).numpy().tobytes()).hexdigest())
 """
 IN_STEPS = """
-import gc
+import gc, sys
 from napari_adasam.services.torch_start import imported_in_steps
 for _ in imported_in_steps():
     assert gc.isenabled()
+assert not [name for name in sys.modules if name.startswith(("torch._dynamo", "sympy"))]
+"""
+COMPILER = """
+from timm.models.naflexvit import NaFlexEmbeds, NaFlexRopeIterator
+assert not [name for name in sys.modules if name.startswith(("torch._dynamo", "sympy"))], "an embedding was computed"
+from torchvision.ops import roi_align
+assert roi_align.__globals__["is_compile_supported"]("cpu") is torch._dynamo.utils.is_compile_supported("cpu")
+def sum_of(boxes):
+    return NaFlexRopeIterator.__next__(iter([boxes.sum()]))
+torch._dynamo.reset()
+try:
+    torch.compile(sum_of, backend="eager", fullgraph=True)(torch.ones(3))
+except torch._dynamo.exc.Unsupported as error:
+    assert "disable" in str(error), error
+else:
+    raise AssertionError("the compiler went into a function that timm keeps from it")
+assert torch.compile(lambda x: x + 1, backend="eager", fullgraph=True)(torch.ones(1)).item() == 2
 """
 INTACT = """
 import timm, torchvision, torchvision.models.feature_extraction as features
@@ -147,10 +165,32 @@ def test_importing_in_steps_gives_the_same_embedding_and_whole_packages() -> Non
     first = "from napari_adasam.services.torch_start import keep_triton_out; keep_triton_out()\n"
     found = [
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300).stdout
-        for code in (first + PICTURE, first + IN_STEPS + PICTURE + INTACT)
+        for code in (first + PICTURE, first + IN_STEPS + PICTURE + COMPILER + INTACT)
     ]
     assert len(found[0].strip()) == 64
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    "asks",
+    ["import torch._dynamo.config", "import torch\nmarked = torch.compiler.disable(recursive=False)(abs)"],
+    ids=["a part of it", "a mark that the stand-in does not know"],
+)
+def test_a_package_that_asks_more_of_the_compiler_gets_it(tmp_path: Path, asks: str) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "asks_more.py").write_text(asks)
+    code = (
+        "import sys; from napari_adasam.services import torch_start; torch_start.keep_triton_out()\n"
+        "torch_start.HEAVY = ('asks_more',); list(torch_start.imported_in_steps())\n"
+        "import torch; assert torch._dynamo is sys.modules['torch._dynamo'] and torch._dynamo.config.recompile_limit\n"
+        "print(torch._dynamo.__file__)"
+    )
+    path = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300, env=path
+    )
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.strip().endswith("__init__.py")
 
 
 @pytest.mark.usefixtures("no_triton")

@@ -10,14 +10,15 @@ import gc
 import importlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import cast
+from typing import Any, cast
 
 WAITING, ASLEEP = "OMP_WAIT_POLICY", "passive"
 """How threads of OpenMP wait, which is read when torch is imported."""
 HEAVY = ("torch", "torchvision", "timm")
 """What takes seconds to import, each needed by the next."""
+COMPILER = "torch._dynamo"
 
 
 def keep_triton_out() -> None:
@@ -35,8 +36,54 @@ def imported_in_steps() -> Iterator[None]:
     """Import what is heavy, one package a step: whoever takes the steps can do something else in between."""
     for name in HEAVY:
         with no_collections():
-            importlib.import_module(name)
+            _import_without_compiler(name)
         yield
+
+
+def _import_without_compiler(name: str) -> None:
+    """Import a package, and torch's compiler only if it asks more of it than :func:`compiler_put_off` knows."""
+    try:
+        with compiler_put_off():
+            importlib.import_module(name)
+    except (ImportError, AttributeError, TypeError):
+        importlib.import_module(name)
+
+
+@contextlib.contextmanager
+def compiler_put_off() -> Iterator[None]:
+    """Leave torch's compiler unimported in the block, unless it was imported before: torch imports it when it is used.
+
+    Importing it takes a third of the time of importing torch and timm (docs/speed.md), and nothing here compiles.
+    torchvision only takes the name of a question to it, which is passed on to it when somebody asks, and timm marks
+    functions that it shall leave alone: they get the mark that it looks for.
+    """
+    if COMPILER in sys.modules:
+        yield
+        return
+    stand_in, questions = ModuleType(COMPILER), ModuleType(f"{COMPILER}.utils")
+    vars(stand_in).update(__path__=[], disable=_left_alone)
+    vars(questions).update(is_compile_supported=_is_compile_supported)
+    both = {module.__name__: module for module in (stand_in, questions)}
+    sys.modules.update(both)
+    try:
+        yield
+    finally:
+        for name, module in both.items():
+            if sys.modules.get(name) is module:
+                del sys.modules[name]
+
+
+def _left_alone(function: Callable[..., Any], recursive: bool = True, reason: str | None = None) -> Callable[..., Any]:
+    """The function with the mark by which torch's compiler knows that it is not to be compiled."""
+    if not recursive:
+        raise TypeError("expected a function that is left alone with all that it calls, got recursive=False")
+    vars(function).update(_torchdynamo_disable=True, _torchdynamo_disable_msg=reason)
+    return function
+
+
+def _is_compile_supported(device: str) -> bool:
+    """Whether torch's compiler can compile for a device, by its own word; imports it."""
+    return bool(importlib.import_module(f"{COMPILER}.utils").is_compile_supported(device))
 
 
 @contextlib.contextmanager
