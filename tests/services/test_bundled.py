@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -23,12 +24,7 @@ from napari_adasam.model.augment import View
 from napari_adasam.model.encoders import TinyVit
 from napari_adasam.model.sam import SamNet
 from napari_adasam.services import bundled, bundled_data
-from napari_adasam.services.bundled import (
-    BundledSettings,
-    parameter_groups,
-    schedule,
-    train_bundled,
-)
+from napari_adasam.services.bundled import parameter_groups, schedule, train_bundled
 from napari_adasam.services.bundled_data import (
     STRUCTURES,
     Item,
@@ -37,6 +33,8 @@ from napari_adasam.services.bundled_data import (
     load_sources,
     names_by_folder,
 )
+from napari_adasam.services.bundled_settings import BundledSettings
+from napari_adasam.services.part_file import part_of
 
 SETTINGS = BundledSettings(steps=3, accumulate=1, size=64, warm_up=1)
 
@@ -255,6 +253,52 @@ def test_the_same_seed_makes_the_same_model(data: Path, base: Path, tmp_path: Pa
         train_bundled(data, base, path, SETTINGS, lambda *_: None)
         prints.append(checkpoints.fingerprint(checkpoints.read(path)[0]))
     assert prints[0] == prints[1]
+
+
+def stopped_at(step: int) -> Callable[..., None]:
+    def on_step(number: int, *_: float) -> None:
+        if number == step:
+            raise KeyboardInterrupt
+
+    return on_step
+
+
+@pytest.mark.parametrize(("blend", "stops"), [(1.0, (1, 3)), (0.5, (2, 5))])
+def test_a_stopped_run_goes_on_and_makes_the_same_model(
+    data: Path, base: Path, tmp_path: Path, blend: float, stops: tuple[int, ...]
+) -> None:
+    """Stopped in its first steps, in its last one, and while the classifier settles."""
+    whole, out, told = tmp_path / "whole.safetensors", tmp_path / "out.safetensors", list[str]()
+    settings = replace(SETTINGS, steps=4, blend=blend, settle=2 if blend < 1 else 0, drawn=0.3, corrections=2)
+    expected = train_bundled(data, base, whole, settings, lambda *_: None)
+    for step in stops:
+        torch.manual_seed(step)
+        with pytest.raises(KeyboardInterrupt):
+            train_bundled(data, base, out, settings, stopped_at(step), told.append)
+    heard: list[int] = []
+    said = train_bundled(data, base, out, settings, lambda step, *_: heard.append(step), told.append)
+    assert heard[0] == min(stops[-1], settings.steps) + 1
+    assert [one.split(",")[0] for one in told if one.startswith("Going")] == [
+        f"Going on from step {min(step, settings.steps)}" for step in stops
+    ]
+    first, second = checkpoints.read(whole), checkpoints.read(out)
+    assert first[1] == second[1]
+    assert all(torch.equal(tensor, second[0][name]) for name, tensor in first[0].items())
+    assert (said["steps"], said["images"]) == (expected["steps"], expected["images"])
+    assert not part_of(out).exists()
+
+
+def test_a_stopped_run_is_not_gone_on_from_with_other_labels(data: Path, base: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        train_bundled(data, base, out, SETTINGS, stopped_at(2))
+    group = split_groups(str(i) for i in range(10)).train[0]
+    path = data / "first" / "labels" / f"{group}_a.png"
+    Image.fromarray(np.zeros_like(np.asarray(Image.open(path)))).save(path)
+    with pytest.raises(InputError, match="other images or outlines"):
+        train_bundled(data, base, out, SETTINGS, lambda *_: None)
+    with pytest.raises(InputError, match="other arguments and other images or outlines"):
+        train_bundled(data, base, out, replace(SETTINGS, seed=1), lambda *_: None)
 
 
 def test_the_schedule_warms_up_and_falls_to_two_per_cent() -> None:

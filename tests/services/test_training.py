@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from tiny import APONEUROSIS, BELLY, blob, tiny_net
 
@@ -24,6 +25,7 @@ from napari_adasam.files.phantom import PhantomSettings, write_samples
 from napari_adasam.model import adaptation, checkpoints, registry
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.services import gate, training
+from napari_adasam.services.part_file import part_of
 from napari_adasam.services.predictor import ModelPredictor
 from napari_adasam.services.training import (
     TrainOptions,
@@ -176,10 +178,89 @@ def test_a_full_disk_is_one_error(folder: Path, tmp_path: Path, monkeypatch: pyt
     def full(*given: Any, **named: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoints, "save_file", full)
-    with pytest.raises(StorageError, match="No space left"):
-        train_dataset(folder, tmp_path / "model.safetensors", replace(OPTIONS, labels=1), quiet)
-    assert not list(tmp_path.iterdir())
+    out, heard = tmp_path / "model.safetensors", list[RoundProgress]()
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "save_file", full)
+        with pytest.raises(StorageError, match="No space left"):
+            train_dataset(folder, out, replace(OPTIONS, labels=1), quiet)
+    assert list(tmp_path.iterdir()) == [part_of(out)]
+    said = train_dataset(folder, out, replace(OPTIONS, labels=1), heard.append)
+    assert (said["steps"], {event.step for event in heard}) == (2, {2}), "what was learned is written, not learned anew"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def stopped_at(step: int) -> Callable[[RoundProgress], None]:
+    def heard(event: RoundProgress) -> None:
+        if event.step == step and event.what == "learning":
+            raise KeyboardInterrupt
+
+    return heard
+
+
+def test_the_same_command_goes_on_where_it_was_stopped(folder: Path, tmp_path: Path) -> None:
+    whole, out, told, heard = tmp_path / "whole.safetensors", tmp_path / "m.safetensors", list[str](), []
+    options = replace(OPTIONS, labels=3, names=NAMES, train=replace(QUICK, steps=4))
+    expected = train_dataset(folder, whole, options, quiet)
+    out.write_bytes(b"an earlier model")
+    for step in (2, 3):
+        torch.manual_seed(step)
+        with pytest.raises(KeyboardInterrupt):
+            train_dataset(folder, out, options, stopped_at(step), told.append)
+    assert out.read_bytes() == b"an earlier model"
+    assert {one.name for one in tmp_path.iterdir()} == {"whole.safetensors", "m.safetensors", "m.safetensors.part"}
+    torch.manual_seed(5)
+    said = train_dataset(folder, out, options, heard.append, told.append)
+    assert [sentence.partition(",")[0].partition(" is in ")[0] for sentence in told] == [
+        "What was learned until step 2",
+        "Going on from step 2",
+        "What was learned until step 3",
+        "Going on from step 3",
+    ]
+    assert min(event.step for event in heard) == 3, "the bar begins there, whatever is made again first"
+    before, after = checkpoints.read(whole), checkpoints.read(out)
+    assert before[1] == after[1]
+    assert before[0].keys() == after[0].keys()
+    assert all(torch.equal(tensor, after[0][name]) for name, tensor in before[0].items())
+    same = {key for key in said if key not in ("model", "seconds")}
+    assert {key: said[key] for key in same} == {key: expected[key] for key in same}
+    assert {one.name for one in tmp_path.iterdir()} == {"whole.safetensors", "m.safetensors"}
+
+
+def test_another_training_does_not_go_on_from_it_and_does_not_lose_it(
+    folder: Path, tmp_path: Path, base: AdaSam
+) -> None:
+    own, out = Path(shutil.copytree(folder, tmp_path / "own")), tmp_path / "m.safetensors"
+    options = replace(OPTIONS, labels=3)
+    with pytest.raises(KeyboardInterrupt):
+        train_dataset(own, out, options, stopped_at(1))
+    kept = part_of(out).read_bytes()
+
+    def refused(why: str, other: TrainOptions = options) -> None:
+        with pytest.raises(InputError, match=rf"this one has other {why}\. Nothing was done"):
+            train_dataset(own, out, other, quiet)
+        assert part_of(out).read_bytes() == kept
+        assert not out.exists()
+
+    refused("arguments", replace(options, train=replace(QUICK, lr=0.1)))
+    refused("arguments", replace(options, names=NAMES))
+    refused("arguments", replace(options, prompts=PromptSettings(use_dense=False)))
+    refused("arguments and other images or outlines", replace(options, train=replace(QUICK, seed=1)))
+    refused("images or outlines", replace(options, image_labels=True))
+    dataset = Dataset.open(own)
+    key = next(key for key in ordered_ids(dataset, 0) if key in dataset.labelled)
+    drawn = dataset.labels(key).copy()
+    changed = drawn.copy()
+    changed[0, 0] = 1 - changed[0, 0]
+    Image.fromarray(changed).save(dataset.labelled[key])
+    refused("images or outlines")
+    Image.fromarray(drawn).save(dataset.labelled[key])
+    with torch.no_grad():
+        base.head.shift.add_(1.0)  # type: ignore[operator, union-attr]
+    refused("weights to start from")
+    with torch.no_grad():
+        base.head.shift.sub_(1.0)  # type: ignore[operator, union-attr]
+    train_dataset(own, out, options, quiet)
+    assert not part_of(out).exists()
 
 
 def test_labelled_images_come_first_in_seeded_group_order(

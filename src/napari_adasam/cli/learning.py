@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -35,10 +36,7 @@ if TYPE_CHECKING:
     from napari_adasam.domain.rounds import RoundProgress
 
 FAILURE = 1
-NOT_LEARNED = (
-    "Nothing was written, and the model that it began with is unchanged. What was learned is lost: run the command "
-    "again, with fewer --steps if it takes too long."
-)
+NOT_LEARNED = "The model that it began with is unchanged."
 Learned = Annotated[
     Path | None, typer.Option(metavar="MODEL", help="Blend these, learned from BASE before, instead of training.")
 ]
@@ -103,7 +101,7 @@ def train(
         bool, typer.Option("--image-labels", help="Tell which structures each unlabelled image shows, and no more.")
     ] = False,
 ) -> None:
-    """Fine-tune on a data set, without a window."""
+    """Fine-tune on a data set, without a window. The same command goes on where it was stopped."""
     _check_once(ctx, names_in(changes or ()))
     train = TrainSettings(method=method_of(method), seed=seed, steps=steps or TrainSettings().steps)
     given = Settings(model=ModelSettings(name=base, classifier=form_of(classifier)), train=train)
@@ -112,15 +110,16 @@ def train(
     from napari_adasam.services.torch_start import keep_triton_out
 
     keep_triton_out()
+    from napari_adasam.services.part_file import part_of
     from napari_adasam.services.training import TrainOptions, train_dataset
 
     options = TrainOptions(
         labels, settings.model, settings.train, names_of(structures), more_steps, image_labels, settings.prompts
     )
-    check_outputs((out,), (Path(base), *files_of(dataset)))
+    check_outputs((out, part_of(out)), (Path(base), *files_of(dataset)))
     tell_groups(dataset)
     with progress("steps", NOT_LEARNED) as advance:
-        show(train_dataset(dataset, out, options, _on_round(advance)))
+        show(train_dataset(dataset, out, options, _on_round(advance), _tell))
 
 
 @app.command("train-bundled")
@@ -147,21 +146,22 @@ def train_bundled(
     iou: Annotated[float, typer.Option(min=0, help="Weight of the predicted IoU's error.")] = LossWeights().iou,
     rate: Rate = 1.5e-4,
 ) -> None:
-    """Make the bundled model."""
+    """Make the bundled model. The same command goes on where it was stopped."""
     from napari_adasam.services.torch_start import keep_triton_out
 
     keep_triton_out()
-    from napari_adasam.services.bundled import BundledSettings
     from napari_adasam.services.bundled import train_bundled as run
+    from napari_adasam.services.bundled_settings import BundledSettings
+    from napari_adasam.services.part_file import part_of
 
     kinds, total = tuple(without or ()), (0 if learned else steps) + (settle if blend < 1 else 0)
     settings = BundledSettings(steps=steps, seed=seed, without=kinds, blend=blend, settle=settle, lr=rate)
     settings = replace(settings, corrections=corrections, drawn=drawn, enclosures=enclosures, learned=learned)
     settings = replace(settings, decoder_only=decoder_only, scores_only=scores_only, skip=skip)
     settings = replace(settings, weights=LossWeights(iou=iou))
-    check_outputs((out,), (base, *([learned] if learned else []), *files_of(*data.glob("*"))))
+    check_outputs((out, part_of(out)), (base, *([learned] if learned else []), *files_of(*data.glob("*"))))
     with progress("steps", NOT_LEARNED) as advance:
-        show(run(data, base, out, settings, _on_step(advance, total)))
+        show(run(data, base, out, settings, _on_step(advance, total), _tell))
 
 
 def _check_once(ctx: typer.Context, changed: set[str]) -> None:
@@ -198,6 +198,11 @@ def _on_round(advance: OnCount) -> Callable[[RoundProgress], None]:
         advance(event.step, event.steps, event.what)
 
     return on_progress
+
+
+def _tell(sentence: str) -> None:
+    """Say something on stderr while there is a bar, which ``typer.echo`` would write into."""
+    sys.stderr.write(f"{sentence}\n")
 
 
 def _on_step(advance: OnCount, steps: int) -> Callable[[int, float, float], None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import os
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from napari_adasam.domain.renaming import is_held, replaced
 
 REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 OWNER_ONLY = 0o600
+UNFINISHED = ".part"
 
 
 def write_whole(path: Path, content: bytes) -> Path:
@@ -44,6 +46,13 @@ def writing_whole(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise StorageError(not_written(path, error)) from error
     flush_folder(path.parent)
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what processes that were killed have left of writing a file; nobody may be writing it now."""
+    for one in path.parent.glob(f".{glob.escape(_short(path))}.*{UNFINISHED}"):
+        with contextlib.suppress(OSError):
+            one.unlink()
 
 
 def write_new(path: Path, content: bytes) -> bool:
@@ -79,7 +88,7 @@ def _link(temporary: Path, path: Path, content: bytes) -> None:
 @contextlib.contextmanager
 def _beside(path: Path) -> Iterator[tuple[Path, IO[bytes]]]:
     """A file for the owner only in the same folder; at the end of the block it is gone, unless it was renamed."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{_short(path)}.", suffix=UNFINISHED, dir=path.parent)
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -87,6 +96,11 @@ def _beside(path: Path) -> Iterator[tuple[Path, IO[bytes]]]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def _short(path: Path) -> str:
+    """So much of a file's name that there is room for more."""
+    return path.name[:40]
 
 
 def _finish(file: IO[bytes]) -> None:
@@ -114,7 +128,14 @@ def not_written(path: Path, error: OSError) -> str:
     if is_held(error) and error.filename2 is not None and path.is_file():  # only a rename has a second name
         return f"{path.name} is open in another program; nothing there was changed. Close it there and do it again."
     if error.errno in REFUSED:
-        return f"{path.parent} may not be written to; nothing there was changed. Choose another folder."
+        place = next((one for one in (path, *path.parents) if os.path.isdir(one)), path.parent)
+        return f"{place} may not be written to; nothing there was changed. Choose another folder."
+    if error.errno == errno.ENAMETOOLONG:
+        name = max(path.parts, key=len)
+        return (
+            f"{name:.40}… could not be written, for that name is too long for the disk; nothing there was changed. "
+            "Choose a shorter one."
+        )
     return (
         f"{path} could not be written ({error.strerror or error}); what was there before is unchanged. "
         "Check the disk, or choose another folder."

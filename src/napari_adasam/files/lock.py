@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import sys
 from pathlib import Path
 
 from napari_adasam.domain.errors import InputError, OnlyReadableError
@@ -16,11 +17,11 @@ HELD = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
 class FolderLock:
     """Held from :meth:`take` to :meth:`release`. The lock is an open transaction of a database of its own.
 
-    ``busy`` is the sentence where somebody else has it; for a session's folder if not given.
+    ``busy`` is the sentence where somebody else has it; for a session's folder if not given. ``name`` is its file's.
     """
 
-    def __init__(self, folder: Path, busy: str = "") -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, busy: str = "", name: str = LOCK) -> None:
+        self._path = folder / name
         self._busy = busy or (
             f"The session in {folder} is open in another window. It was not opened a second time, so that "
             "nothing is written over. Go on in that window, or close it first."
@@ -30,8 +31,7 @@ class FolderLock:
     def take(self) -> None:
         """Take the lock. Raises OnlyReadableError if somebody else has it, InputError if its file is damaged."""
         try:
-            path = self._folder / LOCK
-            connection = sqlite3.connect(path, timeout=0.0, isolation_level=None, check_same_thread=False)
+            connection = sqlite3.connect(self._path, timeout=0.0, isolation_level=None, check_same_thread=False)
         except sqlite3.OperationalError:
             return  # a folder that may not be written to: the session itself will say so
         try:
@@ -44,7 +44,7 @@ class FolderLock:
         except sqlite3.DatabaseError as error:
             connection.close()
             raise InputError(
-                f"{path} is damaged, and nothing was opened; what was saved is safe. Close other windows on this "
+                f"{self._path} is damaged, and nothing was opened; what was saved is safe. Close other windows on this "
                 "folder, remove that one file, and open it again."
             ) from error
         self._connection = connection
@@ -55,3 +55,14 @@ class FolderLock:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.close()
             self._connection = None
+
+    def remove(self) -> None:
+        """Let go, and leave no file."""
+        if self._connection is None:
+            return
+        with contextlib.suppress(OSError):
+            self._path.unlink()  # while nobody else can have it
+        self.release()
+        if sys.platform == "win32":  # where no open file can be removed
+            with contextlib.suppress(OSError):
+                self._path.unlink()

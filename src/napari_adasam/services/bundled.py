@@ -13,15 +13,13 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from napari_adasam.domain.errors import InputError
-from napari_adasam.domain.settings import LossWeights
 from napari_adasam.domain.structures import Structure
 from napari_adasam.model import checkpoints
 from napari_adasam.model.adapters import skips
@@ -31,72 +29,15 @@ from napari_adasam.model.canvas import normalise
 from napari_adasam.model.classifier import build
 from napari_adasam.model.supervision import Lesson, class_loss, labelled_loss, masks_of, prompted_loss
 from napari_adasam.services import bundled_data
-from napari_adasam.services.bundled_data import Loaded, draw_view, load_sources
+from napari_adasam.services.bundled_data import Loaded, contents, draw_view, load_sources
+from napari_adasam.services.bundled_settings import BundledSettings
+from napari_adasam.services.part_file import PartFile, Tell, about, say_nothing
+from napari_adasam.services.resuming import Training
 
 LICENCE = (
     "Apache-2.0 (weights of Segment Anything and MobileSAM); trained on DL_Track (Apache-2.0), BUS-BRA (cite "
     "Gómez-Flores et al. 2024) and HC18 (CC-BY-4.0)"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class BundledSettings:
-    """The recipe's figures. ``lr`` is the encoder's; the decoder learns twice, the classifier forty times as fast.
-
-    ``blend`` is the share of what was learned in the weights at the end, the rest is where it began: on kinds of
-    ultrasound that training never saw, weights in between do better than either (Wortsman et al. 2022, arXiv
-    2109.01903). The classifier is blended where the base has learned one. ``settle`` is for how many steps the
-    classifier then learns alone, on what the blend sees.
-    Of each view some answers are corrected, up to ``corrections`` times in a row.
-    ``drawn`` is the share of views with random shapes in them, which alone are asked for (:mod:`model.drawn`); with
-    ``enclosures`` large closed ones, which a rim alone may set off, are among them.
-    ``decoder_only`` trains the decoder and the prompt encoder alone;
-    then clicks on one of several parts go on to all of them in half of the views. ``scores_only`` trains what predicts
-    a mask's IoU alone, on images as they are: as long as all else learns, it is told of harder views than those at use.
-    With ``skip`` the decoder gets the
-    encoder's finer features (:mod:`model.adapters.skips`), which is trained with it.
-    ``without`` names data sets that are left out whole, to measure what the recipe gives on a kind it never saw; a
-    model that starts from a plain SAM then knows nothing of their structures.
-    """
-
-    steps: int = 900
-    accumulate: int = 4
-    size: int = 512
-    lr: float = 1.5e-4
-    warm_up: int = 50
-    ema: float = 0.995
-    anchor: float = 0.5
-    blend: float = 1.0
-    settle: int = 0
-    seed: int = 0
-    corrections: int = 1
-    drawn: float = 0.0
-    enclosures: bool = False
-    without: tuple[str, ...] = ()
-    learned: Path | None = None
-    decoder_only: bool = False
-    scores_only: bool = False
-    skip: bool = False
-    weights: LossWeights = field(default_factory=LossWeights)
-
-    def __post_init__(self) -> None:
-        known = {source.folder for source in bundled_data.SOURCES}
-        if not set(self.without) < known:
-            raise InputError(
-                f"The kinds to train without are {', '.join(self.without)}; expected some, not all, of "
-                f"{', '.join(sorted(known))}. Nothing was trained."
-            )
-        if self.scores_only and (self.decoder_only or self.skip or self.drawn or self.learned is not None):
-            raise InputError(
-                "--scores-only trains what predicts scores, and nothing else. Nothing was trained. Give it without "
-                "--decoder-only, --skip, --drawn and --learned."
-            )
-        if self.blend >= 1 and (self.learned is not None or self.settle):
-            given = "--learned" if self.learned is not None else "--settle"
-            raise InputError(
-                f"{given} is for a blend with the base, of which --blend {self.blend:g} takes nothing. Nothing was "
-                "written. Give --blend a share below 1."
-            )
 
 
 def parameter_groups(net: AdaSam, lr: float) -> list[dict[str, Any]]:
@@ -181,8 +122,17 @@ def start_model(base: Path, size: int, structures: Sequence[Structure]) -> AdaSa
     return AdaSam(sam, build("classmap", len(structures)), card)
 
 
-def learned(net: AdaSam, mean: AdaSam, loaded: Loaded, settings: BundledSettings) -> Iterator[float]:
-    """Train ``net`` and its average in place; yield the loss of each optimiser step."""
+OnStep = Callable[[int, float, float], None]
+"""Takes a step's number, its loss and the seconds until then."""
+
+
+def learned(
+    net: AdaSam, mean: AdaSam, loaded: Loaded, settings: BundledSettings, at_start: Callable[[Training], None]
+) -> Iterator[tuple[int, float]]:
+    """Train ``net`` and its average in place; yield how many optimiser steps are done, and the loss of the last.
+
+    ``at_start`` may restore in what is trained what a stopped one has come to.
+    """
     rng = np.random.default_rng(settings.seed)
     torch.manual_seed(settings.seed)
     hold_still(net, settings)
@@ -190,7 +140,9 @@ def learned(net: AdaSam, mean: AdaSam, loaded: Loaded, settings: BundledSettings
     speeds = [group["lr"] for group in optimiser.param_groups]
     taught_parts = [p for p in net.sam.parameters() if p.requires_grad]
     start = [p.detach().clone() for p in taught_parts]
-    for step in range(settings.steps):
+    training = Training(net, mean, optimiser, rng)
+    at_start(training)
+    for step in range(training.step, settings.steps):
         factor = schedule(step, settings)
         for group, speed in zip(optimiser.param_groups, speeds, strict=True):
             group["lr"] = speed * factor
@@ -205,11 +157,12 @@ def learned(net: AdaSam, mean: AdaSam, loaded: Loaded, settings: BundledSettings
                 loss.backward()  # type: ignore[no-untyped-call]
             total += loss.item()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimiser.step()
-        optimiser.zero_grad()
-        pull(taught_parts, start, settings.anchor * settings.lr * factor)
-        average(mean, net, min(settings.ema, (1 + step) / (10 + step)))
-        yield total
+        with training.moving(total):
+            optimiser.step()
+            optimiser.zero_grad()
+            pull(taught_parts, start, settings.anchor * settings.lr * factor)
+            average(mean, net, min(settings.ema, (1 + step) / (10 + step)))
+        yield step + 1, total
 
 
 def settled(net: AdaSam, loaded: Loaded, settings: BundledSettings) -> Iterator[float]:
@@ -236,47 +189,69 @@ def settled(net: AdaSam, loaded: Loaded, settings: BundledSettings) -> Iterator[
 
 
 def train_bundled(
-    data: Path, base: Path, out: Path, settings: BundledSettings, on_step: Callable[[int, float, float], None]
+    data: Path, base: Path, out: Path, settings: BundledSettings, on_step: OnStep, tell: Tell = say_nothing
 ) -> dict[str, Any]:
-    """Train and write the model; ``on_step(step, loss, seconds)`` is called after each step.
+    """Train and write the model; ``on_step`` is called after each step.
 
     Every 100 steps the average so far is written, so that a stopped run leaves a model. ``settings.learned`` is one
     that such a run wrote: it is not trained again, but blended with the base, and its classifier settled.
+    What a stopped run of the same has left beside ``out`` is gone on from; ``tell`` is given a sentence on that. Where
+    it was stopped while the classifier settled, that begins anew.
     """
     began = time.monotonic()
     loaded, seen = load_sources(data, settings.size, settings.without)
-    taught = bundled_data.taught(settings.without)
-    net = start_model(base, settings.size, taught).train()
-    if settings.skip:
-        skips.insert(net.sam.encoder)
+    net, mean = _networks(base, settings)
     start = [p.detach().clone() for p in _blended(net, net)]
-    mean = copy.deepcopy(net) if settings.learned is None else start_model(settings.learned, settings.size, taught)
     seen |= net.card.trained_on | mean.card.trained_on
     origin = f"{base.stem} {checkpoints.fingerprint(checkpoints.read(base)[0])}"
     parent = net.card.lineage or (origin,)
     card = replace(mean.card, name="adasam-us", licence=LICENCE, lineage=mean.card.lineage or parent, trained_on=seen)
-    apart = f", without {' and '.join(settings.without)}" if settings.without else ""
-    if settings.scores_only:
-        apart += ", predicted scores alone"
-    if settings.decoder_only:
-        apart += ", decoder and finer features alone" if net.sam.encoder.skip is not None else ", decoder alone"
     steps = 0 if settings.learned else settings.steps
+    all_steps = f"{steps} steps, seed {settings.seed}{_apart(settings, net)}"
+    weights = (origin, checkpoints.fingerprint(mean.state_dict()), checkpoints.card_to_json(mean.card))
 
     def write(line: str) -> None:
         mean.card = replace(card, lineage=(*card.lineage, line))
         checkpoints.write(out, mean.state_dict(), checkpoints.card_to_json(mean.card, kind="full"))
 
-    for step, loss in enumerate(learned(net, mean, loaded, replace(settings, steps=steps)), start=1):
-        on_step(step, loss, time.monotonic() - began)
-        if step % 100 == 0 or step == steps:
-            write(f"adasam-us, {step} of {steps} steps, seed {settings.seed}{apart}")
-    if settings.blend < 1:
-        card = replace(card, lineage=mean.card.lineage)
-        pull(_blended(mean, net), start, 1 - settings.blend)
-        for step, loss in enumerate(settled(mean, loaded, settings), start=steps + 1):
+    with PartFile(out, about((settings,), contents(loaded, seen), weights, net.device), tell) as part:
+        began -= part.seconds
+        trained = learned(net, mean, loaded, settings, part.take_up) if steps else ()
+        for step, loss in trained:
             on_step(step, loss, time.monotonic() - began)
-        write(f"{settings.blend:.0%} of what was learned, the rest {origin}; classifier: {settings.settle} more steps")
+            if step % 100 == 0 and step < steps:
+                write(f"adasam-us, {step} of {all_steps}")
+            part.keep_if_due()
+        if steps:
+            write(f"adasam-us, {steps} of {all_steps}")
+        if settings.blend < 1:
+            part.let_go()
+            card = replace(card, lineage=mean.card.lineage)
+            pull(_blended(mean, net), start, 1 - settings.blend)
+            for step, loss in enumerate(settled(mean, loaded, settings), start=steps + 1):
+                on_step(step, loss, time.monotonic() - began)
+            share = f"{settings.blend:.0%} of what was learned, the rest {origin}"
+            write(f"{share}; classifier: {settings.settle} more steps")
     return {"images": sum(len(i) for _, i in loaded), "steps": steps, "seconds": time.monotonic() - began}
+
+
+def _networks(base: Path, settings: BundledSettings) -> tuple[AdaSam, AdaSam]:
+    """What learns, and its average; that is what was learned before where it is given."""
+    taught = bundled_data.taught(settings.without)
+    net = start_model(base, settings.size, taught).train()
+    if settings.skip:
+        skips.insert(net.sam.encoder)
+    return net, copy.deepcopy(net) if settings.learned is None else start_model(settings.learned, settings.size, taught)
+
+
+def _apart(settings: BundledSettings, net: AdaSam) -> str:
+    """What was left out, or alone was trained, for the model's card."""
+    apart = f", without {' and '.join(settings.without)}" if settings.without else ""
+    if settings.scores_only:
+        apart += ", predicted scores alone"
+    if settings.decoder_only:
+        apart += ", decoder and finer features alone" if net.sam.encoder.skip is not None else ", decoder alone"
+    return apart
 
 
 def _blended(net: AdaSam, base: AdaSam) -> list[torch.nn.Parameter]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,6 +84,17 @@ def load_sources(data: Path, size: int, without: Sequence[str] = ()) -> tuple[Lo
             seen.add(content_id(dataset.images[name]))
         loaded.append((source.share, items))
     return loaded, frozenset(seen)
+
+
+def contents(loaded: Loaded, seen: frozenset[str]) -> Iterator[object]:
+    """What tells loaded images, in order, from others: by the ids of all, and by their labels."""
+    yield sorted(seen)
+    for share, items in loaded:
+        digest = hashlib.sha256()
+        for item in items:
+            assert item.view.labels is not None
+            digest.update(item.view.labels.numpy().tobytes())
+        yield share, len(items), digest.hexdigest()
 
 
 def draw_image(loaded: Loaded, rng: np.random.Generator) -> augment.View:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from napari_adasam.model import devices
 from napari_adasam.services.sentences import is_out_of_memory
@@ -40,6 +40,16 @@ class Thrift:
         if self.slices < self._all[1]:
             return "from single images" if self.slices == 1 else f"from {self.slices} slices at once"
         return "with fewer prompts at once" if self.most_prompts < self._all[0] else ""
+
+    def capture(self) -> dict[str, Any]:
+        """What is still afforded, for :class:`services.resuming.Training`."""
+        names = ("most_prompts", "slices", "unlabelled", "encoder")
+        return {name: getattr(self, name) for name in names}
+
+    def restore(self, captured: Mapping[str, Any]) -> None:
+        """Afford no more than that again."""
+        self.most_prompts, self.slices = captured["most_prompts"], captured["slices"]
+        self.unlabelled, self.encoder = captured["unlabelled"], captured["encoder"]
 
     def afford(self, work: Callable[[], Value], forget: Callable[[], None]) -> Value:
         """Do it, again with less each time that memory is full; raises what it raises when there is no less.

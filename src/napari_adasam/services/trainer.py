@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -38,6 +38,7 @@ from napari_adasam.services.lane import give_way, worked_seconds
 from napari_adasam.services.material import SPARED, Material, few_enough
 from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
+from napari_adasam.services.resuming import Training
 from napari_adasam.services.serving import Learned
 from napari_adasam.services.thrift import Thrift
 from napari_adasam.services.unlabelled import Unlabelled
@@ -67,6 +68,8 @@ class RoundTrainer:
         self.trained = 0
         """How many parameters learned in the last round."""
         self._thrift = Thrift(train.most_prompts, train.looks_at)
+        self.at_start: Callable[[Training], None] = lambda training: None
+        """Is given what each round trains ahead of its first step, and may restore what a stopped one has left."""
 
     def round(
         self,
@@ -85,11 +88,7 @@ class RoundTrainer:
         yield from self._head_start(student, views, material)
         teacher = copy.deepcopy(student).requires_grad_(False).eval()
         start = adaptation.state(teacher)
-        losses: list[float] = []
-        for progress in self._steps(student, teacher, views, material):
-            if progress.step > len(losses):
-                losses.append(progress.loss)
-            yield progress
+        losses = yield from self._steps(student, teacher, views, material)
         jury = self._jury(material)
         after, accepted, verdict = yield from jury.judge(teacher, views, before, start, self.learn)
         less = self._thrift.given_up
@@ -125,8 +124,10 @@ class RoundTrainer:
         student.use_feedback(self.train.recipe.feedback, self.train.recipe.feedback_heads)
         return student, adaptation.prepare(student, adaptation.asked(self._now, student.sam.encoder))
 
-    def _steps(self, student: AdaSam, teacher: AdaSam, views: Views, material: Material) -> Iterator[RoundProgress]:
-        """Optimise; each step is ``batch`` labelled views, and an unlabelled one after the warm-up."""
+    def _steps(
+        self, student: AdaSam, teacher: AdaSam, views: Views, material: Material
+    ) -> Generator[RoundProgress, None, list[float]]:
+        """Optimise; each step is ``batch`` labelled views, and an unlabelled one after the warm-up. Returns losses."""
         settings = self._now
         rng = np.random.default_rng(settings.seed)
         learning = [p for p in student.parameters() if p.requires_grad]
@@ -136,8 +137,10 @@ class RoundTrainer:
         fused = student.device.type in ("cpu", "cuda")  # one pass over the weights in place of a dozen
         optimiser = torch.optim.AdamW(groups(student, settings.lr), weight_decay=0.0, fused=fused)
         rest = Unlabelled(material.unlabelled, material.structures, views, settings, self.prompts)
-        began = worked_seconds()
-        for step in range(settings.steps):
+        training = Training(student, teacher, optimiser, rng, {"thrift": self._thrift, "unlabelled": rest})
+        self.at_start(training)
+        began = worked_seconds(), training.step
+        for step in range(training.step, settings.steps):
             total = 0.0
             for _ in range(settings.batch):
                 total += self._labelled(student, views, material, rng)
@@ -153,11 +156,13 @@ class RoundTrainer:
                 raise ModelError("Learning went astray and was stopped. The model in use is unchanged. Start it again.")
             for group in optimiser.param_groups:
                 group["lr"] = group["height"] * risen(step, settings.steps)
-            optimiser.step()
-            optimiser.zero_grad()
-            average(pairs, ema_decay(settings, step))
+            with training.moving(total):
+                optimiser.step()
+                optimiser.zero_grad()
+                average(pairs, ema_decay(settings, step))
             yield self._progress(step + 1, total, began)
         views.slices = adaptation.slices(student)  # memory may have allowed fewer; it is measured as it will serve
+        return training.losses
 
     def _head_start(self, student: AdaSam, views: Views, material: Material) -> Iterator[RoundProgress]:
         """Fit the class maps of structures that nobody has shown the serving model."""
@@ -218,9 +223,10 @@ class RoundTrainer:
         """A view's time, for estimates; not where the classifier alone learns, which takes a part of it."""
         return self.predictor.watch.timing(part, slices) if self._now.teaches_masks else nullcontext()
 
-    def _progress(self, step: int, loss: float, began: float) -> RoundProgress:
-        taken = worked_seconds() - began
-        left = taken / step * (self._now.steps - step) if step else None
+    def _progress(self, step: int, loss: float, began: tuple[float, int]) -> RoundProgress:
+        """``began``: when, and at which step."""
+        taken, done = worked_seconds() - began[0], step - began[1]
+        left = taken / done * (self._now.steps - step) if done else None
         less = self._thrift.given_up
         what = f"learning {less}, because memory is short" if less else "learning"
         return RoundProgress(step, self._now.steps, loss, what, left)

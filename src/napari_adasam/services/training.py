@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from napari_adasam.files.dataset import SLICES, Dataset
 from napari_adasam.model import adaptation, checkpoints, registry
 from napari_adasam.services import neighbours
 from napari_adasam.services.bundled_data import names_by_folder
+from napari_adasam.services.part_file import PartFile, Tell, about, say_nothing
 from napari_adasam.services.ports import LabelledFrame, UnlabelledFrame
 from napari_adasam.services.predictor import ModelPredictor
 from napari_adasam.services.trainer import RoundTrainer
@@ -133,16 +135,21 @@ def run_round(
 
 
 def train_dataset(
-    folder: Path, out: Path, options: TrainOptions, on_progress: Callable[[RoundProgress], None]
+    folder: Path,
+    out: Path,
+    options: TrainOptions,
+    on_progress: Callable[[RoundProgress], None],
+    tell: Tell = say_nothing,
 ) -> dict[str, Any]:
     """Fine-tune on a data set and write the adapter; returns what the command prints as JSON.
 
-    The whole of the labelled images is learned from: no gate, since a script has its own test set.
+    The whole of the labelled images is learned from: no gate, since a script has its own test set. What a stopped
+    training of the same has left beside ``out`` is gone on from; ``tell`` is given a sentence on that.
 
     Raises
     ------
     InputError
-        If the folder is no data set, or holds fewer labelled images than asked for.
+        If the folder is no data set, or holds fewer labelled images than asked for, or another training was stopped.
     """
     began = time.monotonic()
     dataset = Dataset.open(folder, slices=SLICES)
@@ -151,19 +158,17 @@ def train_dataset(
     predictor = ModelPredictor(options.model)
     predictor.neighbours = neighbours.of_dataset(dataset)
     base = registry.fingerprint_of_base(options.model, checkpoints.fingerprint(predictor.net.state_dict()))
-    structures = structures_in(dataset, chosen, names_with(options.names, names_by_folder(folder.name)))
-    check_names(options.names, structures, folder)
-    if not structures:
-        raise InputError(
-            f"None of the {len(chosen)} label images of {folder} that are learned from shows a structure. Nothing was "
-            "written. Ask for more of them (--labels), or outline something first."
-        )
+    structures = _learned(dataset, chosen, options)
     adaptation.check_kept(predictor.net, train)
     trainer = RoundTrainer(predictor, train, LearnSettings(), options.prompts, gated=False)
-    ticked = structures if options.image_labels else ()
-    labelled, unlabelled = labelled_frames(dataset, chosen), unlabelled_frames(dataset, rest, ticked)
-    report = run_round(trainer, labelled, unlabelled, structures, on_progress)
-    registry.save_adapter(out, predictor.net, registry.AdapterOrigin(options.model.name, base, train.method))
+    labelled = labelled_frames(dataset, chosen)
+    unlabelled = unlabelled_frames(dataset, rest, structures if options.image_labels else ())
+    arguments, images = (options.model, train, options.prompts, structures), _contents(labelled, unlabelled)
+    with PartFile(out, about(arguments, images, _weights(predictor, base), predictor.net.device), tell) as part:
+        began -= part.seconds
+        trainer.at_start = part.take_up
+        report = run_round(trainer, labelled, unlabelled, structures, _keeping(part, on_progress))
+        registry.save_adapter(out, predictor.net, registry.AdapterOrigin(options.model.name, base, train.method))
     return {
         "model": str(out),
         "base": options.model.name,
@@ -179,6 +184,41 @@ def train_dataset(
         "seconds": time.monotonic() - began,
         "device": predictor.info().device,
     }
+
+
+def _learned(dataset: Dataset, ids: Sequence[str], options: TrainOptions) -> tuple[Structure, ...]:
+    """The structures of the label images that are learned from; InputError if there are none, or none is named."""
+    found = structures_in(dataset, ids, names_with(options.names, names_by_folder(dataset.folder.name)))
+    check_names(options.names, found, dataset.folder)
+    if not found:
+        raise InputError(
+            f"None of the {len(ids)} label images of {dataset.folder} that are learned from shows a structure. Nothing "
+            "was written. Ask for more of them (--labels), or outline something first."
+        )
+    return found
+
+
+def _weights(predictor: ModelPredictor, base: str) -> tuple[str, ...]:
+    """What a training starts from: weights, those under them, and what is known of both."""
+    return predictor.info().fingerprint, base, checkpoints.card_to_json(predictor.net.card)
+
+
+def _contents(labelled: Sequence[LabelledFrame], unlabelled: Sequence[UnlabelledFrame]) -> Iterator[object]:
+    """What a training learns from, in order."""
+    for frame in labelled:
+        yield frame.frame_id, frame.labels.shape, hashlib.sha256(frame.labels.tobytes()).hexdigest()
+    for other in unlabelled:
+        yield other.frame_id, sorted(other.present.items())
+
+
+def _keeping(part: PartFile, on_progress: Callable[[RoundProgress], None]) -> Callable[[RoundProgress], None]:
+    """Progress that begins where a stopped training was, and lets what it comes to be written."""
+
+    def heard(event: RoundProgress) -> None:
+        on_progress(replace(event, step=max(event.step, part.step)))
+        part.keep_if_due()
+
+    return heard
 
 
 def for_labels(train: TrainSettings, labels: int) -> TrainSettings:

@@ -7,13 +7,15 @@ picture [ours]: a step costs no encoding.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from napari_adasam.domain.prompts import Point, Prompt
 from napari_adasam.domain.settings import PromptSettings, TrainSettings
 from napari_adasam.domain.structures import Structure
 from napari_adasam.model.adasam import AdaSam
@@ -67,12 +69,57 @@ class Unlabelled:
             loss = loss + self.settings.weights.presence * tick_loss(student, own, frame, self.structures)
         return loss
 
+    def capture(self) -> dict[str, Any]:
+        """The frame of the step before, if CutMix is on, for :class:`services.resuming.Training`."""
+        if self._before is None or not self.settings.recipe.cutmix:
+            return {}
+        front, labels = self._before
+        return {"front": front, "labels": [_captured(one) for one in labels]}
+
+    def restore(self, captured: Mapping[str, Any]) -> None:
+        """Go on behind that frame."""
+        self._before = None
+        if captured:
+            self._before = captured["front"], [_restored(one, self.views.device) for one in captured["labels"]]
+
     def _taught(self, teacher: AdaSam, frame: UnlabelledFrame) -> list[PseudoLabel]:
         with torch.no_grad():  # its weights have moved since: in eval() TinyViT forgets what it has kept of them
             plain = self.views.embed(teacher.eval(), self.views.plain(frame))
         canvas = Canvas(frame.pixels.shape[0], frame.pixels.shape[1], teacher.sam.size)
         doubt = Doubt(self.settings.confidence, self.settings.recipe.cross_prompting)
         return pseudo_labels(teacher, plain, self.prompts, doubt, Seen(canvas, self.views.region(frame)))
+
+
+def _captured(label: PseudoLabel) -> dict[str, Any]:
+    """A teacher's word in plain values and tensors."""
+    prompts = [
+        {
+            "points": [(float(one.y), float(one.x), bool(one.positive)) for one in prompt.points],
+            "box": None if prompt.box is None else [float(side) for side in prompt.box],
+            "dense": None if prompt.dense is None else torch.from_numpy(prompt.dense),
+            "source": prompt.source,
+            "token": prompt.token,
+        }
+        for prompt in label.prompts
+    ]
+    cells = torch.from_numpy(label.cells)
+    return {"index": label.index, "prompts": prompts, "target": label.target, "weight": label.weight, "cells": cells}
+
+
+def _restored(captured: Mapping[str, Any], device: torch.device) -> PseudoLabel:
+    """The same again, its masks on a device."""
+    prompts = tuple(
+        Prompt(
+            points=tuple(Point(*point) for point in one["points"]),
+            box=None if one["box"] is None else tuple(one["box"]),
+            dense=None if one["dense"] is None else one["dense"].numpy(),
+            source=one["source"],
+            token=one["token"],
+        )
+        for one in captured["prompts"]
+    )
+    target, weight = (captured[name].to(device) for name in ("target", "weight"))
+    return PseudoLabel(captured["index"], prompts, target, weight, captured["cells"].numpy())
 
 
 def tick_loss(student: AdaSam, embedding: Tensor, frame: UnlabelledFrame, structures: Sequence[Structure]) -> Tensor:

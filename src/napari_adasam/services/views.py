@@ -47,11 +47,11 @@ class Views:
         self.predictor, self.since = predictor, since
         self.cut = min(since, predictor.cut)
         self._encoder, self.slices = student.sam.encoder, slices or adaptation.slices(student)
-        self._size, self._device = student.sam.size, student.device
+        self._size, self.device = student.sam.size, student.device
 
     def embed(self, net: AdaSam, front: Tensor) -> Tensor:
         """The rest of the encoder: activations (D, …) of neighbours to (1, 256, h, w) of the one in their middle."""
-        return stacks.middle(net, front.to(self._device).float(), self.cut)
+        return stacks.middle(net, front.to(self.device).float(), self.cut)
 
     def labelled(self, frame: LabelledFrame, view: int) -> tuple[Tensor, Tensor]:
         """Activations (D, …) and labels (S, S) of a view of an accepted frame; ``NO_IMAGE`` where the view shows none.
@@ -122,7 +122,7 @@ class Views:
             grey, valid = self.predictor.square(frame.pixels, region)
             tone = tone if region is None else replace(tone, chrome=None)  # no interface where the outside is not seen
             view = augment.apply(augment.View(grey, valid, None), geometry, tone)
-            image = normalise(view.grey[None].to(self._device), view.valid[None].to(self._device))
+            image = normalise(view.grey[None].to(self.device), view.valid[None].to(self.device))
             with self.predictor.watch.timing("encode"):
                 found = self._encoder.front(image, self.cut).half().cpu()
             self.predictor.activations.put(key, found)
