@@ -190,6 +190,21 @@ def test_an_erosion_of_whole_pixels_leaves_out_so_many(pixel: float, erosion: fl
     assert (found["echo intensity mean"], found["echo intensity sd"]) == (100, 0)
 
 
+def test_an_erosion_is_as_wide_in_mm_in_both_directions_where_pixels_are_not_square() -> None:
+    labels = np.zeros((30, 30), np.uint8)
+    labels[3:27, 3:27] = 1
+    grey = np.full((30, 30), 200, np.uint8)
+    grey[3 + 2 : 27 - 2, 3 + 4 : 27 - 4] = 100  # 0.8 mm are two rows, or four columns
+    wide = Spacing(0.4, 0.2, "by hand")
+    for figures in (
+        echo_intensity(labels, 1, grey, wide, 0.8),
+        measure(labels, Structure(1, "belly"), wide, grey, 0.8)[-3:],
+    ):
+        found = values(figures)
+        assert (found["echo intensity mean"], found["echo intensity sd"]) == (100, 0)
+    assert values(measure(labels, Structure(1, "belly"), wide, grey))["echo intensity mean"] > 140
+
+
 def test_echo_intensity_leaves_out_what_is_not_the_scan() -> None:
     grey = np.array([[0, 10, 99], [99, 50, 20]], np.uint8)
     outside = np.array([[False, False, False], [False, False, True]])
@@ -232,6 +247,8 @@ def test_no_scale_where_a_structure_reaches_out_of_the_part_it_holds_for() -> No
     assert scale_within(LABELS, 1, SPACING, (0, 0, 2, 2)) is None
     assert scale_within(LABELS, 1, SPACING, None) is SPACING
     assert scale_within(LABELS, 1, None, (0, 0, 2, 3)) is None
+    assert scale_within(LABELS, 2, SPACING, (0, 0, 1, 3)) is None, "the end of a part is outside of it"
+    assert scale_within(LABELS, 2, SPACING, (0, 0, 2, 1)) is None
 
 
 @pytest.mark.parametrize(
@@ -239,6 +256,7 @@ def test_no_scale_where_a_structure_reaches_out_of_the_part_it_holds_for() -> No
     [
         (342.1, "mm²", "3.421 cm²"),
         (99.5, "mm²", "99.50 mm²"),
+        (100.0, "mm²", "1.000 cm²"),
         (12345.0, "px²", "12345 px²"),
         (21.08, "mm", "21.08 mm"),
         (0.0, "mm²", "0.000 mm²"),

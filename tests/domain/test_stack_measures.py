@@ -100,6 +100,7 @@ def test_propagated_frames_are_told_apart() -> None:
     assert both.volume_mm3 == pytest.approx(only(measured(labels, of)).volume_mm3)
     kinds = {point.frame.index: point.counted for point in found.curves[0].points}
     assert {at for at, kind in kinds.items() if kind is Counted.ACCEPTED} == accepted & kinds.keys()
+    assert list(kinds) == sorted(kinds), "in the order of the file, whatever came first"
 
 
 def test_slices_far_off_need_not_be_accepted_and_those_beside_it_must() -> None:
@@ -153,6 +154,10 @@ def test_each_moment_has_its_own_volume() -> None:
     assert [one.moment for one in found.measures] == [0, 1]
     assert volumes[0] == pytest.approx(4 * 20 * 80 * 0.1 * STEP)
     assert volumes[1] == pytest.approx(volumes[0] / 2)
+    assert (found.axis, [point.at for point in found.curves[0].points]) == ("frame", [1, 2, 3, 4, 7, 8, 9, 10])
+    lacking = report(measured(labels, of, set(range(12)) - {9}), [BELLY]).measures
+    assert lacking[0].volume_mm3 == volumes[0]
+    assert (lacking[1].volume_mm3, lacking[1].why) == (None, "Slice 0009 in or beside it is not accepted.")
 
 
 def test_curves_run_along_what_is_known() -> None:
@@ -179,6 +184,22 @@ def test_a_frame_without_the_structure_does_not_take_the_others_thickness() -> N
     assert measure.thickness is not None
     assert measure.thickness.unit == "px"
     assert [point.frame.index for point in found.curves[0].points] == [0, 1]
+
+
+def test_thicknesses_in_pixels_are_not_mixed_with_those_in_mm() -> None:
+    """On the last frame the structure reaches out of the part that the scale holds for."""
+    labels = np.zeros((3, 60, 110), np.uint8)
+    for at, rows in enumerate((10, 20, 30)):
+        labels[at, 5 : 5 + rows, 10 : 60 + 20 * at] = 1
+    of = frames(labels, Stack(3, Along.TIME))
+    found = report(
+        [figures_of(one, labels[one.index], [BELLY], Counted.ACCEPTED, (0, 0, 60, 90)) for one in of], [BELLY]
+    )
+    spread, (curve,) = found.measures[0].thickness, found.curves
+    assert spread is not None
+    assert (spread.mean, spread.greatest, spread.least) == pytest.approx((6.0, 8.0, 4.0), rel=0.01)
+    assert (spread.unit, spread.greatest_at.index) == ("mm", 1)
+    assert (curve.unit, [point.frame.index for point in curve.points]) == ("mm", [0, 1])
 
 
 def test_frames_that_say_nothing_of_a_structure_do_not_count_for_it() -> None:

@@ -81,6 +81,25 @@ def test_only_the_largest_part_and_no_hole_counts() -> None:
     assert values(thickness(labels, 1, None))["mean"] == pytest.approx(100)
 
 
+def test_no_hole_counts_though_its_border_is_the_longer_one() -> None:
+    labels = np.zeros((120, 300), np.uint8)
+    labels[20:80, 20:280] = 1
+    labels[30:70, 40:260:2] = labels[50, 40:260] = 0  # a comb
+    assert values(thickness(labels, 1, None))["mean"] == pytest.approx(60, rel=0.001)
+
+
+def test_borders_that_face_each_other_along_less_than_a_fifth_have_no_thickness() -> None:
+    """Funnels whose sides are too steep to belong to either border: 300 px wide above, and less below."""
+    y, x = np.indices((320, 400)) + 0.5
+    for below, faces in ((40, False), (80, True)):
+        half = 150 - (150 - below / 2) * (y - 40) / 240
+        labels = ((y > 40) & (y < 280) & (abs(x - 200) <= half)).astype(np.uint8)
+        found = values(thickness(labels, 1, None))
+        assert bool(found) is faces
+        if faces:
+            assert found["mean"] == pytest.approx(240, rel=0.01)
+
+
 def test_where_the_region_runs_out_of_the_picture_there_is_no_thickness() -> None:
     labels = np.zeros((200, 300), np.uint8)
     labels[50:, 20:280] = 1
@@ -164,6 +183,16 @@ def test_without_two_parts_over_each_other_there_is_nothing_between() -> None:
     for labels in (one, beside, np.zeros_like(one)):
         assert thickness_between_parts(labels, 1, None) == ()
         assert not has_stacked_parts(labels, 1)
+
+
+def test_parts_that_touch_by_a_corner_are_one() -> None:
+    labels = np.zeros((100, 300), np.uint8)
+    labels[20:30, 10:280] = labels[50:60, 10:290] = 1
+    labels[30:40, 279] = 1
+    assert has_stacked_parts(labels, 1)
+    labels[40:50, 280] = 1  # down to the lower one, by a corner
+    assert not has_stacked_parts(labels, 1)
+    assert thickness_between_parts(labels, 1, None) == ()
 
 
 def test_a_mask_of_noise_is_measured_without_much_memory() -> None:

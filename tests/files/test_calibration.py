@@ -63,6 +63,12 @@ def test_a_region_that_does_not_fit_is_not_trusted_and_says_so(changes: dict[str
     assert note.endswith("figures are in pixels only. Set the scale by hand if you know it.")
 
 
+def test_a_region_that_cannot_be_read_beside_a_sound_one_takes_its_scale_away() -> None:
+    spacing, note = scale(region(**LEFT), region(PhysicalDeltaX=None, **RIGHT))
+    assert spacing is None
+    assert "(it is incomplete)" in note
+
+
 @pytest.mark.parametrize(
     "changes", [{"PhysicalUnitsXDirection": 4}, {"PhysicalUnitsYDirection": 7}, {"RegionSpatialFormat": 4}], ids=str
 )
@@ -147,7 +153,7 @@ def test_pixels_that_are_not_square_and_have_no_size_are_pointed_out(ratio: list
     assert misfit.note.endswith("Set the scale by hand if you know it." if square else f"in pixels only. {NOT_SQUARE}")
 
 
-def test_regions_of_a_frame_go_before_those_of_the_file() -> None:
+def test_regions_of_a_frame_go_before_those_of_the_file(tmp_path: Path) -> None:
     groups = [Dataset(), Dataset()]
     groups[1].SequenceOfUltrasoundRegions = Sequence([region(**COARSE)])
     dataset = picture(
@@ -158,6 +164,9 @@ def test_regions_of_a_frame_go_before_those_of_the_file() -> None:
     )
     sizes = [one.spacing.x_mm for one in calibrate(dataset, 2) if one.spacing is not None]
     assert sizes == pytest.approx([0.05, 0.2])
+    groups[1].SequenceOfUltrasoundRegions = Sequence([region(**LEFT)])
+    frames = open_file(saved(tmp_path / "a.dcm", dataset)).frames
+    assert [frame.region for frame in frames] == [(0, 0, 40, 30), (0, 0, 40, 15)]
 
 
 def test_region_and_pixel_spacing_must_agree() -> None:
@@ -194,6 +203,18 @@ def test_each_frame_may_have_a_scale_of_its_own(tmp_path: Path) -> None:
     dataset = picture(cine, frames=2, Modality="MR", PerFrameFunctionalGroupsSequence=Sequence(groups))
     frames = open_file(saved(tmp_path / "mr.dcm", dataset)).frames
     assert [frame.spacing.x_mm for frame in frames if frame.spacing] == [0.1, 0.2]
+
+
+def test_scales_of_fewer_frames_than_there_are_belong_to_none() -> None:
+    groups = []
+    for size in (0.1, 0.2):
+        measures = Dataset()
+        measures.PixelSpacing = [size, size]
+        group = Dataset()
+        group.PixelMeasuresSequence = Sequence([measures])
+        groups.append(group)
+    cine = picture(np.stack([GREY] * 3), frames=3, Modality="MR", PerFrameFunctionalGroupsSequence=Sequence(groups))
+    assert calibrate(cine, 3) == (Scale(),)
 
 
 def test_burned_in_names_are_pointed_out(tmp_path: Path) -> None:

@@ -168,9 +168,11 @@ def test_labels_from_tiff_of_any_whole_numbers(tmp_path: Path) -> None:
 def test_what_is_not_a_label_image_is_refused(tmp_path: Path) -> None:
     Image.fromarray(np.dstack([LABELS] * 3)).save(tmp_path / "rgb.png")
     tifffile.imwrite(tmp_path / "high.tif", LABELS.astype(np.uint16) * 300)
+    tifffile.imwrite(tmp_path / "low.tif", LABELS.astype(np.int16) - 1)
     tifffile.imwrite(tmp_path / "real.tif", LABELS.astype(np.float32))
     (tmp_path / "broken.png").write_bytes(b"nothing")
-    for name, why in (("rgb.png", "not a label"), ("high.tif", "0 to 600"), ("real.tif", "float32")):
+    said = {"rgb.png": "not a label", "high.tif": "0 to 600", "low.tif": "-1 to 1", "real.tif": "float32"}
+    for name, why in said.items():
         with pytest.raises(InputError, match=why):
             read_labels(tmp_path / name)
     with pytest.raises(InputError, match=r"broken\.png is damaged"):

@@ -16,8 +16,9 @@ from export_samples import KEY, STRUCTURES, annotation, labels_of, plain_frame, 
 from numpy.typing import NDArray
 
 from napari_adasam.domain.errors import InputError
-from napari_adasam.domain.records import Frame, MaskOrigin
+from napari_adasam.domain.records import Frame, MaskOrigin, Spacing
 from napari_adasam.files.exports import ExportOptions, export
+from napari_adasam.files.exports.dicom_source import read_source
 from napari_adasam.files.readers import open_file
 
 segread = pytest.importorskip("highdicom.seg", reason="the extra dicom-seg is not installed").segread
@@ -161,15 +162,100 @@ def test_a_structure_that_nobody_was_asked_for_on_a_frame_has_no_plane_of_it(tmp
     assert not errors_of(tmp_path / "out" / "dicom-seg" / "cine.dcm")
 
 
+def test_each_plane_lies_where_its_frame_does_with_its_own_scale_in_the_order_of_the_source(tmp_path: Path) -> None:
+    groups = []
+    for at in range(3):
+        place, orientation, group = pydicom.Dataset(), pydicom.Dataset(), pydicom.Dataset()
+        place.ImagePositionPatient = [0, 0, 1.5 * at]
+        orientation.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+        group.PlanePositionSequence, group.PlaneOrientationSequence = [place], [orientation]
+        groups.append(group)
+    tags = {"PerFrameFunctionalGroupsSequence": groups, "FrameOfReferenceUID": "1.2.3.4"}
+    clip = us_dicom(tmp_path / "scan.dcm", 3, **tags)
+    by_hand = replace(clip.frames[0], spacing=Spacing(0.2, 0.1, "by hand"))
+    report, labels = write(tmp_path / "out", [clip.frames[2], by_hand], ("dicom-seg",))
+    planes = []
+    for group in pydicom.dcmread(report.files[0]).PerFrameFunctionalGroupsSequence:
+        if group.SegmentIdentificationSequence[0].ReferencedSegmentNumber == 1:
+            number = group.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber
+            position = group.PlanePositionSequence[0].ImagePositionPatient
+            sizes = group.PixelMeasuresSequence[0].PixelSpacing
+            planes.append((number, group.FrameContentSequence[0].InStackPositionNumber, *position, *sizes))
+    assert planes == [(1, 1, 0, 0, 0, 0.2, 0.1), (3, 2, 0, 0, 3, 0.08, 0.05)]
+    back = by_pydicom(report.files[0])
+    assert all(np.array_equal(back[index], labels[clip.frames[index].id]) for index in (0, 2))
+
+
+def in_space(**attributes: list[float]) -> pydicom.Dataset:
+    """Functional groups with a position, an orientation, or both."""
+    group = pydicom.Dataset()
+    for name, value in attributes.items():
+        item = pydicom.Dataset()
+        setattr(item, f"Image{name}Patient", value)
+        setattr(group, f"Plane{name}Sequence", [item])
+    return group
+
+
+FLAT = [1, 0, 0, 0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("own", "frame_of_reference", "there"),
+    [
+        (in_space(Position=[0, 0, 4], Orientation=FLAT), "1.2.3", True),
+        (in_space(Position=[0, 0, 4], Orientation=FLAT), None, False),
+        (in_space(Position=[0, 0, 4]), "1.2.3", False),
+        (in_space(Orientation=FLAT), "1.2.3", False),
+    ],
+)
+def test_a_place_in_space_is_whole_or_none(
+    tmp_path: Path, own: pydicom.Dataset, frame_of_reference: str | None, there: bool
+) -> None:
+    tags = {} if frame_of_reference is None else {"FrameOfReferenceUID": frame_of_reference}
+    clip = us_dicom(tmp_path / "scan.dcm", 2, PerFrameFunctionalGroupsSequence=[own, own], **tags)
+    report, _ = write(tmp_path / "out", list(clip.frames), ("dicom-seg",))
+    seg = pydicom.dcmread(report.files[0])
+    groups = seg.PerFrameFunctionalGroupsSequence
+    assert {"PlanePositionSequence" in group and "PlaneOrientationSequence" in group for group in groups} == {there}
+    assert {"PlanePositionSequence" in group or "PlaneOrientationSequence" in group for group in groups} == {there}
+    assert seg.get("FrameOfReferenceUID") == (frame_of_reference if there else None)
+
+
+def test_what_a_frame_says_of_its_place_goes_before_what_all_share(tmp_path: Path) -> None:
+    shared = in_space(Position=[0, 0, 9], Orientation=FLAT)
+    for group, millimetres in ((shared, 3.0), (own := in_space(Position=[0, 0, 4]), 2.0)):
+        group.PixelMeasuresSequence = [pydicom.Dataset()]
+        group.PixelMeasuresSequence[0].SliceThickness = millimetres
+    tags = {"PerFrameFunctionalGroupsSequence": [own, pydicom.Dataset()], "SharedFunctionalGroupsSequence": [shared]}
+    us_dicom(tmp_path / "scan.dcm", 2, FrameOfReferenceUID="1.2.3", **tags)
+    source = read_source(tmp_path / "scan.dcm")
+    assert [source.place(at).PlanePositionSequence[0].ImagePositionPatient[2] for at in (0, 1)] == [4, 9]
+    assert [source.place(at).PlaneOrientationSequence[0].ImageOrientationPatient for at in (0, 1)] == [FLAT, FLAT]
+    assert [source.thickness(at) for at in (0, 1)] == [2.0, 3.0]
+
+
+def test_a_structure_is_manual_only_where_it_was_drawn_on_every_frame(tmp_path: Path) -> None:
+    clip = us_dicom(tmp_path / "cine.dcm", 2)
+    annotations = {frame.id: annotation(frame, labels_of(0)) for frame in clip.frames}
+    first = annotations[clip.frames[0].id]
+    annotations[first.frame_id] = replace(
+        first, origins={1: MaskOrigin.DRAWN, 2: MaskOrigin.DRAWN, 5: MaskOrigin.ABSENT}
+    )
+    export(annotations, clip.frames, STRUCTURES, tmp_path / "out", ExportOptions(("dicom-seg",)))
+    segments = pydicom.dcmread(tmp_path / "out" / "dicom-seg" / "cine.dcm").SegmentSequence
+    assert [one.SegmentAlgorithmType for one in segments] == ["SEMIAUTOMATIC", "MANUAL", "SEMIAUTOMATIC"]
+
+
 def test_one_file_for_each_source_and_none_for_other_pictures(tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
     clips = [us_dicom(tmp_path / "scan.dcm", 2, PatientID="1"), us_dicom(tmp_path / "more" / "scan.dcm", 3)]
     frames = [*clips[0].frames, plain_frame("a"), *clips[1].frames]
     report, labels = write(tmp_path / "out", frames, ("dicom-seg",))
     assert [path.name for path in report.files] == ["scan.dcm", "scan_2.dcm", "provenance.json"]
-    for clip, path in zip(clips, report.files, strict=False):
-        for index, found in by_pydicom(path).items():
-            assert np.array_equal(found, labels[clip.frames[index].id])
+    for clip, path in zip(clips, report.files[:2], strict=True):
+        found = by_pydicom(path)
+        assert sorted(found) == [frame.index for frame in clip.frames]
+        assert all(np.array_equal(found[frame.index], labels[frame.id]) for frame in clip.frames)
 
 
 def test_only_other_pictures_are_refused_before_anything_is_written(tmp_path: Path) -> None:

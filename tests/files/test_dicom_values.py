@@ -34,6 +34,22 @@ def test_where_white_is_zero_brightness_is_measured(tmp_path: Path) -> None:
     assert np.array_equal(open_file(saved(tmp_path / "a.dcm", dataset)).levels(0), 65535 - grey)
 
 
+def test_where_white_is_zero_it_is_the_white_of_the_bits_that_are_stored(tmp_path: Path) -> None:
+    grey = GREY.astype(np.uint16)
+    dataset = picture(grey, PhotometricInterpretation="MONOCHROME1", BitsStored=12, HighBit=11)
+    assert np.array_equal(open_file(saved(tmp_path / "a.dcm", dataset)).read(0), 4095 - grey)
+
+
+def test_frames_of_a_packed_file_that_was_saved_again_are_found_where_they_are_now(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (3, *GREY.shape), dtype=np.uint8)
+    black, packed = picture(np.zeros_like(noise), 3), picture(noise, 3)
+    for dataset in (black, packed):
+        dataset.compress(RLELossless)
+    clip = open_file(saved(tmp_path / "cine.dcm", black))
+    saved(tmp_path / "cine.dcm", packed)
+    assert np.array_equal(np.stack([clip.read(index) for index in range(3)]), noise)
+
+
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "RLE"])
 @pytest.mark.parametrize("junk", [0, 7], ids=["empty", "used"])
 def test_bits_below_the_values_are_left_out(tmp_path: Path, packed: bool, junk: int) -> None:
@@ -50,6 +66,7 @@ def test_bits_below_the_values_are_left_out(tmp_path: Path, packed: bool, junk: 
 def test_bits_below_values_of_either_sign_are_left_out(tmp_path: Path) -> None:
     clip = open_file(saved(tmp_path / "a.dcm", picture(SIGNED << 4, BitsStored=12, HighBit=15)))
     assert np.array_equal(clip.levels(0), SIGNED)
+    assert np.array_equal(clip.read(0), SIGNED + 2048), "shown from 0 on, as so many bits can be"
 
 
 @pytest.mark.parametrize("high", [0, 6, 20])

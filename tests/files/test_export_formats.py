@@ -68,6 +68,8 @@ def test_nifti_holds_masks_classes_and_spacing(tmp_path: Path) -> None:
         assert np.allclose(image.affine, np.diag([*size, 1, 1]))
         text = image.header.extensions[0].get_content()
         assert json.loads(text)["structures"] == NAMES
+        scaling = gzip.decompress((tmp_path / "masks" / f"{frame.stem}.nii.gz").read_bytes())[112:120]
+        assert np.frombuffer(scaling, "<f4").tolist() == [1, 0], "not all programs take NaN for no scaling"
 
 
 @given(labels=ANY_LABELS)
@@ -173,6 +175,20 @@ def test_the_legend_has_areas_in_cm2_and_px2_where_the_scale_does_not_hold() -> 
     assert legend(labels, structures, fine) == {1: "belly · 2.500 cm²", 2: "fascia · 25.00 mm²"}
     assert legend(labels, structures, fine, (0, 0, 35, 80))[2] == "fascia · 100.0 px²"
     assert legend(labels, (), None)[1] == "value 1 · 1000 px²"
+
+
+def test_an_overlay_has_no_mm2_where_the_scale_of_the_frame_does_not_hold(tmp_path: Path) -> None:
+    pixels, regional = np.full((200, 600), 90, np.uint8), Spacing(0.08, 0.05, "DICOM region")
+    frame = replace(plain_frame("a", regional, region=(0, 0, 22, 600)), height=200, width=600)
+    _, labels = write(tmp_path / "part", [frame], ("overlay",), pixels=lambda _: pixels)
+    by_hand = replace(frame, spacing=SPACING)
+    write(tmp_path / "whole", [by_hand], ("overlay",), pixels=lambda _: pixels)
+    parts = {"part": (regional, (0, 0, 22, 600)), "whole": (SPACING, None)}
+    for folder, scale in parts.items():
+        expected = overlay_png(pixels, labels["a"], STRUCTURES, *scale)
+        assert (tmp_path / folder / "overlays" / "a.png").read_bytes() == expected
+    drawn = [(tmp_path / folder / "overlays" / "a.png").read_bytes() for folder in parts]
+    assert drawn[0] != drawn[1], "its words can be seen"
 
 
 def test_overlay_keeps_grey_and_divides_sixteen_bits_by_their_range() -> None:

@@ -160,7 +160,7 @@ def test_provenance_tells_what_was_noted_unless_names_are_left_out(tmp_path: Pat
 
 def test_provenance_tells_how_each_mask_was_made_and_no_folder(tmp_path: Path) -> None:
     weights = ModelSettings(name="/home/jane doe/weights.pt")
-    provenance = Provenance("adasam-us", "f00", ("base", "f00"), "Apache-2.0", Settings(model=weights))
+    provenance = Provenance("C:\\jane doe\\adasam-us", "f00", ("base", "f00"), "Apache-2.0", Settings(model=weights))
     run(tmp_path, [frame("a", spacing=Spacing(0.2, 0.1, "by hand"))], provenance=provenance)
     text = (tmp_path / "provenance.json").read_text(encoding="utf-8")
     content = json.loads(text)

@@ -19,6 +19,7 @@ from napari_adasam.files.exports.table import (
     NO_PICTURE,
     NOT_ASKED,
     NOT_COMPARABLE,
+    NOT_ERODED,
     Further,
     measurements_csv,
     read_file_table,
@@ -75,6 +76,22 @@ def test_every_row_says_what_where_from_and_how() -> None:
     assert belly["area"]["value"] == "16.0000"
     assert {row["origin"] for row in by_measure(content, "aponeurosis").values()} == {"drawn"}
     assert by_measure(content, "aponeurosis")["thickness between parts mean"]["value"] == "3.2000"
+
+
+def test_a_border_in_mm_stays_where_there_is_no_scale() -> None:
+    """Nobody knows how many pixels it has; the row says that it stayed."""
+    noise = np.random.default_rng(0).integers(0, 255, LABELS.shape, dtype=np.uint8)
+    found = []
+    for scale, erosion in ((None, 0.0), (None, 3.0), (Spacing(1, 1, "by hand"), 3.0)):
+        one = frame("a", scale)
+        table = measurements_csv(
+            {"a": annotation("a")}, [one], MUSCLE_PRESET, {"a": "a"}, lambda _: noise, Further(erosion_mm=erosion)
+        )
+        row = by_measure(table, "muscle belly")["echo intensity mean"]
+        found.append((row["value"], row["note"].removeprefix(f"{NOT_COMPARABLE}; ")))
+    inside = noise[20:40, 5:85]
+    assert found[:2] == [(f"{inside.mean():.4f}", NOT_COMPARABLE), (f"{inside.mean():.4f}", NOT_ERODED)]
+    assert found[2] == (f"{inside[3:-3, 3:-3].mean():.4f}", "3 mm along the border left out")
 
 
 def test_echo_intensity_has_its_bit_depth_and_its_warning_and_no_scale() -> None:

@@ -11,7 +11,7 @@ import pytest
 from specimens import AFFINE, DEEP, GREYS, HEIGHT, WIDTH, nifti
 
 from napari_adasam.domain.errors import InputError
-from napari_adasam.domain.records import Geometry
+from napari_adasam.domain.records import Along, Geometry, Stack
 from napari_adasam.files import levels
 from napari_adasam.files.labels import count_labels, read_labels
 from napari_adasam.files.nifti import Volume
@@ -82,6 +82,20 @@ def test_an_affine_that_contradicts_the_sizes_takes_the_scale_away(tmp_path: Pat
     frame = open_file(path).frames[0]
     assert frame.spacing is None
     assert "contradict each other" in frame.note
+
+
+def test_a_distance_of_slices_that_contradicts_the_affine_is_none_and_the_scale_stays(tmp_path: Path) -> None:
+    path = saved(tmp_path / "v.nii", np.stack([GREYS[0].T] * 4, axis=-1))
+    whole = open_file(path).frames[0]
+    content = bytearray(path.read_bytes())
+    content[88:92] = np.float32(9.0).tobytes()  # pixdim[3]
+    path.write_bytes(content)
+    frame = open_file(path).frames[0]
+    assert frame.stack == Stack(4, Along.DEPTH, 4)
+    assert whole.stack is not None
+    assert whole.stack.step_mm is not None
+    assert frame.spacing is not None
+    assert frame.spacing == whole.spacing
 
 
 def test_scaled_values_and_fractions_are_shown_scaled_and_say_so(tmp_path: Path) -> None:
@@ -177,6 +191,17 @@ def test_slices_of_a_volume_are_scaled_alike(tmp_path: Path) -> None:
         tops = [int(clip.grey(index).max()) for index in range(3)]
         assert tops[0] == 255, name
         assert tops[1:] == pytest.approx([tops[0] / 4, tops[0] / 2], abs=3), name
+
+
+def test_values_are_measured_as_the_header_scales_them(tmp_path: Path) -> None:
+    stored = np.random.default_rng(0).integers(0, 200, (30, 40, 3)).astype(np.int16)
+    content = bytearray(saved(tmp_path / "v.nii", stored).read_bytes())
+    content[112:120] = np.array([0.5, -20.0], "<f4").tobytes()  # scl_slope, scl_inter
+    (tmp_path / "w.nii").write_bytes(content)
+    clip = open_file(tmp_path / "w.nii")
+    assert np.array_equal(clip.levels(2), stored[..., 2].T * 0.5 - 20)
+    assert np.array_equal(clip.read(2), np.rint(stored[..., 2].T * (65535 / stored.max())))
+    assert clip.frames[0].bits is None
 
 
 def test_a_few_bright_pixels_do_not_darken_a_volume(tmp_path: Path) -> None:

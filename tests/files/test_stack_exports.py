@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.packing import PackedLabels
-from napari_adasam.domain.records import Frame
+from napari_adasam.domain.records import Frame, MaskOrigin, Spacing
 from napari_adasam.files.exports import ExportOptions, ExportReport, export
 from napari_adasam.files.exports.stacks import COLUMNS
 from napari_adasam.files.labels import read_labels
@@ -208,6 +208,61 @@ def test_the_table_has_volumes_thickness_and_the_curve(tmp_path: Path) -> None:
     dots = drawing.findall(".//{http://www.w3.org/2000/svg}circle")
     assert len(dots) == len(curve)
     assert sum(dot.get("fill") == "white" for dot in dots) == sum(row["counted"] == "propagated" for row in curve)
+
+
+def test_each_volume_of_a_file_with_time_says_which_one_it_is(tmp_path: Path) -> None:
+    image = nibabel.Nifti1Image(np.random.default_rng(0).integers(0, 255, (30, 40, 3, 2), dtype=np.uint8), np.eye(4))
+    image.header.set_xyzt_units("mm", "sec")
+    image.to_filename(tmp_path / "beats.nii.gz")
+    clip = open_file(tmp_path / "beats.nii.gz")
+    own = [np.zeros((40, 30), np.uint8) for _ in clip.frames]
+    own[1][10:20, 5:25], own[4][10:30, 5:25] = 1, 1
+    write(clip, tmp_path / "all", range(6), labels=own)
+    write(clip, tmp_path / "some", range(5), labels=own)
+    told = []
+    for out in ("all", "some"):
+        belly = [row for row in rows(tmp_path / out) if row["structure"] == "muscle belly" and row["frame"] == ""]
+        told.append([(row["measure"], row["value"], row["note"]) for row in belly])
+    volumes = [[row for row in found if row[0] == "volume"] for found in told]
+    assert volumes[0] == [("volume", "200.0000", "volume 0 of 2"), ("volume", "400.0000", "volume 1 of 2")]
+    why = "volume 1 of 2; Slice 0005 in or beside it is not accepted."
+    assert volumes[1] == [("volume", "200.0000", "volume 0 of 2"), ("volume", "", why)]
+    means = [note for name, _, note in told[0] if name == "thickness mean over frames"]
+    assert means == ["volume 0 of 2", "volume 1 of 2"]
+
+
+def test_a_volume_says_who_gave_the_pixels_size_and_who_the_slices_distance(tmp_path: Path) -> None:
+    clip = volume(tmp_path / "exam.nii.gz", np.diag([0.25, 0.4, 2.0, 1.0]), (30, 40, 4))
+    by_hand = tuple(replace(frame, spacing=Spacing(0.5, 0.5, "by hand")) for frame in clip.frames)
+    body = np.zeros((40, 30), np.uint8)
+    body[10:20, 5:25] = 1
+    write(replace(clip, frames=by_hand), tmp_path / "out", range(4), labels=[body] * 4)
+    found = [row for row in rows(tmp_path / "out") if row["structure"] == "muscle belly"]
+    assert {row["scale_source"] for row in found if row["measure"] == "volume"} == {"by hand; slices: NIfTI header"}
+    assert {row["scale_source"] for row in found if row["measure"] != "volume"} == {"by hand"}
+    assert [row["value"] for row in found if row["measure"] == "volume"] == [f"{4 * 200 * 0.25 * 2:.4f}"]
+
+
+def test_a_frame_that_was_accepted_does_not_count_as_propagated_too(tmp_path: Path) -> None:
+    clip = volume(tmp_path / "exam.nii.gz")
+    write(clip, tmp_path / "out", (0, 2, 3), (2, 3, 4))
+    counts = {(row["counted"], row["measured"]) for row in rows(tmp_path / "out") if row["measure"] == "volume"}
+    assert counts == {("accepted", "3"), ("accepted and propagated", "4")}
+
+
+def test_frames_that_were_accepted_before_a_structure_was_in_the_list_do_not_count_for_it(tmp_path: Path) -> None:
+    clip = volume(tmp_path / "exam.nii.gz", np.diag([0.25, 0.4, 2.0, 1.0]), (30, 40, 4))
+    body = np.zeros((40, 30), np.uint8)
+    body[10:20, 5:25] = 1
+    taken = {frame.id: annotation(frame, body) for frame in clip.frames}
+    for frame in clip.frames[:3]:
+        taken[frame.id] = replace(taken[frame.id], origins={1: MaskOrigin.DRAWN})
+    export(taken, clip.frames, STRUCTURES, tmp_path / "out", ExportOptions(("csv",)))
+    told = {row["structure"]: row for row in rows(tmp_path / "out") if row["measure"] == "volume"}
+    belly, fascia = told["muscle belly"], told["aponeurosis"]
+    assert (belly["measured"], belly["value"]) == ("4", f"{4 * 200 * 0.1 * 2:.4f}")
+    assert (fascia["measured"], fascia["value"]) == ("1", "")
+    assert fascia["note"] == "It is on no accepted slice, and 3 of 4 slices do not count."
 
 
 def test_a_cine_has_seconds_and_no_volume(tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ def test_nifti_without_a_unit_or_a_depth_has_no_distance(tmp_path: Path) -> None
     [
         ({"axes": "ZYX", "spacing": 3.0, "unit": "mm"}, Stack(5, Along.DEPTH, 5, 3.0, "TIFF header")),
         ({"axes": "ZYX", "spacing": 300.0, "unit": "um"}, Stack(5, Along.DEPTH, 5, pytest.approx(0.3), "TIFF header")),
+        ({"axes": "ZYX", "spacing": 3.0, "unit": "cm", "zunit": "mm"}, Stack(5, Along.DEPTH, 5, 3.0, "TIFF header")),
         ({"axes": "ZYX", "spacing": 3.0}, Stack(5, Along.DEPTH, 5)),
         ({"axes": "ZYX", "unit": "mm"}, Stack(5, Along.DEPTH, 5)),
         ({"axes": "TYX", "finterval": 0.1}, Stack(5, Along.TIME)),
@@ -77,6 +78,23 @@ def test_ome_says_depth_or_time(tmp_path: Path) -> None:
     assert stack_of(tmp_path / "z.ome.tif") == Stack(5, Along.DEPTH, 5, 0.4, "TIFF header")
     tifffile.imwrite(tmp_path / "t.ome.tif", pixels, metadata={"axes": "TYX"})
     assert stack_of(tmp_path / "t.ome.tif") == Stack(5, Along.TIME)
+
+
+def test_frames_of_both_depth_and_time_are_neither_slices_nor_moments(tmp_path: Path) -> None:
+    """Two moments of three slices: one distance, and one interval, hold for some of the frames only."""
+    facts = {"PhysicalSizeZ": 0.4, "PhysicalSizeZUnit": "mm", "TimeIncrement": 40.0, "TimeIncrementUnit": "ms"}
+    pixels = np.zeros((2, 3, 20, 18), np.uint8)
+    tifffile.imwrite(tmp_path / "a.ome.tif", pixels, metadata={"axes": "TZYX", **facts})
+    tifffile.imwrite(tmp_path / "b.tif", pixels, imagej=True, metadata={"axes": "TZYX", "unit": "mm", "spacing": 0.4})
+    for name in ("a.ome.tif", "b.tif"):
+        assert stack_of(tmp_path / name) == Stack(6)
+        assert [frame.time_s for frame in open_file(tmp_path / name).frames] == [None] * 6
+
+
+def test_imagej_gives_its_interval_in_a_unit(tmp_path: Path) -> None:
+    words = {"axes": "TYX", "finterval": 40.0, "tunit": "ms"}
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((3, 20, 18), np.uint8), imagej=True, metadata=words)
+    assert [frame.time_s for frame in open_file(tmp_path / "a.tif").frames] == pytest.approx([0, 0.04, 0.08])
 
 
 def test_a_plain_tiff_says_nothing(tmp_path: Path) -> None:
@@ -114,6 +132,7 @@ EVEN = [[0, 0, 1.5 * at] for at in range(4)]
         (planes([[0, 0, z] for z in (0, 1, 2, 4)], UP, SpacingBetweenSlices=1.0), Stack(4, Along.DEPTH, 4)),
         (planes([[0, 0.5 * at, 1.5 * at] for at in range(4)], UP), Stack(4, Along.DEPTH, 4)),
         (planes([[0, 0, 0]] * 4, UP, FrameTime=40), Stack(4, Along.TIME)),
+        (planes([[2.0 * at, 0, 0] for at in range(4)], UP, FrameTime=40), Stack(4, Along.TIME)),
         (
             planes([[0, -0.6 * at, 0.8 * at] for at in range(4)], TILTED),
             Stack(4, Along.DEPTH, 4, pytest.approx(1.0), "DICOM slice positions"),
@@ -123,3 +142,14 @@ EVEN = [[0, 0, 1.5 * at] for at in range(4)]
 def test_dicom_planes_decide_and_thickness_does_not(tmp_path: Path, tags: dict[str, Any], expected: Stack) -> None:
     pixels = np.zeros((4, 40, 30), np.uint8)
     assert stack_of(saved(tmp_path / "a.dcm", picture(pixels, 4, **tags))) == expected
+
+
+def test_dicom_planes_that_are_turned_against_each_other_are_no_slices(tmp_path: Path) -> None:
+    """As where a probe is tilted by hand."""
+    tags = planes(EVEN, UP)
+    for at, group in enumerate(tags["PerFrameFunctionalGroupsSequence"]):
+        orientation = Dataset()
+        turn = np.radians(5 * at)
+        orientation.ImageOrientationPatient = [1, 0, 0, 0, float(np.cos(turn)), float(np.sin(turn))]
+        group.PlaneOrientationSequence = [orientation]
+    assert stack_of(saved(tmp_path / "a.dcm", picture(np.zeros((4, 40, 30), np.uint8), 4, **tags))) == Stack(4)

@@ -108,6 +108,14 @@ def test_tiff_scale_comes_from_imagej(tmp_path: Path, unit: str, mm: float | Non
         assert spacing.source == "TIFF header"
 
 
+def test_imagej_may_give_the_height_of_a_pixel_in_another_unit(tmp_path: Path) -> None:
+    units = {"unit": "mm", "yunit": "micron"}
+    tifffile.imwrite(tmp_path / "s.tif", GREY8, imagej=True, resolution=(1 / 0.05, 1 / 80), metadata=units)
+    spacing = open_file(tmp_path / "s.tif").frames[0].spacing
+    assert spacing is not None
+    assert (spacing.y_mm, spacing.x_mm) == pytest.approx((0.08, 0.05), rel=1e-4)
+
+
 def test_tiff_scale_comes_from_ome(tmp_path: Path) -> None:
     metadata = {"PhysicalSizeX": 50.0, "PhysicalSizeY": 0.08, "PhysicalSizeYUnit": "mm"}
     tifffile.imwrite(tmp_path / "s.ome.tif", GREY8, ome=True, metadata=metadata)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import random
 from fractions import Fraction
 from pathlib import Path
@@ -73,6 +74,17 @@ def test_a_video_that_goes_away_or_is_another_now(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(InputError, match="is not there any more"):
         clip.read(3)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a file that is open is not replaced there")
+def test_going_on_in_a_video_that_is_another_now_gives_the_other_s_frames(tmp_path: Path) -> None:
+    path, other = tmp_path / "v.avi", tmp_path / "other.avi"
+    for place, first in ((path, 0), (other, 20)):
+        video(LONG[first : first + 5], "mjpeg", "yuvj420p", qscale="2")(place)
+    clip = open_file(path)
+    assert [number_of(clip.read(index)) for index in (0, 1)] == [0, 1]
+    other.replace(path)
+    assert [number_of(clip.read(index)) for index in (2, 3, 0)] == [22, 23, 20]
 
 
 def test_what_is_no_video_is_refused(tmp_path: Path) -> None:

@@ -112,7 +112,9 @@ def test_nothing_lies_outside_of_what_may_be_seen(net: AdaSam) -> None:
     region = np.zeros((48, 64), np.bool_)
     region[:, :32] = True
     own = bright((0, 0), (0, 16), (0, 32), (16, 32))
-    for found in depth.suggest(net, slices(net, [own] * 5, region), ASKED, 0.8):
+    answers = depth.suggest(net, slices(net, [own] * 5, region), ASKED, 0.8)
+    assert any(found.cam[region].any() for found in answers)
+    for found in answers:
         assert not found.mask[~region].any()
         assert not found.cam[~region].any()
 

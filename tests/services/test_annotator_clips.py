@@ -88,6 +88,22 @@ def test_accepted_frames_are_never_touched_and_the_nearer_one_counts(desk: Desk)
     assert desk.session.accepted == 2
 
 
+def test_it_goes_on_from_the_last_frame_that_follows_and_not_from_one_that_was_left_out(desk: Desk) -> None:
+    accept(desk, 0)
+    propagate(desk)
+    desk.annotator.go_to(ids(desk)[2])
+    desk.annotator.skip()
+    desk.annotator.go_to(ids(desk)[3])
+    desk.settle()
+    while desk.session.propagated(ids(desk)[3]) is not None:
+        assert desk.annotator.undo()
+    desk.predictor.followed.clear()
+    propagate(desk)
+    assert desk.predictor.followed == [(ids(desk)[at], ids(desk)[at + 1]) for at in range(1, FRAMES - 1)]
+    assert sources(desk)[3:] == [0] * (FRAMES - 3)
+    assert desk.session.status(ids(desk)[2]) is FrameStatus.SKIPPED
+
+
 def test_what_is_accepted_while_masks_are_on_their_way_is_not_touched(desk: Desk) -> None:
     accept(desk, 0)
     reached, go_on = threading.Event(), threading.Event()

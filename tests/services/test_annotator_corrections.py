@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from annotator_fakes import DENSE, FASCIA, HEIGHT, INSIDE, LOGITS, OUTSIDE, WIDT
 from napari_adasam.domain.errors import ModelError
 from napari_adasam.domain.prompts import Point
 from napari_adasam.domain.records import FrameStatus
+from napari_adasam.domain.settings import PromptSettings
 from napari_adasam.domain.structures import Structure
 
 
@@ -33,6 +35,24 @@ def test_the_first_correction_goes_on_from_the_suggestions_answer_in_its_box(des
     )
     assert np.array_equal(prompt.dense, LOGITS)
     assert previous is None
+
+
+def test_a_structure_that_is_ticked_as_there_is_asked_for_on_this_image_alone(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the classifier thinks, and whatever the slices beside it show; the others are asked for as ever."""
+    asked: list[tuple[list[int], float, bool]] = []
+    suggest = desk.predictor.suggest
+
+    def noting(frame_id: str, pixels: Any, structures: Any, prompts: PromptSettings) -> Any:
+        if frame_id == desk.current:
+            asked.append(([one.value for one in structures], prompts.presence, prompts.use_neighbours))
+        return suggest(frame_id, pixels, structures, prompts)
+
+    monkeypatch.setattr(desk.predictor, "suggest", noting)
+    assert desk.annotator.tick(2, True)
+    desk.settle()
+    assert asked == [([1], 0.5, True), ([2], 0.0, False)]
 
 
 def test_an_answer_that_was_not_kept_is_asked_for_again_first(desk: Desk) -> None:

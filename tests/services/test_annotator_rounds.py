@@ -150,6 +150,23 @@ def test_rounds_start_by_themselves_after_so_many_accepts(make: Callable[..., De
     assert [one.number for one in desk.reports] == [1, 2]
 
 
+def test_an_accept_that_was_taken_back_does_not_count(make: Callable[..., Desk]) -> None:
+    desk = make(images=6, every=2)
+    first = desk.current
+    desk.accept(1)
+    desk.annotator.go_to(first)
+    desk.annotator.reopen()
+    desk.annotator.go_to(desk.session.frames[1].id)
+    desk.accept(1)
+    assert not desk.annotator.training
+    assert desk.session.status(first) is FrameStatus.CORRECTED
+    desk.annotator.go_to(desk.session.frames[2].id)
+    desk.accept(1)
+    assert desk.annotator.training
+    desk.settle()
+    assert [one.labelled for one in desk.reports] == [2]
+
+
 def test_accepts_during_a_round_count_for_the_next_one(make: Callable[..., Desk]) -> None:
     desk = make(images=6, every=2)
     gate = threading.Event()
@@ -332,3 +349,21 @@ def test_if_no_accepted_frame_can_be_read_the_round_says_so(desk: Desk) -> None:
     run_round(desk)
     assert desk.problems[-1].startswith("No accepted frame can be read")
     assert desk.trainer.given == []
+
+
+def test_images_on_which_nothing_is_outlined_teach_nothing(desk: Desk) -> None:
+    first = desk.session.current
+    assert first is not None
+    for one in desk.session.structures:
+        desk.annotator.clear_structure(one.value)
+        desk.annotator.tick(one.value, False)
+    desk.accept()
+    desk.settle()
+    assert not desk.session.annotations[first].labels.any()
+    run_round(desk)
+    assert desk.problems[-1].startswith("Nothing is outlined on the accepted images")
+    assert (desk.trainer.given, desk.reports) == ([], [])
+    desk.accept()
+    desk.settle()
+    run_round(desk)
+    assert len(desk.trainer.given[0][0]) == 2

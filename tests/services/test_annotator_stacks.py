@@ -13,6 +13,7 @@ import pytest
 import tifffile
 from annotator_fakes import HEIGHT, INSIDE, WIDTH, Desk
 
+from napari_adasam.domain.calibration import Ruler
 from napari_adasam.domain.stacks import BOTH, IN_TIME, StackReport
 from napari_adasam.services import stacking, volumes
 from napari_adasam.services.exporting import ExportOrder
@@ -109,6 +110,16 @@ def test_only_what_has_changed_is_measured_again(desk: Desk, monkeypatch: pytest
     assert [one.volume_mm3 for one in second.measures if one.counted == BOTH] == [
         one.volume_mm3 for one in first.measures if one.counted == BOTH
     ]
+
+
+def test_another_scale_measures_anew_what_was_measured_before(desk: Desk) -> None:
+    desk.accept()
+    first = measured(desk)
+    desk.annotator.go_to(desk.session.frames[0].id)
+    assert desk.annotator.set_scale(Ruler((5.0, 5.0), (5.0, 25.0), 20.0), confirmed=True)
+    second = measured(desk)
+    before, after = (one.thickness.mean for report in (first, second) for one in report.measures[:1] if one.thickness)
+    assert after == pytest.approx(2 * before), "a pixel is 1 mm wide now, in place of 0.5"
 
 
 def test_it_says_why_not(desk: Desk, make: Callable[..., Desk], tmp_path: Path) -> None:

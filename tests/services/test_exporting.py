@@ -17,11 +17,15 @@ import tifffile
 from annotator_fakes import Desk, make_desk, run_round
 from dicom_pictures import picture, region
 from dicom_pictures import saved as dicom
+from export_samples import us_dicom
 from PIL import Image
 
 from napari_adasam.domain.calibration import FrameSetup
 from napari_adasam.domain.errors import InputError, StorageError
-from napari_adasam.domain.records import Annotation, MaskOrigin, Spacing
+from napari_adasam.domain.packing import PackedLabels
+from napari_adasam.domain.propagation import Propagated, PropagatedMasks, outline_of
+from napari_adasam.domain.records import Annotation, Draft, FrameStatus, MaskOrigin, Spacing
+from napari_adasam.domain.rounds import RoundReport
 from napari_adasam.domain.sector import Sector, rectangle, whole_picture
 from napari_adasam.domain.settings import Settings
 from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
@@ -298,6 +302,47 @@ def test_a_saved_session_is_measured_by_the_scale_that_was_set_by_hand(partly_sc
     export_session(partly_scaled, tmp_path / "out", SessionExport(("csv",)))
     by_hand = ("mm²", "by hand")
     assert areas(tmp_path / "out" / "measurements.csv") == {"above": by_hand, "below": by_hand}
+    compared = compare_sessions(partly_scaled, partly_scaled).structures
+    assert {one.structure.name: (one.unit, one.masks[0].unit) for one in compared} == {
+        "above": ("mm²", "mm"),
+        "below": ("mm²", "mm"),
+    }
+
+
+def test_of_a_saved_session_propagated_outlines_count_only_as_they_came(tmp_path: Path) -> None:
+    """Frame 2 is in work since, and frame 3 was left out."""
+    clip = us_dicom(tmp_path / "cine.dcm", 5, FrameTime=40)
+    labels = np.zeros((40, 30), np.uint8)
+    labels[10:20, 3:27] = 1
+    drawn = {1: MaskOrigin.DRAWN, 2: MaskOrigin.ABSENT}
+    own = [Annotation(frame.id, labels, drawn, {}, 1.0, "") for frame in clip.frames]
+    store = Store.create(tmp_path / "session")
+    store.save_frames(clip.frames)
+    store.save_structures(MUSCLE_PRESET)
+    store.save_annotation(own[0])
+    for frame in clip.frames[1:]:
+        how = Propagated(own[0].frame_id, outline_of(labels), 0.9)
+        store.save_propagated(PropagatedMasks(frame.id, PackedLabels.of(labels), how, (1,), "m1"))
+    store.save_draft(Draft(own[2], frozenset({1})))
+    store.save_status(own[3].frame_id, FrameStatus.SKIPPED)
+    store.close()
+    export_session(tmp_path / "session", tmp_path / "out", SessionExport(("csv",)))
+    with (tmp_path / "out" / "stacks.csv").open(newline="", encoding="utf-8") as file:
+        curve = [(row["frame"], row["counted"]) for row in csv.DictReader(file) if row["measure"] == "thickness mean"]
+    assert curve == [("cine_0000", "accepted"), ("cine_0001", "propagated"), ("cine_0004", "propagated")]
+
+
+def test_a_saved_session_says_which_models_served_and_not_which_were_refused(saved: Path, tmp_path: Path) -> None:
+    before = len(Store.read(saved).rounds)
+    store = Store.open(saved)
+    for number, accepted in enumerate((True, False), start=before + 1):
+        model = f"m{number}" if accepted else "refused"
+        store.save_round(RoundReport(number, 3, 0, 1, {1: 0.8}, {1: 0.7}, accepted, "", 1.0, model))
+    store.close()
+    export_session(saved, tmp_path / "out", SessionExport(("png",)))
+    model = json.loads((tmp_path / "out" / "provenance.json").read_text(encoding="utf-8"))["model"]
+    assert model["fingerprint"] == model["lineage"][-1] == f"m{before + 1}"
+    assert "refused" not in model["lineage"]
 
 
 def test_frames_by_name(saved: Path, tmp_path: Path) -> None:

@@ -261,6 +261,29 @@ def test_other_weights_in_front_or_another_cut_have_their_own_activations(
         assert len(list(tmp_path.iterdir())) == count
 
 
+def test_what_is_kept_is_of_one_input_size_and_of_pictures_of_one_shape(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The same weights at another size, and the same bytes as another picture, have activations of their own."""
+    black, shapes = np.zeros((48, 64), np.uint8), []
+    for size in (64, 128):
+        net = tiny_net(encoder=BrightnessEncoder(), size=size)
+        monkeypatch.setattr(registry, "load", lambda settings, net=net: net)
+        for pixels in (black, black.T, black):
+            predictor = ModelPredictor(CPU, store=ActivationStore(tmp_path))
+            shapes.append((len(list(tmp_path.iterdir())), tuple(predictor.activation("a", pixels).shape[-2:])))
+    assert shapes == [(0, (4, 4)), (1, (4, 4)), (2, (4, 4)), (2, (8, 8)), (3, (8, 8)), (4, (8, 8))]
+
+
+def test_what_is_no_number_is_not_kept_for_the_next_sitting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    net = tiny_net(encoder=BrightnessEncoder())
+    net.sam.encoder.units[0].register_forward_hook(lambda _unit, _given, found: found * np.inf)
+    monkeypatch.setattr(registry, "load", lambda settings: net)
+    predictor = ModelPredictor(CPU, store=ActivationStore(tmp_path / "kept"))
+    assert not torch.isfinite(predictor.activation("a", picture(0))).all()
+    assert not (tmp_path / "kept").exists()
+
+
 def test_models_of_two_input_sizes_do_not_share_what_was_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where a session has learned at another size than the model is loaded at today."""
     small, large = (tiny_net(structures=(BELLY,), encoder=tiny_vit(depth=2), size=size) for size in (64, 128))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from tiny import BELLY, picture, tiny_net, tiny_vit
 
 from napari_adasam.domain.sector import rectangle
 from napari_adasam.domain.settings import ModelSettings, PromptSettings
+from napari_adasam.files.activations import ActivationStore
 from napari_adasam.model import registry
 from napari_adasam.model.adasam import AdaSam
 from napari_adasam.services.predictor import ModelPredictor
@@ -67,3 +70,17 @@ def test_another_sector_is_encoded_anew(net: AdaSam, regions: Regions) -> None:
     before = predictor.embedding("a", picture(0))
     regions.set("a", rectangle(0, 0, picture(0).shape[0] - 1, 12, "by hand"))
     assert not torch.equal(before, predictor.embedding("a", picture(0)))
+
+
+def test_what_is_kept_for_the_next_sitting_is_of_one_sector(net: AdaSam, regions: Regions, tmp_path: Path) -> None:
+    sectors = [regions.found("b", picture(0)), rectangle(0, 0, picture(0).shape[0] - 1, 12, "by hand")]
+    found = []
+    for sector in (None, *sectors):
+        if sector is not None:
+            regions.set("a", sector)
+        found.append(ModelPredictor(CPU, regions, ActivationStore(tmp_path)).activation("a", picture(0)))
+    assert len(list(tmp_path.iterdir())) == 3
+    assert not any(torch.equal(one, other) for one, other in combinations(found, 2))
+    again = ModelPredictor(CPU, regions, ActivationStore(tmp_path)).activation("a", picture(0))
+    assert torch.equal(again, found[-1])
+    assert len(list(tmp_path.iterdir())) == 3

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 import pytest
 import tifffile
@@ -20,10 +21,11 @@ from toy_rounds import LET_PASS, SHORT, Serving, labelled, serving, to_the_end, 
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.overlap import dice
-from napari_adasam.domain.records import Frame, Geometry
+from napari_adasam.domain.records import Along, Frame, Stack
 from napari_adasam.domain.session import Session
 from napari_adasam.domain.settings import FeedbackMode, Method, PromptSettings, Recipe, Settings
 from napari_adasam.files.clips import Clip
+from napari_adasam.files.readers import open_file
 from napari_adasam.model import adaptation
 from napari_adasam.model.adapters.parts import added
 from napari_adasam.model.adasam import AdaSam
@@ -48,10 +50,10 @@ DEEPER = replace(DEEP, steps=6)  # so that a view is drawn that is not the plain
 class Volume:
     """Six slices of discs, and how often each was read."""
 
-    def __init__(self, geometry: Geometry | None = None) -> None:
+    def __init__(self, stack: Stack | None = None) -> None:
         self.pixels, self.labels = zip(*(blob(50 + i) for i in range(COUNT)), strict=True)
         self.reads: list[int] = []
-        frames = [Frame(f"v-{i}", "volume.nii", i, 64, 64, f"volume_{i}", geometry=geometry) for i in range(COUNT)]
+        frames = [Frame(f"v-{i}", "volume.nii", i, 64, 64, f"volume_{i}", stack=stack) for i in range(COUNT)]
         self.clip = Clip(Path("volume.nii"), tuple(frames), self._read)
         self.lone = Clip(Path("lone.png"), (Frame("lone", "lone.png", 0, 64, 64, "lone"),), lambda _: blob(9)[0])
 
@@ -118,13 +120,21 @@ def test_a_file_of_one_picture_has_no_neighbours(volume: Volume) -> None:
 
 
 def test_the_slices_of_another_moment_are_no_neighbours() -> None:
-    affine = tuple(tuple(float(i == j) for j in range(4)) for i in range(4))
-    moving = Volume(Geometry(affine, (64, 64, 3, 2), 1, 0))
+    moving = Volume(Stack(COUNT, Along.DEPTH, 3))
     assert ids(moving, 2, 3) == ["v-1", "v-2", "v-2"]
     assert ids(moving, 3, 3) == ["v-3", "v-3", "v-4"]
     whole = Neighbours(moving.of).whole("v-4")
     assert whole is not None
     assert [one.frame_id for one in whole] == ["v-3", "v-4", "v-5"]
+
+
+def test_the_moments_of_a_clip_are_neighbours_in_a_nifti_too(tmp_path: Path) -> None:
+    """One slice at each moment: a clip, as a video is."""
+    image = nibabel.Nifti1Image(np.zeros((40, 30, 1, COUNT), np.uint8), np.eye(4))
+    image.to_filename(tmp_path / "clip.nii")
+    clip = open_file(tmp_path / "clip.nii")
+    around = Neighbours(lambda _: clip).around(Picture(clip.frames[2].id, clip.grey(2)), 3)
+    assert [one.frame_id for one in around or ()] == [frame.id for frame in clip.frames[1:4]]
 
 
 def test_a_neighbour_is_read_once(volume: Volume) -> None:

@@ -38,6 +38,17 @@ def test_views_are_kept_in_front_of_whatever_is_adapted(serving: Serving, adapt_
     assert views.cut == min(adapt_from, 2)
 
 
+def test_a_round_that_adapts_an_earlier_unit_does_not_take_over_views_from_behind_it(serving: Serving) -> None:
+    predictor, frame = serving(tiny_net(encoder=tiny_vit(depth=5))), labelled(1)[0]  # adapted from unit 2 on, usually
+    found = []
+    for adapt_from in (2, 1, 2):
+        student, since = RoundTrainer(predictor, replace(SHORT, adapt_from=adapt_from))._student((BELLY,))
+        found.append(Views(predictor, student, since).labelled(frame, 1)[0])
+    behind, earlier, again = found
+    assert not torch.equal(behind, earlier)
+    assert torch.equal(behind, again)
+
+
 def test_views_are_made_once_and_differ(serving: Serving) -> None:
     predictor = serving()
     student, since = RoundTrainer(predictor, SHORT)._student((BELLY,))

@@ -96,10 +96,8 @@ class Neighbours:
 
 
 def _slices_of_a_moment(frames: Sequence[Frame]) -> int:
-    stack, geometry = frames[0].stack, frames[0].geometry
-    if stack is not None and stack.along is Along.DEPTH:
-        return stack.slices
-    return len(frames) // geometry.shape[3] if geometry is not None and len(geometry.shape) > 3 else len(frames)
+    stack = frames[0].stack
+    return stack.slices if stack is not None and stack.along is Along.DEPTH else len(frames)
 
 
 class GivenNeighbours(Neighbours):

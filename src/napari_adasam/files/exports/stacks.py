@@ -77,7 +77,8 @@ def _rows(found: StackReport, plan: Plan, names: dict[int, str]) -> Iterator[Row
     own = {"file": frame.path}
     for one in found.measures:
         over = own | _over(one, frame, names)
-        yield over | _figure("volume", one.volume_mm3, "mm³") | {"scale_source": _source(frame), "note": one.why}
+        notes = "; ".join(filter(None, (over.get("note"), one.why)))
+        yield over | _figure("volume", one.volume_mm3, "mm³") | {"scale_source": _source(frame), "note": notes}
         if one.thickness is not None:
             spread, scale = one.thickness, {"scale_source": _scale(frame, one.thickness.unit)}
             yield over | _figure("thickness mean over frames", spread.mean, spread.unit) | scale
