@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from threading import Event, current_thread
+from threading import enumerate as enumerate_threads
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from session_samples import rows, session, suggestion
 
+from napari_adasam.domain import shelf as memory
 from napari_adasam.domain.history import DEPTH
 from napari_adasam.domain.packing import PackedLabels, PackedMask
 from napari_adasam.domain.prompts import Point, Prompt
-from napari_adasam.domain.shelf import Shelf
+from napari_adasam.domain.records import Suggestion
+from napari_adasam.domain.shelf import PackedSuggestion, Shelf
 
 SHAPES = array_shapes(min_dims=2, max_dims=2, max_side=20)
 
@@ -69,6 +74,31 @@ def test_the_maps_that_were_asked_with_are_counted_and_packed_exactly() -> None:
     assert np.array_equal(map_again.dense, dense)
     assert map_again.dense.flags.writeable
     assert point_again == asked.prompts[1]
+
+
+def test_a_large_set_is_packed_on_another_thread_and_may_be_opened_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    go, there, threads, of = Event(), Event(), list[str](), PackedSuggestion.of
+
+    def held(one: Suggestion) -> PackedSuggestion:
+        threads.append(current_thread().name)
+        there.set()
+        assert go.wait(10)
+        return of(one)
+
+    monkeypatch.setattr(memory, "LARGE", 1)
+    monkeypatch.setattr(PackedSuggestion, "of", held)
+    shelf = Shelf(budget=1)
+    first = shelf.put({1: suggestion(1, rows(1))})
+    shelf.put({1: suggestion(1, rows(2))})
+    assert there.wait(10)
+    assert first.nbytes > 0
+    assert np.array_equal(first.open()[1].mask, rows(1))
+    go.set()
+    for thread in [one for one in enumerate_threads() if one.name == "adasam-shelf"]:
+        thread.join(10)
+    assert threads == ["adasam-shelf"]
+    assert first.nbytes == 0
+    assert np.array_equal(first.open()[1].mask, rows(1))
 
 
 def test_suggestions_used_long_ago_can_still_be_undone_and_redone() -> None:

@@ -9,7 +9,7 @@ from session_samples import FASCIA, MUSCLE, SHAPE, frame, rows, session, suggest
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.packing import PackedAnnotation, StoredLabels
 from napari_adasam.domain.prompts import Point
-from napari_adasam.domain.records import FrameStatus, Labels, MaskOrigin
+from napari_adasam.domain.records import Annotation, Draft, FrameStatus, Labels, MaskOrigin
 from napari_adasam.domain.session import Session
 from napari_adasam.domain.steps import restored
 from napari_adasam.domain.structures import Structure
@@ -53,6 +53,46 @@ def test_removing_a_structure_takes_its_suggestions_out() -> None:
     made = suggested()
     made.set_structures([FASCIA])
     assert set(np.unique(made.labels("a"))) == {0, 2}
+
+
+def test_undo_and_redo_do_not_bring_a_removed_structure_back() -> None:
+    made = suggested()
+    made.set_mask("a", 1, rows(4))
+    made.set_structures([MUSCLE])
+    seen = []
+    for travel in (made.undo, made.undo, made.redo, made.redo):
+        assert travel("a")
+        seen.append(sorted(int(value) for value in np.unique(made.labels("a"))))
+    assert seen == [[0, 1]] * 4
+    assert not made.answer("a", 2, rows(0), made.revision("a"))
+    assert made.undo("a")
+    assert set(made.accept("a", 1.0).origins) == {1}
+
+
+def test_pixels_of_a_structure_that_is_in_no_list_are_not_recorded() -> None:
+    """As a draft on the disk may have them, of a structure that was removed since."""
+    made, labels = session(), np.zeros(SHAPE, np.uint8)
+    labels[1], labels[3] = 1, 7
+    made.restore("a", FrameStatus.CORRECTED, draft=Draft(Annotation("a", labels, {}, {}, 1.0, ""), frozenset({1})))
+    annotation = made.accept("a", 1.0)
+    assert set(np.unique(annotation.labels)) == set(np.unique(made.labels("a"))) == {0, 1}
+    assert set(annotation.origins) == {1, 2}
+
+
+@pytest.mark.parametrize("way", ["skip", "reopen", "stroke"])
+def test_what_was_accepted_once_is_not_replaced_by_a_suggestion(way: str) -> None:
+    made = suggested()
+    made.accept("a", 1.0)
+    if way == "skip":
+        made.skip("a")
+    if way == "stroke":
+        made.set_mask("a", 2, rows(0))
+    else:
+        made.reopen("a")
+    kept = np.array(made.labels("a"))
+    assert made.touched("a") == {1, 2}
+    assert not made.propose("a", [suggestion(1, rows(5)), suggestion(2, rows(4))], made.revision("a"))
+    assert np.array_equal(made.labels("a"), kept)
 
 
 @pytest.mark.parametrize("how", ["drawn", "accepted"])

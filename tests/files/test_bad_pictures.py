@@ -179,9 +179,38 @@ def test_damaged_bytes_end_in_a_sentence_or_in_pixels(
     assert problem is None or f"damaged.{ending}" in problem
 
 
-def test_a_folder_that_may_not_be_looked_into_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "access", lambda _path, _mode: False)
-    assert "may not be read by this user" in sentence(tmp_path)
+@pytest.mark.parametrize("locked", [".", "exams/knee"])
+def test_a_folder_that_may_not_be_looked_into_is_named(
+    locked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "exams" / "knee").mkdir(parents=True)
+    save(tmp_path / "exams" / "scan.png", GREY8)
+    scandir = os.scandir
+
+    def refuse(path: str) -> object:
+        if Path(path) == tmp_path / locked:
+            raise PermissionError(errno.EACCES, "not for you", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    result = open_paths([tmp_path])
+    assert [clip.path.name for clip in result.clips] == ([] if locked == "." else ["scan.png"])
+    (problem,) = result.problems
+    assert problem.startswith(f"{(tmp_path / locked).name} may not be read by this user")
+
+
+def test_pictures_of_kinds_that_are_not_read_are_counted_in_a_folder(tmp_path: Path) -> None:
+    save(tmp_path / "scan.png", GREY8)
+    for name in ("a.bmp", "b.GIF", "deeper/c.bmp", "notes.txt", ".d.bmp"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"picture")
+    result = open_paths([tmp_path])
+    assert len(result.clips) == 1
+    assert result.problems == (
+        f"3 pictures of a kind that is not read (.bmp, .gif) left out of {tmp_path}; "
+        "PNG, JPEG, TIFF, DICOM, NIfTI, AVI and MP4 are read.",
+    )
+    assert sentence(tmp_path / "deeper").startswith("1 picture of a kind that is not read (.bmp)")
 
 
 def test_files_that_may_be_listed_and_not_read_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -159,12 +159,13 @@ def test_real_muscle_images_are_all_read(shared_data: Path) -> None:
 
 
 def deep_png(path: Path, values: np.ndarray) -> Path:
-    """A PNG of 16-bit grey and transparency, (height, width, 2)."""
+    """A PNG of 16 bits: grey and transparency (height, width, 2), or colour with or without it."""
+    kind = {2: 4, 3: 2, 4: 6}[values.shape[2]]
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    head = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], 16, 4, 0, 0, 0)
+    head = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], 16, kind, 0, 0, 0)
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
     parts = (chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b""))
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
@@ -174,6 +175,16 @@ def deep_png(path: Path, values: np.ndarray) -> Path:
 def test_16_bit_grey_with_transparency_keeps_its_bits(tmp_path: Path) -> None:
     clip = open_file(deep_png(tmp_path / "a.png", np.stack([GREY16, 65535 - GREY16], axis=-1)))
     assert np.array_equal(clip.read(0), GREY16)
+    assert clip.read(0).dtype == np.uint16
+    assert clip.frames[0].bits == 16
+
+
+@pytest.mark.parametrize("transparency", [False, True])
+def test_16_bit_colour_keeps_its_bits(transparency: bool, tmp_path: Path) -> None:
+    colours = np.stack([GREY16, GREY16 // 2, 65535 - GREY16], axis=-1)
+    values = np.dstack([colours, GREY16]) if transparency else colours
+    clip = open_file(deep_png(tmp_path / "a.png", values))
+    assert np.array_equal(clip.read(0), colours)
     assert clip.read(0).dtype == np.uint16
     assert clip.frames[0].bits == 16
 

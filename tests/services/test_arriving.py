@@ -189,3 +189,48 @@ def test_an_accept_taken_back_while_the_next_file_is_opened_is_not_left(
     desk.settle()
     assert desk.current == before
     assert desk.session.status(before) is FrameStatus.SUGGESTED
+
+
+def test_a_large_picture_is_read_on_the_lane_before_it_is_shown(
+    make: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads, read = list[str](), sources.Sources.read
+
+    def noting(self: sources.Sources, frame_id: str) -> np.ndarray:
+        threads.append(threading.current_thread().name)
+        return read(self, frame_id)
+
+    monkeypatch.setattr(sources, "LARGE_PIXELS", 0)
+    monkeypatch.setattr(sources.Sources, "read", noting)
+    desk = make(images=6)
+    desk.settle()
+    for _ in range(2):  # those that come next have been read meanwhile
+        before = desk.current
+        assert desk.annotator.accept()
+        assert not desk.annotator.opening
+        assert desk.current != before
+        desk.settle()
+    last = desk.session.frames[-1].id
+    desk.annotator.go_to(last)
+    assert desk.annotator.opening
+    desk.settle()
+    assert desk.current == last
+    assert set(threads) == {"adasam-lane"}
+    assert len(desk.annotator._bench.sources._fetched) <= sources.FETCHED
+
+
+def test_a_large_picture_that_was_changed_since_it_was_read_is_not_shown(
+    make: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "LARGE_PIXELS", 0)
+    desk = make(images=3)
+    desk.settle()
+    second, third = (frame.id for frame in desk.session.frames[1:])
+    Path(desk.session.frame(second).path).write_bytes(b"another file")
+    desk.annotator.go_to(second)
+    desk.settle()
+    assert desk.current != second
+    assert len(desk.problems) == 1
+    desk.annotator.go_to(third)
+    desk.settle()
+    assert desk.current == third

@@ -174,6 +174,17 @@ def test_two_files_of_one_name_do_not_overwrite_each_other(folder: Path, tmp_pat
     assert sorted(p.stem for p in (tmp_path / "out" / "masks").iterdir()) == ["a", "a_2", "b"]
 
 
+def test_a_name_as_long_as_the_disk_takes_it_gets_shorter_ones(folder: Path, tmp_path: Path) -> None:
+    for end in "xy":
+        (folder / f"{'n' * 250}{end}.png").write_bytes((folder / "a.png").read_bytes())
+    report = predict_paths([folder], tmp_path / "out", CPU, nothing)
+    assert (report.frames, report.problems) == (4, ())
+    stems = sorted(one.stem for one in (tmp_path / "out" / "masks").iterdir())
+    assert stems[:2] == ["a", "b"]
+    assert [len(one) for one in stems[2:]] == [235, 235]
+    assert len(list((tmp_path / "out" / "cams").iterdir())) == 8
+
+
 def test_nothing_to_read_is_one_error(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no pictures"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,11 @@ def test_a_device_that_fails_is_a_fault_in_words(monkeypatch: pytest.MonkeyPatch
     failed = next(doctor.devices())
     assert not failed.sound
     assert failed.found.endswith("the self-check failed: no kernel image")
+
+
+def test_a_torch_that_does_not_load_is_a_fault_and_the_rest_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    (finding,) = doctor.devices()
+    assert not finding.sound
+    assert "PyTorch, which computes the model, cannot be loaded" in finding.found
+    assert "import of torch halted" in finding.found

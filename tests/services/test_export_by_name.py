@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import unicodedata
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from PIL import Image
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Annotation, Frame, FrameStatus, MaskOrigin
 from napari_adasam.domain.structures import Structure
+from napari_adasam.domain.versions import Remark
 from napari_adasam.files.readers import open_paths
 from napari_adasam.files.store import Store
 from napari_adasam.services.session_export import SessionExport, export_session
@@ -60,6 +62,19 @@ def test_a_slice_that_is_no_longer_accepted_does_not_take_the_volumes_figures_aw
         assert {(row["file"], row["measured"]) for row in csv.DictReader(file) if row["measured"]} == {
             ("vol.nii.gz", "2")
         }
+
+
+def test_nothing_is_told_of_an_image_that_was_left_out_and_has_no_note(saved: Path, tmp_path: Path) -> None:
+    store, frames = Store.open(saved), {frame.stem: frame.id for frame in Store.read(saved).frames}
+    for remark in (Remark(unusable=True), Remark()):  # first held to be unusable, then of another study
+        store.save_status(frames["scan"], FrameStatus.SKIPPED)
+        store.save_remark(frames["scan"], remark)
+    store.save_remark(frames["vol_0001"], Remark("tilted"))
+    store.close()
+    export_session(saved, tmp_path / "out", SessionExport(("png",)))
+    told = json.loads((tmp_path / "out" / "provenance.json").read_text(encoding="utf-8"))
+    assert [one["note"] for one in told["remarks"]] == ["tilted"]
+    assert "scan.png" not in json.dumps(told)
 
 
 def test_half_a_name_is_none(saved: Path, tmp_path: Path) -> None:

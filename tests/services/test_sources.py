@@ -101,6 +101,17 @@ def test_a_file_that_is_another_one_now_is_refused(folder: Path) -> None:
         sources.read(frames[0].id)
 
 
+def test_a_file_that_was_changed_after_it_was_opened_and_before_it_was_shown_is_refused(folder: Path) -> None:
+    sources = Sources()
+    first, second, _ = sources.add_clips(open_paths([folder]).clips)
+    before = sources.read(second.id)
+    Image.fromarray(np.zeros((HEIGHT, WIDTH), np.uint8)).save(folder / "scan1.png")
+    for ask in (sources.read, sources.grey, sources.pixels, sources.clip):
+        with pytest.raises(InputError, match="another file than when the session was made"):
+            ask(first.id)
+    assert np.array_equal(sources.read(second.id), before)
+
+
 def test_what_a_session_does_not_keep_comes_from_the_file_and_a_scale_stays(tmp_path: Path) -> None:
     whole = open_file(SPECIMENS["dicom-jpeg-lossless"].save(tmp_path, "a")).frames[1]
     scale = Spacing(0.3, 0.3, "by hand")

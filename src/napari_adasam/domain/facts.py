@@ -265,6 +265,8 @@ class Facts:
     def is_drawn(self, frame_id: str, value: int) -> bool:
         """Whether a structure has an outline on a frame that is more than a suggestion."""
         content = self._records[frame_id].content
+        if content.acceptance is not None:  # which tells it without the labels, that may have to be read from the disk
+            return value in content.acceptance.outlined
         vouched = value in content.touched or content.status in steps.CLOSED
         return vouched and bool((self.labels(frame_id) == value).any())
 

@@ -49,6 +49,11 @@ class Acceptance:
         shares = MappingProxyType(dict(annotation.changed_share))
         return cls(origins, shares, annotation.seconds, annotation.model)
 
+    @property
+    def outlined(self) -> frozenset[int]:
+        """Every structure that has an outline."""
+        return frozenset(value for value, origin in self.origins.items() if origin is not MaskOrigin.ABSENT)
+
 
 @dataclass(frozen=True, slots=True)
 class EarlierVersion:
@@ -133,6 +138,11 @@ class History:
     def ahead(self) -> FrameContent | None:
         """What :meth:`redo` would give."""
         return self._redo[-1] if self._redo else None
+
+    def before_asked(self, structure: int) -> FrameContent | None:
+        """The latest content in which no point or box of a structure waited for its mask."""
+        calm = (one for one in reversed(self._undo) if one.prompts.get(structure, NO_PROMPT).answered)
+        return next(calm, None)
 
     def undo(self, now: FrameContent) -> FrameContent:
         """Give the content before the last step; ``now`` can be had again by redo."""

@@ -30,7 +30,7 @@ def put_mask(labels: Labels, structure: int, mask: Mask, yielding: Collection[in
         raise ValueError(f"expected a mask of shape {labels.shape}, got {mask.shape}")
     result = relabelled(labels, {structure: 0})
     free = relabelled(labels, dict.fromkeys((0, structure, *yielding), 1), 0).view(np.bool_)
-    result[mask & free] = structure
+    np.copyto(result, structure, where=mask & free)  # in half the time of an index
     return result
 
 

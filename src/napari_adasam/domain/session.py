@@ -17,7 +17,7 @@ from napari_adasam.domain import steps
 from napari_adasam.domain.calibration import FrameSetup
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.facts import Facts, FrameRecord
-from napari_adasam.domain.history import NO_PROMPT, FrameContent, History, StructurePrompt
+from napari_adasam.domain.history import FrameContent, History, StructurePrompt
 from napari_adasam.domain.packing import PackedAnnotation
 from napari_adasam.domain.prompts import Box, Point
 from napari_adasam.domain.propagation import Propagated
@@ -83,7 +83,7 @@ class Session(Facts):
         self._used |= set(values)
         for frame_id in self._records if gone else ():
             record = self._records[frame_id]
-            bare = steps.without_unknown(record.content, structures)
+            bare = steps.without_unknown(record.content, structures, read=False)
             if bare is not record.content:
                 self._step(frame_id, bare)
         self.structures_changed.emit()
@@ -196,10 +196,10 @@ class Session(Facts):
         self.set_mask(frame_id, structure, np.zeros(self.labels(frame_id).shape, dtype=np.bool_))
 
     def clear_prompts(self, frame_id: str, structure: int) -> None:
-        """Forget the points and box of a structure; its mask stays."""
-        content = self._records[frame_id].content
+        """Forget the points and box of a structure; its mask stays. Unanswered ones are as if they had not been."""
+        content, history = self._records[frame_id].content, self._records[frame_id].history
         if structure in content.prompts:
-            self._step(frame_id, steps.with_prompt(content, structure, NO_PROMPT))
+            self._step(frame_id, steps.cleared(content, structure, history.before_asked(structure)))
 
     def set_labels(self, frame_id: str, labels: Labels) -> frozenset[int]:
         """Take in a stroke, (height, width); which structures kept pixels beneath it, being more than suggested."""

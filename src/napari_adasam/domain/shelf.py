@@ -11,6 +11,7 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from threading import Thread
 from types import MappingProxyType
 
 import numpy as np
@@ -21,6 +22,10 @@ from napari_adasam.domain.prompts import Prompt
 from napari_adasam.domain.records import Suggestion
 
 BUDGET = 256 * 1024 * 1024
+LARGE = 32 * 1024 * 1024
+"""Bytes of a set that is packed on a thread of its own, for it would hold the window."""
+ROWS = 64
+"""So many of a map are rounded together, which stay within the processor's own memory."""
 _NO_MASK = np.zeros((0, 0), dtype=np.bool_)
 _NO_CAM = np.zeros((0, 0), dtype=np.float32)
 
@@ -62,8 +67,10 @@ class PackedSuggestion:
     @classmethod
     def of(cls, suggestion: Suggestion) -> PackedSuggestion:
         """Compress; the map is rounded to 1/255."""
-        levels = suggestion.cam * np.float32(255)
-        grey = np.rint(np.clip(levels, 0, 255, out=levels), out=levels).astype(np.uint8)
+        grey = np.empty(suggestion.cam.shape, np.uint8)
+        for row in range(0, len(grey), ROWS):
+            levels = suggestion.cam[row : row + ROWS] * np.float32(255)
+            grey[row : row + ROWS] = np.rint(np.clip(levels, 0, 255, out=levels), out=levels)
         bare = replace(suggestion, mask=_NO_MASK, cam=_NO_CAM, logits=(), prompts=())
         prompts = tuple(PackedPrompt.of(one) for one in suggestion.prompts)
         return cls(bare, PackedMask.of(suggestion.mask), grey.shape, zlib.compress(grey.tobytes(), LEVEL), prompts)
@@ -71,7 +78,7 @@ class PackedSuggestion:
     def open(self) -> Suggestion:
         """Return the suggestion with its arrays."""
         grey = np.frombuffer(zlib.decompress(self.cam), dtype=np.uint8).reshape(self.cam_shape)
-        cam: NDArray[np.float32] = grey.astype(np.float32) / np.float32(255)
+        cam: NDArray[np.float32] = np.divide(grey, np.float32(255), dtype=np.float32)
         prompts = tuple(one.open() for one in self.prompts)
         return replace(self.bare, mask=self.mask.open(), cam=cam, prompts=prompts)
 
@@ -94,18 +101,20 @@ class SuggestionSet:
         return 0 if self._open is None else self._size
 
     def pack(self) -> None:
-        """Compress the arrays."""
-        if self._open is not None:
-            self._packed = tuple(PackedSuggestion.of(one) for one in self._open.values())
+        """Compress the arrays. Any thread; it may be opened meanwhile."""
+        found = self._open
+        if found is not None:
+            self._packed = tuple(PackedSuggestion.of(one) for one in found.values())
             self._open = None
 
     def open(self) -> Mapping[int, Suggestion]:
         """Structure value to suggestion."""
-        if self._open is None:
+        found = self._open
+        if found is None:
             unpacked = (one.open() for one in self._packed)
-            self._open = MappingProxyType({one.structure: one for one in unpacked})
-            self._size = _bytes(self._open)
-        return self._open
+            found = self._open = MappingProxyType({one.structure: one for one in unpacked})
+            self._size = _bytes(found)
+        return found
 
 
 def _bytes(suggestions: Mapping[int, Suggestion]) -> int:
@@ -143,4 +152,7 @@ class Shelf:
         while used > self._budget and len(self._open) > 1:
             _, oldest = self._open.popitem(last=False)
             used -= oldest.nbytes
-            oldest.pack()
+            if oldest.nbytes < LARGE:
+                oldest.pack()
+            else:
+                Thread(target=oldest.pack, name="adasam-shelf", daemon=True).start()

@@ -83,6 +83,13 @@ def asked(content: FrameContent, structure: int, prompt: StructurePrompt) -> Fra
     return with_prompt(corrected(content, frozenset({structure})), structure, replace(prompt, answered=False))
 
 
+def cleared(content: FrameContent, structure: int, before: FrameContent | None) -> FrameContent:
+    """Without a structure's prompt; one without an answer has touched nothing that was not ``before`` it was asked."""
+    bare, answered = with_prompt(content, structure, NO_PROMPT), content.prompts[structure].answered
+    kept = answered or before is None or structure in before.touched | all_if_accepted(before)
+    return bare if kept else reopened(replace(bare, touched=bare.touched - {structure}))
+
+
 def answered(
     content: FrameContent, labels: Labels, structure: int, mask: Mask, structures: Sequence[Structure]
 ) -> FrameContent:
@@ -248,13 +255,13 @@ def brought_back(content: FrameContent, labels: Labels, structures: Sequence[Str
     return replace(changed, prompts=MappingProxyType({}))
 
 
-def without_unknown(content: FrameContent, structures: Sequence[Structure]) -> FrameContent:
-    """A content of earlier times without pixels, points and boxes of structures that have been removed since."""
+def without_unknown(content: FrameContent, structures: Sequence[Structure], read: bool = True) -> FrameContent:
+    """Without pixels, points and boxes of what was removed since; ``read`` labels though an accept tells of no such."""
     values = {one.value for one in structures}
     if not values.issuperset(content.prompts):
         prompts = {value: one for value, one in content.prompts.items() if value in values}
         content = replace(content, prompts=MappingProxyType(prompts))
-    if content.labels is None:
+    if content.labels is None or (not read and content.acceptance and values >= content.acceptance.outlined):
         return content
     labels = content.labels.open()
     known = relabelled(labels, {value: value for value in values}, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Container
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.errors import InputError, StorageError
 from napari_adasam.domain.packing import StoredLabels
 from napari_adasam.domain.records import Labels
 from napari_adasam.files.atomic import write_whole
@@ -24,19 +25,49 @@ def mask_name(labels: Labels) -> str:
     return digest.hexdigest()[:ID_LENGTH]
 
 
-def write_mask(folder: Path, labels: Labels) -> str:
-    """Write a label image (height, width) uint8, unless it is there unharmed; returns its name. Raises StorageError."""
+def write_mask(folder: Path, labels: Labels, sound: Container[str] = ()) -> str:
+    """Write a label image (height, width) uint8, unless it is there unharmed; returns its name. Raises StorageError.
+
+    ``sound``: names of those that were found to be so.
+    """
     name = mask_name(labels)
-    if not _is_sound(folder, name):
+    if name not in sound and not _is_sound(folder, name):
         file = BytesIO()
         tifffile.imwrite(file, labels, compression="zlib", photometric="minisblack", metadata=None)
-        write_whole(folder / f"{name}.tif", file.getvalue())
+        _write(folder, name, file.getvalue())
     return name
 
 
-def stored_labels(folder: Path, name: str, shape: tuple[int, int]) -> StoredLabels:
-    """A label image of the folder that is read, and checked, when it is opened."""
-    return StoredLabels(shape, name, partial(read_mask, folder, name))
+def copy_mask(source: Path, folder: Path, name: str) -> None:
+    """Take a label image of another session over, byte for byte, unless it is there unharmed.
+
+    Raises InputError if it cannot be read in ``source``, StorageError if it cannot be written.
+    """
+    read_mask(source, name)
+    if not _is_sound(folder, name):
+        _write(folder, name, (source / f"{name}.tif").read_bytes())
+
+
+def _write(folder: Path, name: str, content: bytes) -> None:
+    """Write a file, and read it back once."""
+    path = write_whole(folder / f"{name}.tif", content)
+    if path.read_bytes() != content:
+        raise StorageError(f"{path} is not on the disk as it was written; check the disk, or choose another folder.")
+
+
+class MaskFolder:
+    """Where a session's label images lie; when the session moves into another folder, ``path`` is set to that one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self, name: str) -> Labels:
+        """See :func:`read_mask`."""
+        return read_mask(self.path, name)
+
+    def stored(self, name: str, shape: tuple[int, int]) -> StoredLabels:
+        """A label image of the folder that is read, and checked, when it is opened."""
+        return StoredLabels(shape, name, partial(self.read, name))
 
 
 def read_mask(folder: Path, name: str) -> Labels:

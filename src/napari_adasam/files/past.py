@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from napari_adasam.domain.errors import InputError
@@ -13,13 +11,12 @@ from napari_adasam.domain.packing import PackedMask
 from napari_adasam.domain.versions import Version
 from napari_adasam.files import schema
 from napari_adasam.files.drafts import DAMAGE, read_shape
-from napari_adasam.files.masks import read_mask, stored_labels, write_mask
+from napari_adasam.files.masks import MaskFolder
 
 Rows = dict[str, list[tuple[Any, ...]]]
-CARRIED = ("annotations", "suggested")
 
 
-def versions(connection: sqlite3.Connection, masks: Path, frame_id: str) -> tuple[Version, ...]:
+def versions(connection: sqlite3.Connection, masks: MaskFolder, frame_id: str) -> tuple[Version, ...]:
     """Every accepted version of a frame; see :meth:`Store.versions`."""
     found = connection.execute(
         "SELECT at, mask, height, width FROM annotations JOIN (SELECT height, width FROM frames "
@@ -28,7 +25,7 @@ def versions(connection: sqlite3.Connection, masks: Path, frame_id: str) -> tupl
     ).fetchall()
     changed = [row for before, row in zip([None, *found], found, strict=False) if not before or before[1] != row[1]]
     return tuple(
-        Version(number, at, stored_labels(masks, mask, (height, width)))
+        Version(number, at, masks.stored(mask, (height, width)))
         for number, (at, mask, height, width) in enumerate(changed, start=1)
     )
 
@@ -55,18 +52,33 @@ def _mask(height: Any, width: Any, data: bytes) -> PackedMask:
     return mask
 
 
-def rows_of(connection: sqlite3.Connection) -> Rows:
-    """All rows of what :func:`carry` takes over, each with its time."""
-    return {table: _rows(connection, table) for table in CARRIED}
+def rows_of(connection: sqlite3.Connection, after: int) -> tuple[Rows, int]:
+    """All rows of what is carried over, each with its time, and the number of the last version.
+
+    Of what was ``after`` a version, versions alone: of frames accepted since, the suggestions are in memory.
+    """
+    last = connection.execute("SELECT max(row) FROM annotations").fetchone()[0] or 0
+    found = {"annotations": _rows(connection, "annotations", "WHERE row > ?", (after,))}
+    return found | ({} if after else {"suggested": _rows(connection, "suggested")}), max(last, after)
 
 
-def carry(rows: Rows, masks: Path, connection: sqlite3.Connection, own_masks: Path) -> None:
-    """Write the rows of another session with their times; versions only whose masks can be read there."""
-    for row in rows["annotations"]:
-        with contextlib.suppress(InputError):
-            write_mask(own_masks, read_mask(masks, row[_columns("annotations").index("mask")]))
-            connection.execute(schema.insert("annotations", _columns("annotations")), row)
-    connection.executemany(schema.insert("suggested", _columns("suggested")), rows["suggested"])
+def mask_of(row: tuple[Any, ...]) -> str:
+    """The name of the mask of such a version."""
+    return str(row[_columns("annotations").index("mask")])
+
+
+def carry(rows: Rows, masks: Container[str], connection: sqlite3.Connection) -> None:
+    """Write the rows of another session with their times; versions only whose mask is among ``masks``.
+
+    What was written again without any change, as each copy of a session does, is carried once.
+    """
+    latest: dict[str, tuple[Any, ...]] = {}
+    for at, *row in rows["annotations"]:
+        frame_id, version = row[0], tuple(row)
+        if mask_of((at, *row)) in masks and latest.get(frame_id) != version:
+            connection.execute(schema.insert("annotations", _columns("annotations")), (at, *row))
+            latest[frame_id] = version
+    connection.executemany(schema.insert("suggested", _columns("suggested")), rows.get("suggested", ()))
 
 
 def _columns(table: str) -> tuple[str, ...]:

@@ -24,8 +24,8 @@ START_OF_SCAN = b"\xff\xda"
 FILLING = b"\xff"
 PIECE = 1 << 20
 PNG_START = b"\x89PNG\r\n\x1a\n"
-GREY_ALPHA_16 = bytes((16, 4))
-"""Bits and kind of colour in the head of a PNG of 16-bit grey with transparency, of which Pillow reads 8 bits."""
+DEEP = (bytes((16, 2)), bytes((16, 4)), bytes((16, 6)))
+"""Bits and kind of colour in the head of a PNG of 16 bits with colour or transparency, of which Pillow reads 8 bits."""
 DEPTH_AT = 24
 UPRIGHT = 1
 TURNS = {
@@ -51,12 +51,14 @@ def open_raster(path: Path) -> Clip:
     """
     try:
         with BoundedFile(path) as file, Image.open(file, formats=FORMATS) as image:
-            check_size(path, image.height, image.width, 2 if image.mode.startswith("I") else len(image.getbands()))
+            deep = _is_deep(file)
+            bytes_a_pixel = 2 if image.mode.startswith("I") else len(image.getbands()) * (1 + deep)
+            check_size(path, image.height, image.width, bytes_a_pixel)
             animated = image.format == "PNG" and getattr(image, "is_animated", False)
             frames = getattr(image, "n_frames", 1) if animated else 1
             check_count(path, frames)
             height, width = (image.width, image.height) if _turn(image) in SIDEWAYS else (image.height, image.width)
-            deep = frames == 1 and _is_deep(file)
+            deep = deep and frames == 1
             header = Header(frames, height, width, bits=16 if deep else _bits(image))
             is_png = image.format == "PNG"
         if is_png:
@@ -77,17 +79,18 @@ def open_raster(path: Path) -> Clip:
 
 
 def _is_deep(file: BinaryIO) -> bool:
-    """Whether a file is a PNG of 16-bit grey with transparency; afterwards it stands where it stood."""
+    """Whether a file is a PNG of :data:`DEEP`; afterwards it stands where it stood."""
     at = file.tell()
     file.seek(0)
-    head = file.read(DEPTH_AT + len(GREY_ALPHA_16))
+    head = file.read(DEPTH_AT + len(DEEP[0]))
     file.seek(at)
-    return head.startswith(PNG_START) and head.endswith(GREY_ALPHA_16)
+    return head.startswith(PNG_START) and head.endswith(DEEP)
 
 
 def _read_deep(path: Path, _index: int) -> Pixels:
     with BoundedFile(path) as file:
-        return np.ascontiguousarray(png_decode(file.read())[..., 0], np.uint16)
+        values = png_decode(file.read())
+    return np.ascontiguousarray(values[..., 0] if values.shape[2] == 2 else values[..., :3], np.uint16)
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:

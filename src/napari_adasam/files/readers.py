@@ -29,7 +29,26 @@ OPENERS: dict[str, Callable[[Path], Clip]] = {
     **dict.fromkeys(video.ENDINGS, video.open_video),
 }
 SUPPORTED = "PNG, JPEG, TIFF, DICOM, NIfTI, AVI and MP4"
-SESSION_FILE = "session.sqlite"
+NOT_READ = frozenset(
+    {
+        ".bmp",
+        ".gif",
+        ".webp",
+        ".jp2",
+        ".heic",
+        ".mov",
+        ".m4v",
+        ".mkv",
+        ".mpg",
+        ".mpeg",
+        ".wmv",
+        ".webm",
+        ".nrrd",
+        ".mha",
+    }
+)
+"""Pictures and films of other kinds: in a folder they are passed over as all else, but that is told."""
+SESSION_FILE, UNFINISHED_FILE = "session.sqlite", "unfinished.sqlite"
 PROVENANCE_FILE, OURS = "provenance.json", b'"napari-adasam": "'
 """An export says in its beginning which version of this program wrote it."""
 EXPORTED = frozenset({"masks", "overlays", "dicom-seg", "stacks"})
@@ -72,8 +91,9 @@ def open_paths(paths: Sequence[Path], without: Sequence[Path] = ()) -> OpenResul
     """Open files and folders, folders with their subfolders.
 
     Nothing is raised: what cannot be read is a sentence, and the rest is opened. Pixels are read later, frame by frame.
-    In a folder, files of other kinds are passed over; ``labels`` beside ``images`` is too, and so are a saved
-    session, what an export of this program wrote, and subfolders that are one of ``without``.
+    In a folder, files of other kinds are passed over, with a sentence if they are pictures; ``labels`` beside
+    ``images`` is too, and so are a saved session, what an export of this program wrote, and subfolders that are one of
+    ``without``.
     """
     steps = opening(paths, without)
     try:
@@ -90,14 +110,13 @@ def opening(paths: Sequence[Path], without: Sequence[Path] = ()) -> Generator[tu
     problems: list[str] = []
     files: list[Path] = []
     for path in paths:
-        found = [path]
+        found, lost = [path], list[str]()
         if os.path.isdir(path):
-            found = sorted(_pictures(path, without), key=lambda file: natural_key(str(file)))
-        if not found and not os.access(path, os.R_OK | os.X_OK):
-            problems.append(broken(path, PermissionError()))
-        elif not found:
+            found = sorted(_pictures(path, without, lost), key=lambda file: natural_key(str(file)))
+        if not found and not lost:
             problems.append(f"{path} holds no pictures; {SUPPORTED} are read.")
         files += found
+        problems += lost
     for done, file in enumerate(files, start=1):
         try:
             clips.append(open_file(file))
@@ -107,9 +126,11 @@ def opening(paths: Sequence[Path], without: Sequence[Path] = ()) -> Generator[tu
     return OpenResult(_unique_stems(clips), tuple(problems))
 
 
-def _pictures(folder: Path, without: Sequence[Path]) -> Iterator[Path]:
-    for root, folders, files in os.walk(folder):
-        if SESSION_FILE in files:
+def _pictures(folder: Path, without: Sequence[Path], lost: list[str]) -> Iterator[Path]:
+    """The pictures below a folder; ``lost`` gets a sentence for what a person would miss among them."""
+    others: list[str] = []
+    for root, folders, files in os.walk(folder, onerror=lambda error: lost.append(broken(Path(error.filename), error))):
+        if SESSION_FILE in files or UNFINISHED_FILE in files:
             folders.clear()
             continue
         hidden = {"labels"} if {"images", "labels"} <= set(folders) else set()
@@ -119,8 +140,16 @@ def _pictures(folder: Path, without: Sequence[Path]) -> Iterator[Path]:
         folders[:] = [name for name in folders if name not in hidden and not name.startswith(".")]
         for name in files:
             path = Path(root, name)
-            if not name.startswith(".") and (ending_of(path) in OPENERS or dicom_marks.is_dicom(path)):
+            if name.startswith("."):
+                continue
+            if ending_of(path) in OPENERS or dicom_marks.is_dicom(path):
                 yield path
+            elif ending_of(path) in NOT_READ:
+                others.append(ending_of(path))
+    if others:
+        counted = "1 picture" if len(others) == 1 else f"{len(others)} pictures"
+        kinds = ", ".join(sorted(set(others)))
+        lost.append(f"{counted} of a kind that is not read ({kinds}) left out of {folder}; {SUPPORTED} are read.")
 
 
 def _is_one_of(folder: Path, others: Sequence[Path]) -> bool:

@@ -19,7 +19,7 @@ from napari_adasam.domain.rounds import RoundReport
 from napari_adasam.domain.structures import Structure
 from napari_adasam.domain.versions import Remark
 from napari_adasam.files.drafts import DAMAGE, read_draft, read_facts, read_propagated, read_shape
-from napari_adasam.files.masks import read_mask, stored_labels
+from napari_adasam.files.masks import MaskFolder
 from napari_adasam.files.setup_rows import scale_of, sector_of
 
 Rows = Callable[[str], list[tuple[Any, ...]]]
@@ -87,7 +87,7 @@ class SessionRecord:
     problems: tuple[str, ...] = ()
 
 
-def read_record(rows: Rows, masks: Path, models: Path, lazily: bool = False) -> SessionRecord:
+def read_record(rows: Rows, masks: MaskFolder, models: Path, lazily: bool = False) -> SessionRecord:
     """Read everything that holds now; a damaged mask or draft is a problem. ``lazily``: see :meth:`Store.load`.
 
     Raises
@@ -158,12 +158,12 @@ def _setups(rows: Rows) -> dict[str, FrameSetup]:
 
 
 def _annotations(
-    rows: list[tuple[Any, ...]], masks: Path, frames: Mapping[str, Frame]
+    rows: list[tuple[Any, ...]], masks: MaskFolder, frames: Mapping[str, Frame]
 ) -> tuple[PackedAnnotations, tuple[str, ...]]:
     """The last version of each frame whose mask is there; those of ``frames`` are not read yet."""
     found: dict[str, PackedAnnotation] = {}
     problems = []
-    there = {path.name for path in masks.glob("*.tif")} if frames else set()
+    there = {path.name for path in masks.path.glob("*.tif")} if frames else set()
     for row in reversed(rows):
         if row[0] in found:
             continue
@@ -201,15 +201,15 @@ def frame_row(frame: Frame) -> tuple[Any, ...]:
     return (frame.id, frame.path, frame.index, frame.height, frame.width, frame.stem, *scale, frame.note)
 
 
-def _annotation(row: tuple[Any, ...], masks: Path) -> Annotation:
+def _annotation(row: tuple[Any, ...], masks: MaskFolder) -> Annotation:
     frame_id, mask, *facts = row
-    return Annotation(frame_id, read_mask(masks, mask), *read_facts(facts))
+    return Annotation(frame_id, masks.read(mask), *read_facts(facts))
 
 
-def _unread(row: tuple[Any, ...], masks: Path, frame: Frame) -> PackedAnnotation:
+def _unread(row: tuple[Any, ...], masks: MaskFolder, frame: Frame) -> PackedAnnotation:
     frame_id, mask, *facts = row
     bare = Annotation(frame_id, NO_LABELS, *read_facts(facts))
-    return PackedAnnotation(bare, stored_labels(masks, mask, (frame.height, frame.width)))
+    return PackedAnnotation(bare, masks.stored(mask, (frame.height, frame.width)))
 
 
 def _report(text: str) -> RoundReport:

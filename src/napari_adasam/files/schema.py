@@ -16,6 +16,8 @@ from napari_adasam.files.store_sentences import made_by_newer, may_not_be_writte
 from napari_adasam.files.trust import check_plain
 
 DATABASE = "session.sqlite"
+UNFINISHED = "unfinished.sqlite"
+"""What it is called in a folder that a session is being copied into."""
 VERSION = 6
 """1: before scales and sectors by hand; 2: with scales, sectors, drafts and serving; 3: with remarks and readers;
 4: with propagated masks; 5: with the place that one left; 6: with what one chose, and what was suggested before."""
@@ -107,15 +109,22 @@ TRIGGERS = {
 """What sees to that."""
 
 
+class Connection(sqlite3.Connection):
+    """A connection that knows the number of its file on the disk; 0 before it is opened."""
+
+    file_number = 0
+
+
 class Transaction:
     """``with Transaction(connection, folder):`` all of it reaches the disk, or nothing and a StorageError."""
 
-    def __init__(self, connection: sqlite3.Connection, folder: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, folder: Path, name: str = DATABASE) -> None:
         self._connection = connection
-        self._folder = folder
+        self._folder, self._name = folder, name
 
     def __enter__(self) -> None:
-        check_there(self._folder)
+        connection = self._connection
+        check_there(self._folder, self._name, connection.file_number if isinstance(connection, Connection) else 0)
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
@@ -150,14 +159,15 @@ def connect(path: Path) -> sqlite3.Connection:
     """
     if path.exists() and not os.access(path, os.W_OK):  # SQLite opens it all the same, until something is written
         raise sqlite3.OperationalError("attempt to write a readonly database")
-    connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False, factory=Connection)
     try:
         check_plain(connection, ("schema_version", *COLUMNS), chain(*TRIGGERS.values()))
+        connection.file_number = path.stat().st_ino
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA fullfsync=ON")  # macOS: to the disk itself, not only to its own memory
         if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
-            _make_tables(connection, path.parent)
+            _make_tables(connection, path)
         _bring_up_to_date(connection, path.parent)
     except BaseException:
         connection.close()
@@ -236,20 +246,26 @@ def select(table: str) -> str:
     return f"SELECT {', '.join(names(table))} FROM {table} ORDER BY row"
 
 
-def check_there(folder: Path) -> None:
-    """StorageError where the session's database is not at its place any more.
+def check_there(folder: Path, name: str = DATABASE, file_number: int = 0) -> None:
+    """StorageError where the session's database is not at its place any more, or another file is: of other number.
 
-    SQLite would go on writing to a file that was deleted, moved or unmounted, without an error.
+    SQLite would go on writing to a file that was deleted, moved, replaced or unmounted, without an error.
     """
-    if not os.path.isfile(folder / DATABASE):
+    if not os.path.isfile(folder / name):
         raise StorageError(
             f"The last change was not saved: {folder} is not there any more. If it is on a drive, plug it in again and "
             "repeat; or keep the session in another folder."
         )
+    if file_number not in (0, os.stat(folder / name).st_ino):
+        raise StorageError(
+            f"The last change was not saved: another program, such as one that keeps copies of folders alike, has "
+            f"replaced {name} in {folder} since it was opened. Your work is still here; keep the session in another "
+            "folder."
+        )
 
 
-def _make_tables(connection: sqlite3.Connection, folder: Path) -> None:
-    with Transaction(connection, folder):
+def _make_tables(connection: sqlite3.Connection, path: Path) -> None:
+    with Transaction(connection, path.parent, path.name):
         connection.execute("CREATE TABLE schema_version (version INTEGER NOT NULL)")
         connection.execute("INSERT INTO schema_version VALUES (?)", (VERSION,))
         for table in COLUMNS:

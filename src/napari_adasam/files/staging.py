@@ -59,11 +59,13 @@ class Staging:
         return [self._folder / name for name in self._files]
 
     def __enter__(self) -> Staging:
-        fresh = not self._folder.exists()
+        fresh = not os.path.exists(self._folder)
         beside = self._folder.parent if fresh else self._folder
         make_folder(beside)
         _sweep(beside)
         try:
+            with contextlib.suppress(FileNotFoundError):
+                self._folder.lstat()  # a name that the disk does not take is refused now, and not after the work
             if not fresh and not self._folder.is_dir():
                 raise NotADirectoryError(20, "Not a directory")
             self._place = Path(tempfile.mkdtemp(prefix=PREFIX, suffix=SUFFIX, dir=beside))

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 from napari_adasam.domain.calibration import NOT_SET, FrameSetup
 from napari_adasam.domain.choices import Choices
@@ -34,7 +34,7 @@ from napari_adasam.files import past, schema
 from napari_adasam.files.atomic import flush_folder, make_folder
 from napari_adasam.files.drafts import DAMAGE, draft_row, facts_row, propagated_row
 from napari_adasam.files.lock import FolderLock
-from napari_adasam.files.masks import write_mask
+from napari_adasam.files.masks import MaskFolder, write_mask
 from napari_adasam.files.record import SessionRecord, frame_row, read_record
 from napari_adasam.files.setup_rows import scale_row, sector_row
 from napari_adasam.files.store_sentences import may_not_be_written, not_opened, not_saved
@@ -52,16 +52,19 @@ class Store:
     if they are not.
     """
 
+    _name = DATABASE
+    _sound: frozenset[str] = frozenset()
+    """Masks that were found unharmed in a folder that nobody else writes to."""
+
     def __init__(self, folder: Path, connection: sqlite3.Connection, held: FolderLock) -> None:
-        self.folder = folder
+        self.folder, self._mask_folder = folder, MaskFolder(folder / "masks")
         self._connection = connection
         self._held = held
         self._lock = threading.Lock()
 
     @classmethod
-    def create(cls, folder: Path) -> Store:
+    def create(cls, folder: Path) -> Self:
         """Make a new session in ``folder``, which may exist but hold no session. Raises InputError or StorageError."""
-        database = folder / DATABASE
         if is_session(folder):
             raise InputError(f"{folder} holds a session already; open it, or choose another folder.")
         for name in ("masks", "models"):
@@ -69,12 +72,17 @@ class Store:
         held = FolderLock(folder)
         held.take()
         try:
-            connection = schema.connect(database)
+            cls._clear(folder)
+            connection = schema.connect(folder / cls._name)
             flush_folder(folder)
         except (OSError, sqlite3.Error) as error:
             held.release()
             raise StorageError(not_saved(folder, error)) from error
         return cls(folder, connection, held)
+
+    @classmethod
+    def _clear(cls, folder: Path) -> None:
+        """Take away what would be in the way of a new one."""
 
     @classmethod
     def open(cls, folder: Path) -> Store:
@@ -130,6 +138,11 @@ class Store:
         """Folder of the adapters of accepted rounds."""
         return self.folder / "models"
 
+    def follow(self, other: Store) -> None:
+        """Read what was loaded lazily from another folder, which the session has moved to, from now on."""
+        self._mask_folder.path = other.masks
+        other._mask_folder = self._mask_folder
+
     def close(self) -> None:
         """Close the database; a second call does nothing."""
         with self._lock:
@@ -139,7 +152,7 @@ class Store:
     def discard(self) -> None:
         """Close a session that could not be made whole, and take its database away; masks written so far stay."""
         self.close()
-        for path in self.folder.glob(f"{DATABASE}*"):
+        for path in self.folder.glob(f"{self._name}*"):
             path.unlink(missing_ok=True)
 
     def save_frames(self, frames: Iterable[Frame]) -> None:
@@ -159,24 +172,14 @@ class Store:
 
         ``suggested``: structure value to the mask that was suggested; without any, what was saved of that stays.
         """
-        schema.check_there(self.folder)
-        row = (annotation.frame_id, write_mask(self.masks, annotation.labels), *facts_row(annotation))
+        schema.check_there(self.folder, self._name)
+        row = (annotation.frame_id, write_mask(self.masks, annotation.labels, self._sound), *facts_row(annotation))
         with self._lock, self._transaction():
             self._insert("annotations", [row])
             self._insert("statuses", [(annotation.frame_id, str(FrameStatus.ACCEPTED))])
             for table in (*schema.OF_FRAMES, *(["suggested"] if suggested else [])):
                 self._connection.execute(f"DELETE FROM {table} WHERE frame_id = ?", (annotation.frame_id,))
             self._insert("suggested", past.suggested_rows(annotation.frame_id, suggested))
-
-    def carry_past(self, folder: Path) -> None:
-        """Take over what another session's folder has of the past and can be read there; see :func:`past.carry`."""
-        try:
-            with contextlib.closing(schema.connect_to_read(folder / DATABASE)) as source:
-                rows = past.rows_of(source)
-        except (sqlite3.Error, InputError):
-            return
-        with self._lock, self._transaction():
-            past.carry(rows, folder / "masks", self._connection, self.masks)
 
     def save_propagated(self, masks: PropagatedMasks) -> None:
         """Save the masks that came to a frame from a key frame, in place of earlier ones."""
@@ -249,7 +252,7 @@ class Store:
         What was accepted again without a change is not another version.
         """
         with self._lock:
-            return past.versions(self._connection, self.masks, frame_id)
+            return past.versions(self._connection, self._mask_folder, frame_id)
 
     def suggested(self, frame_id: str) -> Mapping[int, PackedMask]:
         """Structure value to the mask that was suggested before a frame was accepted; empty where none was kept.
@@ -266,7 +269,7 @@ class Store:
         """
         try:
             with self._lock:
-                return read_record(self._rows, self.masks, self.models, lazily)
+                return read_record(self._rows, self._mask_folder, self.models, lazily)
         except (sqlite3.Error, *DAMAGE) as error:
             raise StorageError(
                 f"The session in {self.folder} is damaged and was not changed; restore it from a copy."
@@ -277,7 +280,7 @@ class Store:
             self._insert(table, rows)
 
     def _transaction(self) -> schema.Transaction:
-        return schema.Transaction(self._connection, self.folder)
+        return schema.Transaction(self._connection, self.folder, self._name)
 
     def _insert(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
         self._connection.executemany(schema.insert(table), rows)

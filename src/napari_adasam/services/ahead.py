@@ -31,7 +31,7 @@ class Ahead:
                     then(outcome.state == "done")
 
         self.forget()
-        job = Job(JobKind.READ, lambda: self._sources.read(frame_id), key=frame_id)
+        job = Job(JobKind.READ, lambda: self._sources.fetch(frame_id), key=frame_id)
         self._sent = self._dispatch.send(job, f"Opening {self._sources.name(frame_id)}", receive)
 
     def forget(self) -> None:

@@ -16,13 +16,13 @@ from napari_adasam.domain.prompts import Box, Point
 from napari_adasam.domain.records import FrameStatus, Labels
 from napari_adasam.domain.steps import CLOSED
 from napari_adasam.domain.structures import Structure
-from napari_adasam.files.store import is_session
+from napari_adasam.files.store_copy import session_at
 from napari_adasam.services.activity import Activity
 from napari_adasam.services.lane import Job, JobKind, Outcome
 from napari_adasam.services.ports import ModelInfo
 from napari_adasam.services.propagating import NOTHING_LEFT
 from napari_adasam.services.reviewing import Reviewing
-from napari_adasam.services.sentences import stays
+from napari_adasam.services.sentences import ForNow, stays
 
 __all__ = ["Activity", "Annotator"]
 
@@ -46,7 +46,7 @@ class Annotator(Reviewing):
 
         A saved session is opened at once.
         """
-        sessions = [path for path in paths if is_session(path)]
+        sessions = [path for path in paths if session_at(path)]
         pictures = [path for path in paths if path not in sessions]
         if sessions:
             then(self.open(sessions))
@@ -128,7 +128,7 @@ class Annotator(Reviewing):
         if current is None or known is None:
             return
         if not point.positive and not (self._session.labels(current) == structure).any():
-            self.problem.emit(f"There is no {known.name} on this image to take away from; click on it first.")
+            self.problem.emit(ForNow(f"There is no {known.name} on this image to take away from; click on it first."))
             self._session.labels_changed.emit(current)
             return
         self._correcting.click(current, known, point)
@@ -175,7 +175,7 @@ class Annotator(Reviewing):
         if current is None:
             return False
         if present is False and known is not None and self._vouched_for(current, structure):
-            self.problem.emit(f"{known.name} is outlined on this image. Wipe it first (Del), then untick it.")
+            self.problem.emit(ForNow(f"{known.name} is outlined on this image. Wipe it first (Del), then untick it."))
             return False
         self._session.tick(current, structure, present)
         self._changed(current)
@@ -239,6 +239,8 @@ class Annotator(Reviewing):
         """Stop what the line of ``activity`` is about, in the order in which it tells of what is under way."""
         if self._exporting.running:
             self._exporting.cancel()
+        elif self._copying.running:
+            self._copying.cancel()
         elif self._clips.under_way is not None:
             self._clips.under_way.cancel()
         elif self.training and self._filing.opening is None:

@@ -18,11 +18,6 @@ from napari_adasam.services.models import MakePredictor, MakeTrainer
 from napari_adasam.services.ports import ModelInfo
 from napari_adasam.services.sitting import Sitting
 
-OLD_COPY = (
-    "The session is kept in {new} from now on. The old copy in {old} may be deleted; after that, open the session by "
-    "its new folder and not by its images."
-)
-
 
 class Arranging(Sitting):
     """Every method runs on the GUI thread."""
@@ -76,14 +71,18 @@ class Arranging(Sitting):
         self._filing.home = home
 
     def save_as(self, folder: Path) -> bool:
-        """Keep the session in a folder from now on, with all that is accepted so far; ``False`` if that fails."""
-        if not self._recording.attempt(lambda: self._keeping.begin(folder, self.reports)):
-            return False
-        self._recording.learned()
-        self.saved.emit(str(folder))
-        if self._keeping.left is not None:
-            self.problem.emit(OLD_COPY.format(new=folder, old=self._keeping.left))
-        return True
+        """Keep the session in a folder from now on, with all that is decided so far, and wait for it; for scripts.
+
+        ``False``, with a sentence, if that fails.
+        """
+        return self._recording.attempt(lambda: self._copying.now(folder))
+
+    def start_keeping(self, folder: Path) -> bool:
+        """Begin to copy the session to a folder, beside the other work, and keep it there when it is whole.
+
+        ``saved`` tells the end. ``False`` if refused.
+        """
+        return not self._refused("save_as") and self._copying.start(folder)
 
     def export(self, folder: Path, formats: Sequence[str] = EVERYDAY, deidentify: bool = False) -> list[Path]:
         """Write the accepted frames, wait for it, and return the files; for scripts. Raises StorageError or InputError.

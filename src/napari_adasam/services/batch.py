@@ -19,6 +19,7 @@ from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
 from napari_adasam.files.atomic import make_folder, write_whole
 from napari_adasam.files.clips import Clip
 from napari_adasam.files.exports import mask_png
+from napari_adasam.files.exports.naming import unique_names
 from napari_adasam.files.exports.png import TEXT
 from napari_adasam.files.exports.provenance import FILE as PROVENANCE
 from napari_adasam.files.exports.target import check_target, written_over
@@ -108,7 +109,8 @@ def predict_paths(
     files = {frame.id: clip for clip, frame in frames}
     predictor = ModelPredictor(settings.model, Regions(files.__getitem__))
     structures = structures_of(predictor, names)
-    places = [_places(out, frame.stem, structures) for _, frame in frames]
+    stems = unique_names((str(number), frame.stem) for number, (_, frame) in enumerate(frames))
+    places = [_places(out, stem, structures) for stem in stems.values()]
     _keep_inputs(places, opened.clips)
     _keep_masks([mask for mask, *_ in places])
     for folder in FOLDERS:

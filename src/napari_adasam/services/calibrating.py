@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar, cast
 
 from napari_adasam.domain.calibration import Ruler
 from napari_adasam.domain.sector import Sector, Vertex, whole_picture
 from napari_adasam.domain.ticks import Ticks
 from napari_adasam.services.arranging import Arranging
+from napari_adasam.services.lane import Job, JobKind, Outcome
+
+Found = TypeVar("Found")
 
 
 class Calibrating(Arranging):
@@ -16,6 +20,14 @@ class Calibrating(Arranging):
     def sector(self, frame_id: str) -> Sector:
         """The scan sector of a frame, by hand or found; ``sector.mask(shape)`` is the valid region. InputError."""
         return self._marking_out.sector(frame_id)
+
+    def sector_soon(self, frame_id: str, then: Callable[[], None]) -> Sector | None:
+        """The same; ``None`` where it is long to find: the lane looks for it, and ``then`` is called. InputError."""
+        known = self._marking_out.sector_is_known(frame_id)
+        if known or not self._marking_out.takes_long(frame_id):
+            return self.sector(frame_id)
+        self._look_for("the scan sector", frame_id, lambda: self.sector(frame_id), lambda _found: then())
+        return None
 
     def alike(self, frame_id: str) -> tuple[str, ...]:
         """Ids of the other frames of its folder that a frame's scale by hand may be used for."""
@@ -35,12 +47,26 @@ class Calibrating(Arranging):
             lambda: self._marking_out.scale(current, ruler, folder, confirmed)
         )
 
-    def ticks(self, frame_id: str) -> Ticks | None:
-        """The marks of the scanner's ruler in a frame, to propose a scale from; ``None`` where they are not certain.
+    def find_ticks(self, frame_id: str, then: Callable[[Ticks | None], None]) -> None:
+        """Give ``then`` the marks of the scanner's ruler in a frame, to propose a scale from, or ``None``.
 
-        Raises InputError.
+        ``None`` where they are not certain. In a large picture the lane looks for them. Raises InputError.
         """
-        return self._marking_out.ticks(frame_id)
+        if not self._marking_out.takes_long(frame_id):
+            then(self._marking_out.ticks(frame_id))
+            return
+        self._look_for("the ruler's marks", frame_id, lambda: self._marking_out.ticks(frame_id), then)
+
+    def _look_for(self, what: str, frame_id: str, find: Callable[[], Found], then: Callable[[Found], None]) -> None:
+        """Find something in a frame's picture on the lane; ``then`` gets it, if the frame is still the current one."""
+
+        def receive(outcome: Outcome) -> None:
+            if outcome.state == "done" and self._session.current == frame_id:
+                then(cast(Found, outcome.value))
+
+        doing = f"Looking for {what}"
+        if all((one.doing, one.job.key) != (doing, frame_id) for one in self._bench.dispatch.errands):
+            self._bench.dispatch.send(Job(JobKind.READ, find, key=frame_id), doing, receive)
 
     def own_scale(self) -> None:
         """Take the current frame's scale by hand back: what its file says holds again."""

@@ -162,7 +162,7 @@ class Correcting:
         if self._has_several_parts(value):
             before: Mask = session.labels(frame_id) == value
             mask = join_parts(before, mask, question.points[start:], question.box if start == 0 else None)
-        if session.answer(frame_id, value, mask, revision) and question.points:
+        if session.answer(frame_id, value, mask, revision) and question.points and frame_id == session.current:
             self._say_what_stays(question)
 
     def _say_what_stays(self, question: Question) -> None:

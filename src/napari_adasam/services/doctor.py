@@ -12,6 +12,7 @@ from napari_adasam.files.activations import activations_home
 from napari_adasam.files.exports import software_versions
 from napari_adasam.files.home import sessions_home
 from napari_adasam.files.own_folders import bytes_in
+from napari_adasam.services.sentences import sentence
 
 MEGABYTE = 1e6
 
@@ -37,9 +38,13 @@ def versions() -> Iterator[Finding]:
 
 def devices() -> Iterator[Finding]:
     """Each device that torch sees, with its self-check: how far it is from the CPU, relative to the largest value."""
-    import torch
+    try:
+        import torch
 
-    from napari_adasam.model.devices import TOLERANCE, available, deviation
+        from napari_adasam.model.devices import TOLERANCE, available, deviation
+    except (ImportError, OSError) as error:
+        yield Finding("devices", "torch", f"{sentence(error, 'PyTorch')}\n{error}", sound=False)
+        return
 
     for name in available():
         if name == "cpu":

@@ -14,10 +14,12 @@ from napari_adasam.files.clips import Clip
 from napari_adasam.files.home import earlier_folders, kept_in, known_pictures_folder, new_folder
 from napari_adasam.files.readers import OpenResult, open_paths, opening
 from napari_adasam.files.store import SessionRecord, is_session
+from napari_adasam.files.store_copy import session_at
 from napari_adasam.services.checking import Checking
 from napari_adasam.services.keeping import Keeping
 from napari_adasam.services.lane import Job, JobKind, Outcome
 from napari_adasam.services.rounds import Learning
+from napari_adasam.services.sentences import ForNow
 from napari_adasam.services.workbench import Workbench
 
 HELD = (
@@ -27,7 +29,11 @@ HELD = (
 NOT_WRITABLE = (
     "This session's folder may not be written to, so it can only be looked at. “Keep session in…” makes a copy."
 )
-ALL_KNOWN = "All of these images are in the session already; nothing was added."
+NOT_FINISHED = (
+    "The copy of your session in {copy} was not finished. Nothing is lost: the session itself, in {session}, was "
+    "opened. To copy it again, use “Keep session in…”."
+)
+ALL_KNOWN = ForNow("All of these images are in the session already; nothing was added.")
 
 
 class Filing:
@@ -45,13 +51,16 @@ class Filing:
 
     def open(self, paths: Sequence[Path]) -> list[str]:
         """Open files, folders or one session's folder; one sentence for each that cannot be."""
-        problems = []
-        for path in [path for path in paths if is_session(path)]:
+        problems, folders = [], {path: session_at(path) for path in paths}
+        for path, folder in folders.items():
+            if folder is None:
+                continue
+            problems += [] if folder == path else [NOT_FINISHED.format(copy=path, session=folder)]
             try:
-                problems += [*self._open_session(path), *self._bench.sources.missing()]
+                problems += [*self._open_session(folder), *self._bench.sources.missing()]
             except AdasamError as error:
                 problems.append(str(error))
-        pictures = [path for path in paths if not is_session(path)]
+        pictures = [path for path, folder in folders.items() if folder is None]
         return [*problems, *self._take(pictures, open_paths(pictures))] if pictures else problems
 
     def open_soon(self, pictures: Sequence[Path], then: Callable[[list[str]], None]) -> None:
@@ -107,7 +116,8 @@ class Filing:
             if self._keeping.reading:
                 return problems
             accepted = len(session.annotations)
-            return [*problems, f"Your earlier work is here again: {accepted} of {len(session.frames)} accepted."]
+            said = f"Your earlier work is here again: {accepted} of {len(session.frames)} accepted."
+            return [*problems, ForNow(said)]
         return problems
 
     def _begin_at_home(self, opened: Path) -> list[str]:

@@ -14,6 +14,8 @@ from napari_adasam.services.regions import Regions
 from napari_adasam.services.workbench import Workbench
 
 DEPTH = 100
+QUICK_PIXELS = 1_000_000
+"""In a picture of more pixels the sector and the marks are looked for on the lane: 3 s in 16 million."""
 
 Setups = dict[str, FrameSetup]
 
@@ -83,6 +85,15 @@ class MarkingOut:
         if by_hand is not None:
             return by_hand
         return self._regions.found(frame_id)
+
+    def takes_long(self, frame_id: str) -> bool:
+        """Whether the sector and the marks of a frame's picture are long to find."""
+        frame = self._session.frame(frame_id)
+        return frame.height * frame.width > QUICK_PIXELS
+
+    def sector_is_known(self, frame_id: str) -> bool:
+        """Whether the sector that holds is there without being looked for. InputError if the file cannot be read."""
+        return self._session.setup(frame_id).sector is not None or self._regions.known(frame_id)
 
     def ticks(self, frame_id: str) -> Ticks | None:
         """The marks of the scanner's ruler, where they are certain. InputError if the picture cannot be read."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from napari_adasam.domain.errors import AdasamError, InputError
 from napari_adasam.domain.queue import ORDERS, Order
 from napari_adasam.services.calibrating import Calibrating
+from napari_adasam.services.sentences import ForNow
 
 
 class Moving(Calibrating):
@@ -119,7 +120,8 @@ class Moving(Calibrating):
             self._arrive(coming)
             return
         accepted = len(self._session.annotations)
-        self.problem.emit(f"No other image is left to be done: {accepted} of {len(self._session.frames)} accepted.")
+        said = f"No other image is left to be done: {accepted} of {len(self._session.frames)} accepted."
+        self.problem.emit(ForNow(said))
 
     def _changed(self, frame_id: str) -> None:
         """Something was done on the current frame: one stays there, and it is written."""

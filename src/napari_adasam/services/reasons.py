@@ -115,7 +115,7 @@ class Reasons:
 
     def _within(self, step: int, current: str) -> str:
         if not self._items.of(current).several:
-            return "This image is one alone in its file."
+            return "This image is the only one in its file."
         end = "last" if step > 0 else "first"
         return "" if self._items.beside(current, step) is not None else f"This is the {end} frame of its file."
 

@@ -58,6 +58,10 @@ class Regions:
         else:
             self._by_hand[frame_id] = sector
 
+    def known(self, frame_id: str) -> bool:
+        """Whether the sector was found already. InputError if the file cannot be read."""
+        return (frame_id if self.clip_of is None else self.clip_of(frame_id).frames[0].file_id) in self._found
+
     def found(self, frame_id: str, grey: NDArray[np.uint8] | None = None) -> Sector:
         """The sector that is found in a frame's file, or in its grey pixels (height, width). InputError."""
         if self.clip_of is not None:

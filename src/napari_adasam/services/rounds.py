@@ -103,6 +103,7 @@ def run_round(
         yield Reading(done, total)
     if not labelled:
         raise InputError("No accepted frame can be read, so there is nothing to learn from; put the files back.")
+    _check_outlined(labelled)
     report = None
     steps = models.trainer().round(labelled, unlabelled, order.structures)
     try:
@@ -116,6 +117,15 @@ def run_round(
     if report is None:
         raise ModelError("Learning ended without a result. The model is as it was; start again.")
     return RoundResult(report, models.predictor().info())
+
+
+def _check_outlined(labelled: Sequence[LabelledFrame]) -> None:
+    """InputError where no image has an outline: a model would learn to find nothing anywhere, and do so perfectly."""
+    if not any(one.labels.any() for one in labelled):
+        raise InputError(
+            "Nothing is outlined on the accepted images, so there is nothing to learn from yet. The model is as it "
+            "was; accept an image with an outline first."
+        )
 
 
 def _close(steps: Iterator[object]) -> None:

@@ -12,6 +12,7 @@ from napari_adasam.domain.export_formats import EVERYDAY
 from napari_adasam.domain.packing import LabelImage, PackedAnnotations
 from napari_adasam.domain.records import Frame, FrameStatus
 from napari_adasam.domain.steps import CLOSED
+from napari_adasam.domain.versions import NO_REMARK
 from napari_adasam.files.clips import stem_of
 from napari_adasam.files.exports import (
     NO_EXTRAS,
@@ -172,5 +173,6 @@ def _provenance(record: SessionRecord) -> Provenance:
     """The models of accepted rounds; name, licence and settings of the sitting are not in the session's folder."""
     lineage = tuple(report.model for report in record.rounds if report.accepted)
     frames = {frame.id: frame for frame in record.frames}
-    noted = tuple(remark_facts(frames[one], remark) for one, remark in record.remarks.items() if one in frames)
+    said = {one: remark for one, remark in record.remarks.items() if one in frames and remark != NO_REMARK}
+    noted = tuple(remark_facts(frames[one], remark) for one, remark in said.items())
     return Provenance(fingerprint=lineage[-1] if lineage else "", lineage=lineage, remarks=noted)

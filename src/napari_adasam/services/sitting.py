@@ -19,6 +19,7 @@ from napari_adasam.services.activity import Activity, after_silence, describe
 from napari_adasam.services.checking import Checking
 from napari_adasam.services.choosing import Choosing
 from napari_adasam.services.clips import Clips
+from napari_adasam.services.copying import Copying
 from napari_adasam.services.correcting import Correcting
 from napari_adasam.services.exporting import UNDER_WAY, Exporting
 from napari_adasam.services.filing import Filing
@@ -110,6 +111,7 @@ class Sitting:
         self._checking = Checking(self._bench, self._keeping)
         self._filing = Filing(self._bench, self._keeping, self._learning, self._checking)
         self._exporting = Exporting(self._bench, self._keeping, self._served)
+        self._copying = Copying(self._bench, self._keeping, self._learning, self._recording)
         where = (self._clips.reasons(), self._bench.items)
         facts = SittingFacts(self._served, self._marking_out, lambda: self._keeping.reading, *where)
         self._reasons = Reasons(session, self._walk, self._learning, facts)
@@ -130,6 +132,7 @@ class Sitting:
         self._learning.progressed.connect(self.round_progress.emit)
         self._learning.finished.connect(self._on_round)
         self._exporting.finished.connect(self.exported.emit)
+        self._copying.kept.connect(self.saved.emit)
         self._correcting.withdrawn.connect(self._on_withdrawn)
         self._clips.stacking.finished.connect(self.stack_measured.emit)
         self._clips.volumes.finished.connect(self.volume_read.emit)
@@ -229,9 +232,8 @@ class Sitting:
 
     def why_not(self, command: str) -> str:
         """Why a command (the name of a method) is not possible now, in one sentence; empty if it is."""
-        if command == "export" and self._exporting.running:
-            return UNDER_WAY
-        return self._reasons.why_not(command, self.busy)
+        running = {"export": UNDER_WAY if self._exporting.running else "", "save_as": self._copying.under_way}
+        return running.get(command) or self._reasons.why_not(command, self.busy)
 
     def pixels(self, frame_id: str) -> Pixels:
         """(height, width) or (height, width, 3), uint8 or uint16, read-only, for display. InputError if unreadable."""
@@ -250,6 +252,7 @@ class Sitting:
     def close(self) -> None:
         """Stop the lane and close the session's folder; a second call does nothing. Nothing accepted is lost."""
         self._bench.dispatch.close()
+        self._copying.close()
         self._bench.sources.close()
         self._recording.leave()
         self._keeping.close()
@@ -278,13 +281,14 @@ class Sitting:
         self.look_again()
 
     def _describe(self) -> Activity:
-        accepted, frames = self._session.accepted, len(self._session.frames)
-        if self._exporting.running:
-            return self._exporting.activity(self.training)
+        for long in (self._exporting, self._copying):
+            if long.running:
+                return long.activity(self.training)
         if self._clips.under_way is not None:
             return after_silence(self._clips.under_way.activity(), self._bench.dispatch.silence)
         errands, filing = self._bench.dispatch.errands, self._filing
-        line = describe(errands, self._learning.progress, accepted, frames, filing.opening)
+        counts = self._session.accepted, len(self._session.frames)
+        line = describe(errands, self._learning.progress, *counts, filing.opening)
         return after_silence(line, self._bench.dispatch.silence)
 
     def look_again(self) -> None:

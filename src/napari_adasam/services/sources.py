@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from napari_adasam.domain.calibration import FROM_REGION
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Frame
+from napari_adasam.files.clips import broken
 from napari_adasam.files.readers import Clip, open_file
 from napari_adasam.files.video_frames import close_videos
 from napari_adasam.services.ports import Pixels
@@ -26,6 +27,10 @@ GONE = (-1, -1)
 """The stamp of a file that is not there."""
 QUICK_BYTES = 4 * 1024 * 1024
 """A file of up to so many bytes is opened at once, where it is shown; a larger one on the lane first."""
+LARGE_PIXELS = 4 * 1024 * 1024
+"""A picture of more pixels is read on the lane before it is shown: 16 million of a PNG take 0.3 s."""
+FETCHED = 3
+"""So many such pictures are kept until they are shown: those that come next."""
 NAMED = 3
 """How many files a sentence about many of them names."""
 
@@ -45,6 +50,7 @@ class Sources:
         self._clips: dict[str, Clip] = {}
         self._stamps: dict[str, tuple[int, int]] = {}
         self._kept: OrderedDict[str, Pixels] = OrderedDict()
+        self._fetched: dict[str, tuple[tuple[int, int], Pixels]] = {}
 
     def add_clips(self, clips: Sequence[Clip]) -> tuple[Frame, ...]:
         """Remember opened files, and return those of their frames that are new, with stems that are still free."""
@@ -58,7 +64,8 @@ class Sources:
             taken.add(frame.stem.casefold())
             named.append(frame)
         self.add_frames(named)
-        self._clips.update({str(clip.path): clip for clip in clips})
+        for clip in clips:  # a file that is changed before its first frame is read is another one, too
+            self._clips[str(clip.path)], self._stamps[str(clip.path)] = clip, _stamp(str(clip.path))
         return tuple(named)
 
     def close(self) -> None:
@@ -117,6 +124,21 @@ class Sources:
         frame = self._frames[frame_id]
         return self._clip(frame).read(frame.index)
 
+    def fetch(self, frame_id: str) -> None:
+        """Open a frame's file and, where it is large, have its pixels at hand for :meth:`pixels`. Lane's thread.
+
+        Raises InputError as :meth:`read` does.
+        """
+        now, pixels = _stamp(self._frames[frame_id].path), self.read(frame_id)
+        if self._is_large(frame_id):
+            self._fetched[frame_id] = now, pixels
+            for earlier in [*self._fetched][:-FETCHED]:
+                self._fetched.pop(earlier, None)
+
+    def _is_large(self, frame_id: str) -> bool:
+        frame = self._frames[frame_id]
+        return frame.height * frame.width > LARGE_PIXELS
+
     def own_values(self, frame_id: str) -> NDArray[Any] | None:
         """Values as the file means them where :meth:`read` gives scaled ones (:meth:`Clip.own_values`). Any thread."""
         frame = self._frames[frame_id]
@@ -149,6 +171,8 @@ class Sources:
         """The frame's file, opened if it is not; InputError if it is gone, or another one than it was."""
         clip, now = self._clips.get(frame.path), _stamp(frame.path)
         if clip is None or self._stamps.setdefault(frame.path, now) != now:  # never opened, or changed on the disk
+            if clip is not None and now == GONE:
+                raise InputError(broken(Path(frame.path), FileNotFoundError()))
             clip = open_file(Path(frame.path))
             self._clips[frame.path], self._stamps[frame.path] = clip, now
         if frame.index >= len(clip.frames) or clip.frames[frame.index].id != frame.id:
@@ -163,12 +187,15 @@ class Sources:
         return Path(self._frames[frame_id].path).name
 
     def at_hand(self, frame_id: str) -> bool:
-        """Whether its pixels, or why there are none, come without a wait: its file is open, small or gone. GUI thread.
+        """Whether its pixels, or why there are none, come without a wait: its file is open, small or gone.
 
-        Opening a file means to read all of it, for its hash, and of a packed one to unpack all of it.
+        Opening a file means to read all of it, for its hash, and of a packed one to unpack all of it. Pixels of a large
+        picture come without a wait where they have been read.
         """
         path = self._frames[frame_id].path
         now = _stamp(path)
+        if self._is_large(frame_id) and now != GONE:
+            return frame_id in self._kept or frame_id in self._fetched
         return now[0] <= QUICK_BYTES or (path in self._clips and self._stamps.get(path, now) == now)
 
     def pixels(self, frame_id: str) -> Pixels:
@@ -181,7 +208,8 @@ class Sources:
         if frame_id in self._kept and now not in (GONE, self._stamps.get(frame.path, now)):
             del self._kept[frame_id]  # the file was changed meanwhile: reading it says how
         if frame_id not in self._kept:
-            pixels = self.read(frame_id).view()
+            stamp, read = self._fetched.pop(frame_id, (GONE, None))
+            pixels = (self.read(frame_id) if read is None or stamp != now else read).view()
             pixels.flags.writeable = False
             self._kept[frame_id] = pixels
         self._kept.move_to_end(frame_id)

@@ -155,6 +155,8 @@ class Suggesting:
             found = [one for group, use in parts for one in predictor.suggest(frame_id, pixels, group, use)]
             if kind is JobKind.EMBED:
                 predictor.prepare(frame_id, pixels)
+                if not bench.sources.at_hand(frame_id):
+                    bench.sources.fetch(frame_id)
             return found
 
         return work

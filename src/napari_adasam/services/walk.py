@@ -91,7 +91,7 @@ class Walk:
     def why(self, frame_id: str) -> str:
         """Why a frame is offered, in words."""
         done = self._session.status(frame_id) in queue.DONE
-        return "you came back to it" if done else self._in_order().get(frame_id, "")
+        return "it is done already" if done else self._in_order().get(frame_id, "")
 
     def renew(self) -> None:
         """There are new looks: make the order anew."""

@@ -13,6 +13,8 @@ from napari_adasam.files.store import is_session
 
 LEFT_BY_SYSTEMS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 """Files that macOS and Windows put into folders that people look at."""
+OF_SESSIONS = ("masks", "models")
+"""Folders that a session keeps its own files in."""
 
 
 def check_target(folder: Path, deidentify: bool) -> None:
@@ -26,8 +28,10 @@ def check_target(folder: Path, deidentify: bool) -> None:
         If it cannot be looked into.
     """
     place = Path(os.path.abspath(folder))
-    if is_session(place):
-        raise InputError(f"{folder} holds a session; its masks must not be mixed with others. Choose another folder.")
+    within = any(one.name in OF_SESSIONS and is_session(one.parent) for one in (place, *place.parents))
+    if within or is_session(place):
+        what = "is part of a session" if within else "holds a session"
+        raise InputError(f"{folder} {what}; its masks must not be mixed with others. Choose another folder.")
     if not deidentify or not place.is_dir():
         return
     try:
