@@ -239,6 +239,19 @@ def test_full_memory_is_one_sentence(
     assert ended.out == ""
 
 
+def test_a_torch_that_does_not_load_is_one_sentence(
+    run: Callable[..., Ended], put_in_place_of: Callable[..., None], tmp_path: Path
+) -> None:
+    def predict_paths(*_: object) -> Report:
+        raise ImportError("libcudart.so.13: cannot open shared object file", name="torch._C")
+
+    put_in_place_of("napari_adasam.services.batch", predict_paths=predict_paths)
+    ended = run("predict", "a.png", "--out", str(tmp_path))
+    assert ended.code == 1
+    assert "PyTorch, which computes the model, cannot be loaded" in ended.err
+    assert "Traceback" not in ended.err
+
+
 def test_a_bug_keeps_its_traceback(
     put_in_place_of: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

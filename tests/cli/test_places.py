@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,3 +88,58 @@ def test_a_prediction_of_no_frame_at_all_is_a_failure(
     printed = capsys.readouterr()
     assert json.loads(printed.out)["frames"] == frames
     assert "a.png was left out." in printed.err
+
+
+@pytest.mark.parametrize("command", [("models", "list", "--json"), ("measure", "data", "--out")])
+def test_a_name_that_is_too_long_is_told_before_any_work(
+    command: tuple[str, ...], blocked: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(monkeypatch, *command, "x" * 300) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("xxxxx")
+    assert "too long for the disk" in printed.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("predict", "a.png", "--out", ""),
+        ("predict", "", "--out", "out"),
+        ("export", "session", "--format", "png", "--out="),
+        ("",),
+        ("predict", "--structures", "", ""),
+    ],
+)
+def test_a_place_that_is_empty_is_not_taken_for_the_folder_one_is_in(
+    arguments: tuple[str, ...], blocked: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(monkeypatch, *arguments) == 2
+    assert capsys.readouterr().err.startswith("A name or place is empty. Nothing was done.")
+
+
+@pytest.mark.parametrize("written", [("--out", "~/out"), ("--out=~/out",)])
+def test_the_sign_for_ones_own_folder_is_not_taken_for_a_name(
+    written: tuple[str, ...], blocked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(blocked))
+    monkeypatch.setenv("USERPROFILE", str(blocked))
+    asked: list[Path] = []
+
+    def predict(inputs: list[Path], out: Path, *_: object) -> Report:
+        asked.extend((*inputs, out))
+        return Report(1)
+
+    monkeypatch.setattr("napari_adasam.services.batch.predict_paths", predict)
+    assert not ended(monkeypatch, "predict", "~/a.png", "~b.png", *written, "--structures", "")
+    assert asked == [blocked / "a.png", Path("~b.png"), blocked / "out"]
+
+
+def test_what_was_closed_before_the_program_began_is_not_where_files_are_opened(tmp_path: Path) -> None:
+    """Of the streams: what a library complains of would stand in the first file that is opened."""
+    script = (
+        "import os, sys; from napari_adasam.cli import have_streams; os.close(0); os.close(2); have_streams(); "
+        "kept = open(sys.argv[1], 'w'); os.write(2, b'complaint'); kept.close()"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "kept")], check=True)
+    assert (tmp_path / "kept").read_bytes() == b""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ PATIENCE_S = 120
     ("place", "arguments", "said"),
     [
         ("services.batch.predict_paths", ("predict", "a.png", "--out", "out"), "Files that are in out are whole"),
-        ("services.training.train_dataset", ("train", "data", "--out", "m.safetensors"), "What was learned is lost"),
+        ("services.training.train_dataset", ("train", "data", "--out", "m.safetensors"), "it began with is unchanged"),
         ("services.measuring.measure_dataset", ("measure", "data", "--out", "t.csv"), "Nothing was written."),
         ("services.session_export.export_session", ("export", "s", "--format", "png", "--out", "o"), "whole or not"),
         ("services.library.fetch", ("models", "fetch", "vit_b"), "goes on from it"),
@@ -85,7 +86,30 @@ def test_a_training_that_is_stopped_leaves_what_was_there(tmp_path: Path) -> Non
         running.send_signal(signal.SIGINT)
         printed, said = running.communicate(timeout=PATIENCE_S)
     assert (running.returncode, printed) == (1, b"")
-    assert b"What was learned is lost" in said
+    assert b"Stopped. The model that it began with is unchanged." in said
     assert b"Traceback" not in said
     assert out.read_bytes() == b"an earlier model"
-    assert sorted(tmp_path.iterdir()) == [data, out]
+    part = tmp_path / "m.safetensors.part"  # whether it has come to a step depends on the computer
+    assert (f"is in {part}: the same command goes on from there." in said.decode()) is part.exists()
+    assert {data, out} <= set(tmp_path.iterdir()) <= {data, out, part}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such terminals there")
+def test_what_is_told_while_there_is_a_bar_stands_above_it() -> None:
+    """On a terminal: a line of its own, and the bar is drawn anew below it."""
+    import pty
+
+    script = (
+        "from napari_adasam.cli.learning import _tell\n"
+        "from napari_adasam.cli.program import progress\n"
+        "with progress('steps', '') as advance:\n"
+        "    advance(1, 6, 'learning')\n"
+        "    _tell('Going on from step 1.')\n"
+    )
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([sys.executable, "-c", script], stderr=theirs) as running:
+        os.close(theirs)
+        assert running.wait(PATIENCE_S) == 0
+    shown = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    assert re.search(r"\x1b\[2KGoing on from step 1\. *\r\n", shown), shown

@@ -259,3 +259,20 @@ def test_layers_side_by_side_are_told_of(opened: AdasamDock) -> None:
     assert "side by side" in opened.hint.text()
     grid.enabled = False
     assert opened.hint.text() == before
+
+
+def test_the_image_fills_the_view_beside_a_large_layer_of_her_own(
+    make_dock: Callable[..., AdasamDock], images: Any, qtbot: Any
+) -> None:
+    """In millimetres, or beside a mosaic in pixels, it would be a dot."""
+    dock = make_dock()
+    for shape in ((2, 600, 800), (400, 300)):
+        dock.viewer.add_image(np.zeros(shape), scale=(10,) * len(shape))
+    dock.open([images])
+    wait_idle(dock, qtbot)
+    image, viewer = dock.canvas.image, dock.viewer
+    assert image is not None
+    low, high = image.extent.world
+    np.testing.assert_allclose(viewer.scene.camera.center[-2:], (low + high) / 2)
+    part = (high - low) * viewer.scene.camera.zoom / viewer.canvas.size  # of the window's height and width
+    assert 0.8 < part.max() <= 1

@@ -114,3 +114,14 @@ def test_contrast_of_deep_pictures_holds_within_their_file() -> None:
     assert tuple(layer.contrast_limits) == (50, 200)
     contrast.show(layer, "other")
     assert tuple(layer.contrast_limits) == (5, 475)
+
+
+def test_the_contrast_of_a_deep_colour_picture_is_not_the_next_one_s() -> None:
+    """Of 16 bits as of 8: napari would show the first one's range, in which the next is all white, or all black."""
+    contrast, layer = Contrast(), Image(np.zeros((6, 8, 3), np.uint8), rgb=True)
+    for white, dtype, expected in ((4000, np.uint16, 4000), (60000, np.uint16, 60000), (90, np.uint8, 255)):
+        pixels = np.zeros((6, 8, 3), dtype)
+        pixels[0, 0, 0] = white
+        layer.data = pixels
+        contrast.show(layer, f"file {white}")
+        assert tuple(layer.contrast_limits) == (0, expected)

@@ -88,7 +88,7 @@ def test_keys_go_from_frame_to_frame_and_from_file_to_file(clips: AdasamDock, qt
     assert stem(clips) == "z"
     buttons = clips.annotate_panel.buttons
     assert buttons["next_item"].toolTip() == "This is the last file."
-    assert buttons["next_frame"].toolTip() == "This image is one alone in its file."
+    assert buttons["next_frame"].toolTip() == "This image is the only one in its file."
     run(clips, qtbot, "item_before")
     assert stem(clips) == "cine_0000", "the first frame of it that is still to be done"
     assert buttons["frame_before"].toolTip() == "This is the first frame of its file."

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from napari_adasam.domain.calibration import Ruler
+from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import FrameStatus
 from napari_adasam.ui.dock import AdasamDock
 
@@ -72,5 +73,5 @@ def test_a_file_that_was_changed_is_read_anew(opened: AdasamDock, images: Path) 
     away.rename(images)
     assert opened.annotator.pixels(first) is before
     Image.fromarray(np.flipud(picture())).save(images / "scan_0.png")
-    with pytest.raises(Exception, match="another file"):
+    with pytest.raises(InputError, match="another file"):
         opened.annotator.pixels(first)

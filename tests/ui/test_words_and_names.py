@@ -29,9 +29,13 @@ def test_losses_of_earlier_rounds_lie_behind_those_of_the_last(
 ) -> None:
     learn = opened.learn_panel
     first, second = report(1, {}, {1: 0.5}), replace(report(2, {}, {1: 0.6}), losses=(0.4, float("nan"), 0.2))
-    both = first, second
+    both, alone = (first, second), (first,)
+    monkeypatch.setattr(type(opened.annotator), "reports", property(lambda _: alone))
+    learn.show_reports()
+    assert "earlier" not in learn.loss_plot.title
     monkeypatch.setattr(type(opened.annotator), "reports", property(lambda _: both))
     learn.show_reports()
+    assert learn.loss_plot.title.endswith("in grey, earlier rounds")
     assert learn.loss_plot.values() == ((0.4, 0.2), (1.0, 0.5))
     learn.show_progress(RoundProgress(1, 3, 0.9, "learning", None))
     assert learn.loss_plot.values() == ((0.9,), (1.0, 0.5), (0.4, 0.2))
@@ -47,6 +51,7 @@ def test_everything_that_is_pressed_or_typed_in_has_a_name_to_be_read_out(opened
         if not re.search("[a-zA-Z]", words):
             nameless.append((type(one).__name__, one.toolTip()))
     assert nameless == []
+    assert [one.accessibleName() or one.text() for one in found if not one.toolTip()] == [], "and says what it does"
 
 
 def test_words_that_do_not_fit_are_left_out_with_a_sign(opened: AdasamDock, monkeypatch: pytest.MonkeyPatch) -> None:

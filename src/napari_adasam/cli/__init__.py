@@ -14,11 +14,12 @@ import typer
 from napari_adasam.cli import agreement, export, learning, measure, models, speed, studies, window
 from napari_adasam.cli.program import app
 from napari_adasam.domain.errors import AdasamError, InputError
-from napari_adasam.services.sentences import is_out_of_memory, sentence
+from napari_adasam.services.sentences import is_out_of_memory, is_torch_broken, sentence
 
 __all__ = ["agreement", "app", "export", "learning", "main", "measure", "models", "speed", "studies", "window"]
 
 BAD_INPUT, FAILURE = 2, 1
+STDERR = 2
 
 
 def take_every_letter(*streams: object) -> None:
@@ -33,22 +34,31 @@ def take_every_letter(*streams: object) -> None:
             stream.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
+def have_streams() -> None:
+    """Let what was closed before the program began (``>&-``) lead nowhere.
+
+    The first files opened would else stand in its place, a session among them, and get what libraries complain of.
+    """
+    while (handle := os.open(os.devnull, os.O_RDWR)) <= STDERR:
+        os.set_inheritable(handle, True)
+    os.close(handle)
+
+
 def main() -> None:
     """Run the command line; errors that people can do something about are one sentence on stderr.
 
     Others are bugs, and keep their traceback.
     """
+    have_streams()
     take_every_letter(sys.stdout, sys.stderr)
     try:
         app()
     except InputError as error:
         typer.echo(str(error), err=True)
         sys.exit(BAD_INPUT)
-    except (AdasamError, OSError) as error:
-        typer.echo(str(error), err=True)
-        sys.exit(FAILURE)
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
+    except (AdasamError, OSError, MemoryError, RuntimeError, ImportError) as error:
+        has_sentence = isinstance(error, AdasamError) or is_out_of_memory(error) or is_torch_broken(error)
+        if not has_sentence and not isinstance(error, OSError):
             raise
-        typer.echo(sentence(error, "This command"), err=True)
+        typer.echo(sentence(error, "This command") if has_sentence else str(error), err=True)
         sys.exit(FAILURE)

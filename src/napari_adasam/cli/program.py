@@ -6,7 +6,8 @@ import errno
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +21,8 @@ from napari_adasam.domain.structures import MAX_STRUCTURES
 MOST_DIGITS = 9
 """Of a label value in a text: numbers that no label value can be are not even read."""
 OPEN = "open"
+MAY_BE_EMPTY = "--structures"
+HOME = ("~/", "~\\")
 BUNDLED = ModelSettings().name
 
 
@@ -28,9 +31,20 @@ class PathsOrCommand(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the hidden command before paths, and before nothing at all."""
+        args = [_at_home(one) for one in args]
+        if any(not one and before != MAY_BE_EMPTY for before, one in pairwise(["", *args])) or any(
+            one.startswith("--") and one.endswith("=") and one != f"{MAY_BE_EMPTY}=" for one in args
+        ):
+            raise InputError("A name or place is empty. Nothing was done. Write it out; . is the folder you are in.")
         if not args or not (args[0].startswith("-") or args[0] in self.commands):
             args = [OPEN, *args]
         return super().parse_args(ctx, args)
+
+
+def _at_home(argument: str) -> str:
+    """A path with the user's folder for ``~``, as most shells write it: not all do, nor behind ``--out=``."""
+    option, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
+    return f"{option}{equals}{os.path.expanduser(value)}" if value.startswith(HOME) else argument
 
 
 app = typer.Typer(
@@ -122,7 +136,7 @@ def check_outputs(written: Sequence[Path | None], read: Sequence[Path] = ()) -> 
 
     files = [path for path in written if path is not None]
     for place, path in enumerate(files):
-        if path.is_dir():
+        if os.path.isdir(path):
             raise InputError(f"{path} is a folder. Nothing was done. Give the name of a file.")
         if written_over([path], [*(one for one in read if one.exists()), *files[:place]]) is not None:
             raise InputError(f"{path} is asked for twice, or is read here. Nothing was done. Give another name.")
@@ -130,8 +144,13 @@ def check_outputs(written: Sequence[Path | None], read: Sequence[Path] = ()) -> 
             raise InputError(f"{path} is of a session. Nothing was done. Give a place outside the session's folder.")
         check_folder(path.parent)
         make_folder(path.parent)
-        if not os.access(path.parent, os.W_OK):
-            raise StorageError(not_written(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES))))
+        try:
+            if not os.access(path.parent, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            with suppress(FileNotFoundError):
+                path.lstat()
+        except OSError as error:
+            raise StorageError(not_written(path, error)) from error
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+from napari.layers import Image
 from napari.viewer import Viewer
 
 from napari_adasam.ui.placement import Placement
@@ -30,6 +32,15 @@ def show_own_axes(viewer: Viewer) -> bool:
         return False
     dims.order = (*(axis for axis in dims.order if axis not in own), *own)
     return True
+
+
+def fit(viewer: Viewer, image: Image) -> None:
+    """Show our image as large as it goes; beside layers of somebody's own in other units it may be a dot."""
+    viewer.reset_view()
+    low, high = image.extent.world
+    lowest, highest = viewer.layers.extent.world[:, -2:]
+    viewer.scene.camera.center = tuple((low + high) / 2)
+    viewer.scene.camera.zoom *= float(np.min((highest - lowest) / (high - low)))
 
 
 def show_scale_bar(viewer: Viewer, placement: Placement) -> None:

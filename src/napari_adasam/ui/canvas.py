@@ -23,7 +23,7 @@ from napari_adasam.domain.structures import Structure
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.services.volumes import Volume
 from napari_adasam.ui.at_once import at_once, take_out
-from napari_adasam.ui.axes import rest_sliders, show_own_axes, show_scale_bar
+from napari_adasam.ui.axes import fit, rest_sliders, show_own_axes, show_scale_bar
 from napari_adasam.ui.beside import Beside
 from napari_adasam.ui.drawn_prompts import drawn_prompts
 from napari_adasam.ui.image_layer import Contrast, fits, image_layer, show_pixels
@@ -181,7 +181,7 @@ class Canvas:
             self._show_suggestions(frame)
         show_scale_bar(self.viewer, placement)
         if before is None or extent(before) != extent(frame):
-            self.viewer.reset_view()
+            fit(self.viewer, self.layers()[0])
         self.activate()
         self.frame_shown.emit(frame_id)
 

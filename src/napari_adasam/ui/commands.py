@@ -12,6 +12,7 @@ from psygnal import Signal
 
 from napari_adasam.domain.errors import AdasamError
 from napari_adasam.services.annotator import Annotator
+from napari_adasam.services.sentences import ForNow
 from napari_adasam.ui.canvas import Canvas
 from napari_adasam.ui.tools import LAYER_MODES, Tool, Tools
 
@@ -44,7 +45,7 @@ COMMANDS = (
     Command("accept", ("A",), "Accept and next", "The outlines are right: keep them and go to the next image"),
     Command("back", ("Z",), "Back", "Go to the image before"),
     Command("next", ("X",), "Next", "Go to the next image without deciding about this one"),
-    Command("skip", ("S",), "Skip", "Leave this image out of learning and export; O opens it again"),
+    Command("skip", ("S",), "Skip", "Leave this image out, as one that does not belong here; O opens it again"),
     Command("reopen", ("O",), "Reopen", "Take back that this image was accepted or skipped, to change it"),
     Command("point", ("F", "P"), "+ Belongs", "Click what belongs to the structure (hold Shift for the opposite)"),
     Command("not_point", ("R", "N"), "− Does not", "Click what does not belong to the structure"),
@@ -67,8 +68,11 @@ COMMANDS = (
     Command("propagate", ("K",), "Propagate", "Take the outlines of the accepted frames to the others of this clip"),
     Command("measure_stack", ("J",), "Measure", "Volume, and thickness from frame to frame, of this clip or volume"),
     Command("volume", ("5", "L"), "3D", "Look at this volume and its outlines in 3D, and go back to the frame"),
+    Command("panel", ("F6",), "Panel", "The keyboard to the panel, where Tab goes on and Space presses; or back"),
     Command("help", ("H", "F1"), "Help", "This sheet (also ?)"),
 )
+ABOUT_THE_WINDOW = ("panel", "help")
+"""Commands that have no button of their own in step 3."""
 BY_NAME = {command.name: command for command in COMMANDS}
 # A command to the annotator's, where that one may say why not.
 ASKED = {"accept": "accept", "back": "back", "next": "next", "skip": "skip", "reopen": "reopen", "undo": "undo",
@@ -99,6 +103,7 @@ def button_words(name: str) -> str:
 IN_3D = ("volume", "measure_stack", "propagate", "frame_before", "next_frame", "item_before", "next_item", "back",
          "next")  # fmt: skip
 """Commands that change nothing on the screen that could not be seen in 3D; those that go elsewhere end it."""
+ONE_STRUCTURE = ForNow("There is no other structure to take. Step 2 adds one.")
 LOOKING = "You are looking at the volume in 3D. Press 5 to go back to the frame, and go on there."
 
 
@@ -110,6 +115,7 @@ class Commander:
 
     problem = Signal(str)
     help_wanted = Signal()
+    panel_wanted = Signal()
     views_changed = Signal()
 
     def __init__(self, annotator: Annotator, canvas: Canvas, tools: Tools, together: Together = nullcontext) -> None:
@@ -128,7 +134,7 @@ class Commander:
             "suggest": annotator.suggest,
             "undo": annotator.undo,
             "redo": annotator.redo,
-            "next_structure": tools.next_structure,
+            "next_structure": self._next_structure,
             "maps": self._toggle_maps,
             "masks": self._toggle_masks,
             "clear": self._clear_prompts,
@@ -160,16 +166,24 @@ class Commander:
         """The tool that a command takes in hand, if it is such a command."""
         return self._tools_by_name.get(name)
 
+    def why_not(self, name: str) -> str:
+        """Why a command is not possible on the image on the screen, in one sentence; empty if it is."""
+        if name == "next_structure":
+            return ONE_STRUCTURE if len(self._annotator.session.structures) < 2 else ""
+        return self._annotator.why_not(ASKED[name]) if name in ASKED else ""
+
     def reasons(self) -> set[str]:
         """Why commands are not possible now, in the sentences that are said where they are tried."""
         masks = self._canvas.masks
         drawing = ((LOOKING, self._canvas.volume.shown), (DRAWING, masks.stroke_open), (POLYGON, masks.polygon_open))
-        return {said for said, now in drawing if now} | {self._annotator.why_not(one) for one in ASKED.values()}
+        return {said for said, now in drawing if now} | {self.why_not(one) for one in BY_NAME}
 
     def run(self, name: str) -> None:
         """Run the command, or say in ``problem`` why not."""
         if name == "help":
             self.help_wanted.emit()
+        elif name == "panel":
+            self.panel_wanted.emit()
         elif name not in IN_3D and self._canvas.volume.shown:
             self.problem.emit(LOOKING)
         elif self._canvas.frame is None:
@@ -187,8 +201,7 @@ class Commander:
         return self._ask(command)
 
     def _take_in_hand(self, name: str) -> None:
-        refusal = self._annotator.why_not(ASKED[name]) if name in ASKED else ""
-        if refusal:
+        if refusal := self.why_not(name):
             self.problem.emit(refusal)
             return
         self._canvas.volume.go_flat()
@@ -220,7 +233,14 @@ class Commander:
         problems = [one for one in problems if one != self._annotator.only_to_look_at]  # the line at the top says it
         if problems:
             more = f" And {len(problems) - SHOWN_PROBLEMS} more." if len(problems) > SHOWN_PROBLEMS else ""
-            self.problem.emit(" ".join(problems[:SHOWN_PROBLEMS]) + more)
+            said = " ".join(problems[:SHOWN_PROBLEMS]) + more
+            self.problem.emit(ForNow(said) if all(isinstance(one, ForNow) for one in problems) else said)
+
+    def _next_structure(self) -> None:
+        if refusal := self.why_not("next_structure"):
+            self.problem.emit(refusal)
+        else:
+            self._tools.next_structure()
 
     def _toggle_volume(self) -> None:
         """Go into 3D, or back to the frame."""
@@ -244,7 +264,7 @@ class Commander:
         if any(session.prompts(session.current, structure.value)) or self._annotator.why_not("clear_prompts"):
             self._annotator.clear_prompts(structure.value)
         else:
-            self.problem.emit(f"There are no clicks and no box of {structure.name} on this image.")
+            self.problem.emit(ForNow(f"There are no clicks and no box of {structure.name} on this image."))
 
     def _clear_structure(self) -> None:
         session, structure = self._annotator.session, self._tools.current_structure()
@@ -253,4 +273,4 @@ class Commander:
         if (session.labels(session.current) == structure.value).any():
             self._annotator.clear_structure(structure.value)
         else:
-            self.problem.emit(f"There is no outline of {structure.name} on this image.")
+            self.problem.emit(ForNow(f"There is no outline of {structure.name} on this image."))

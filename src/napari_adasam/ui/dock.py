@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from napari.viewer import Viewer
-from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.QtCore import QSize, QTimer
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
 from napari_adasam.files.exports import ExportReport
 from napari_adasam.services.annotator import Annotator
@@ -23,6 +23,7 @@ from napari_adasam.ui import first_layers
 from napari_adasam.ui.assembly import make_kept_annotator, sample_paths
 from napari_adasam.ui.at_once import take_out
 from napari_adasam.ui.bridge import Bridge
+from napari_adasam.ui.by_keys import by_tab
 from napari_adasam.ui.canvas import ANSWER_MS, Canvas
 from napari_adasam.ui.commands import Commander
 from napari_adasam.ui.docked import Docked
@@ -95,7 +96,7 @@ class AdasamDock(Docked):
         self._arrange()
         self._closing.callback(self._later.stop)
         look = Look(viewer, self, WIDTH)
-        for part in (look, bridge, self.annotator, self.keys, self.tools, self.marking, self.canvas):
+        for part in (look, bridge, self.annotator, self.keys, self.keyboard, self.tools, self.marking, self.canvas):
             self._closing.callback(part.close)
         self._connect()
         self._follow_dock()
@@ -143,19 +144,13 @@ class AdasamDock(Docked):
         annotator, commander = self.annotator, self.commander
         self.open_panel = OpenPanel(annotator, commander, samples)
         self.scale_panel = ScalePanel(annotator, commander, self.marking)
-        first = QWidget()
-        column = QVBoxLayout(first)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
-        column.addWidget(self.open_panel)
-        column.addWidget(self.scale_panel)
         self.structures_panel = StructuresPanel(annotator, commander)
         self.annotate_panel = AnnotatePanel(annotator, commander, self.canvas, self.tools)
         self._closing.callback(self.annotate_panel.structures.close_rows)
         self.learn_panel = LearnPanel(annotator, commander)
         self.export_panel = ExportPanel(annotator, commander)
         self.sections = {
-            "open": Section("1  Open", first),
+            "open": Section("1  Open", self.open_panel, self.scale_panel),
             "structures": Section("2  Structures", self.structures_panel),
             "annotate": Section("3  Annotate", self.annotate_panel),
             "learn": Section("4  Learn", self.learn_panel),
@@ -172,7 +167,7 @@ class AdasamDock(Docked):
         self.help.setText("?")
         for say in (self.help.setToolTip, self.help.setAccessibleName):
             say("All keys on one sheet")
-        self.help.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        by_tab(self.help)
         self.help.setFixedWidth(26)
         self.help.clicked.connect(self.show_help)
         self.status_line.stop.clicked.connect(self._stop)
@@ -202,6 +197,7 @@ class AdasamDock(Docked):
             *((one, soon) for one in (session.current_changed, session.ticks_changed, annotator.activity_changed)),
             *((one, soon) for one in (annotator.model_changed, annotator.settings_changed, annotator.queue_changed)),
             (annotator.saved, soon),
+            (session.current_changed, self.status_line.forget_what_is_past),
             (session.frames_changed, self._on_frames),
             (session.labels_changed, self._on_status),
             (session.suggestions_changed, self._on_status),
@@ -215,6 +211,7 @@ class AdasamDock(Docked):
             (annotator.exported, self._on_export),
             (annotator.stack_measured, self.annotate_panel.stack.show_report),
             (self.commander.help_wanted, self.show_help),
+            (self.commander.panel_wanted, self.keyboard.in_or_out),
             (self.canvas.layer_made, self.keys.bind),
             (self.tools.structure_changed, self._show_hint),
             (self.canvas.volume.changed, self._show_hint),
@@ -245,6 +242,7 @@ class AdasamDock(Docked):
         for name, words in summaries(self.annotator).items():
             self.sections[name].set_summary(words)
         self._show_hint()
+        self.keyboard.give_back()
 
     def _until_answered(self) -> int:
         """The dock is drawn with the outline that a click asked for, or once for several frames of a clip: in ms."""

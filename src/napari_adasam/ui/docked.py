@@ -8,6 +8,8 @@ from qtpy.QtCore import QEvent, QMimeData, Qt, QTimer, Signal
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent
 from qtpy.QtWidgets import QAbstractSpinBox, QApplication, QLineEdit, QWidget
 
+from napari_adasam.ui.by_keys import KeyboardWay
+
 
 def local_paths(mime: QMimeData) -> list[Path]:
     """The files and folders of this computer in what is dropped."""
@@ -31,6 +33,7 @@ class Docked(QWidget):
         self._was_docked = False
         self.setAcceptDrops(True)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # so that a press on a button ends what is typed elsewhere
+        self.keyboard = KeyboardWay(self)
 
     def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802 - Qt's name
         """Look where it is now."""
@@ -43,6 +46,10 @@ class Docked(QWidget):
             self._was_docked = True
         elif self._was_docked:
             QTimer.singleShot(0, self._look_again)
+
+    def focusNextPrevChild(self, next: bool) -> bool:  # noqa: N802 - Qt's names
+        """Tab and Shift+Tab go through the controls as they lie."""
+        return self.keyboard.step(next)
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802 - Qt's name
         """Keep what a text field has no use for, such as Ctrl+Y: napari would take it for a command on the image.

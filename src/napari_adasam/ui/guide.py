@@ -6,6 +6,7 @@ from html import escape
 from typing import Literal
 
 from napari_adasam.domain.records import FrameStatus
+from napari_adasam.domain.session import Session
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.annotator import Annotator
 
@@ -97,12 +98,18 @@ def summaries(annotator: Annotator) -> dict[str, str]:
     ahead = f"by itself, every {every} accepted" if every else "when you like"
     learned = _count(rounds, "round") if rounds else waiting or ahead
     return {
-        "open": _count(frames, "image") if frames else "",
+        "open": f"{_count(frames, 'image')}{_scale_wanted(session)}" if frames else "",
         "structures": names if len(names) < LONGEST_NAMES else f"{len(session.structures)} structures",
         "annotate": f"{frames - len(annotator.queue)} of {frames} done" if frames else "open images first",
         "learn": "learning now" if annotator.training else learned,
         "export": waiting or f"{_count(done, 'image')} to export",
     }
+
+
+def _scale_wanted(session: Session) -> str:
+    """Whose image on the screen has no scale is led to where it is set: the panel for that is folded away by then."""
+    known = session.current is None or session.frame(session.current).spacing is not None
+    return "" if known else " · set the scale here"
 
 
 def _count(number: int, noun: str) -> str:

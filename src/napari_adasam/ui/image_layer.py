@@ -40,7 +40,7 @@ def show_pixels(layer: Image, pixels: NDArray[Any], placement: Placement) -> Non
 
 
 class Contrast:
-    """From black to white for grey values: as :func:`contrast_limits` has it, or as the clinician has set it by hand.
+    """From black to white: as :func:`contrast_limits` has it, or as the clinician has set it by hand.
 
     By hand holds for all pictures of 8 bits; of deeper ones, which differ in what is white, for those of the same file.
     """
@@ -51,8 +51,6 @@ class Contrast:
 
     def show(self, layer: Image, file_id: str) -> None:
         """Set it for the frame of that file that the layer shows now. Not within ``at_once``: it is told."""
-        if layer.rgb:
-            return
         kind = (layer, layer.data.dtype, file_id if layer.data.dtype.itemsize > 1 else "")
         if kind == self._kind and tuple(layer.contrast_limits) != self._own:
             return

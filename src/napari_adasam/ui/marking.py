@@ -40,7 +40,9 @@ ENOUGH = {Mark.SCALE: 2, Mark.RECTANGLE: 2}
 class Marking:
     """Collects clicks for one mark at a time, and draws them and the sector. GUI thread.
 
-    Its layer is held by reference, and is in the viewer only while there is something to show.
+    Its layer is held by reference, comes with the first mark on an image, and goes with the image. It is hidden while
+    there is nothing to show: where a layer of shapes is taken out and the mouse is pressed twice before the canvas is
+    drawn again, software OpenGL ends the process (napari 0.9.2, Mesa 22).
     """
 
     changed = Signal()
@@ -53,6 +55,7 @@ class Marking:
         self.layer: Shapes | None = None
         self.sector_shown = False
         self.sector: Sector | None = None
+        self._hidden = False
         self._viewer = viewer
         self._canvas = canvas
         self._tools = tools
@@ -119,14 +122,20 @@ class Marking:
             self._viewer.layers.append(layer)
             self._canvas.layer_made.emit(layer)
             self._canvas.activate()  # napari takes a new layer in hand, and tools would not work on the outlines
-        if not lines:
-            take_out(self._viewer, [layer])
+        self._hide(layer, not lines)
         width = max(frame.height, frame.width) / 400
         for line, color in lines:
             layer.add_paths([line], edge_width=width, edge_color=color)
         layer.selected_data = set()
         self._canvas.activate()
         self.changed.emit()
+
+    def _hide(self, layer: Shapes, hidden: bool) -> None:
+        """Hide the layer, or show it where it is hidden by this and not by the clinician."""
+        if hidden and layer.visible:
+            layer.visible, self._hidden = False, True
+        elif not hidden and self._hidden:
+            layer.visible, self._hidden = True, False
 
     def _make(self) -> Shapes:
         """A layer that is there to be looked at."""
@@ -141,9 +150,10 @@ class Marking:
         if not self.sector_shown or frame is None:
             return []
         try:
-            self.sector = self._annotator.sector(frame.id)
+            self.sector = self._annotator.sector_soon(frame.id, self.draw)
         except AdasamError as error:
             self.problem.emit(str(error))
+        if self.sector is None:
             return []
         outline = self.sector.outline
         edge = (-0.5, -0.5, frame.height - 0.5, frame.width - 0.5)

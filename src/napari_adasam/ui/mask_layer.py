@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
-from napari_adasam.domain.records import Labels
+from napari_adasam.domain.records import Labels, Mask
 from napari_adasam.domain.structures import Structure
 from napari_adasam.ui.at_once import slice_hidden
 from napari_adasam.ui.placement import Placement
 
 OPACITY = 0.45
 LOOK_AGAIN_MS = 30
+HISTORY = "_save_history"
+"""napari's word for a step of a layer's history: where, values before, values after."""
 
 
 def label_colors(structures: Sequence[Structure]) -> DirectLabelColormap:
@@ -117,14 +119,14 @@ class MaskLayer:
             return
         self._known = np.array(labels)
         shown: NDArray[np.uint8] = layer.data
-        changed = np.nonzero(shown != labels)
-        if changed[0].size == 0:
+        differs = shown != labels
+        if not differs.any():
             return
         self._writing, self._told = True, None
         try:
             slice_hidden(layer)
             with layer.block_history():
-                layer.data_setitem(changed, np.asarray(labels)[changed])
+                _put(layer, differs, np.asarray(labels, dtype=np.uint8))
         finally:
             self._writing = False
 
@@ -180,6 +182,25 @@ class MaskLayer:
             self.structure_picked.emit(picked)
         else:
             self.layer.selected_label = self._current
+
+
+def _put(layer: LabelsLayer, differs: Mask, labels: Labels) -> None:
+    """Write what differs, as one step of napari's history.
+
+    By the box around it: napari's public word takes an index for each pixel, which is half a second for six million of
+    them. It has none for a box; where it has not even that of ``HISTORY``, this takes longer and is right.
+    """
+    note = getattr(layer, HISTORY, None)
+    if note is None:
+        changed = np.nonzero(differs)
+        layer.data_setitem(changed, labels[changed])
+        return
+    rows, columns = np.flatnonzero(differs.any(axis=1)), np.flatnonzero(differs.any(axis=0))
+    box = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+    after = labels[box].copy()
+    note((box, layer.data[box].copy(), after))
+    layer.data[box] = after
+    layer.refresh(extent=False, highlight=False)
 
 
 def _corners(layer: LabelsLayer) -> list[Any]:

@@ -5,22 +5,28 @@ from __future__ import annotations
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from napari_adasam.ui.by_keys import by_tab
 from napari_adasam.ui.commands import button_words
 from napari_adasam.ui.elided import ElidedTitle
 
 
 class Section(QWidget):
-    """A titled panel that folds away. ``summary`` stays readable while it is folded."""
+    """A titled step of one or more panels that folds away. ``summary`` stays readable while it is folded."""
 
-    def __init__(self, title: str, body: QWidget) -> None:
+    def __init__(self, title: str, *panels: QWidget) -> None:
         super().__init__()
         self._title = title
-        self.body = body
+        self._body = QWidget()
+        column = QVBoxLayout(self._body)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        for panel in panels:
+            column.addWidget(panel)
         self.header = ElidedTitle()
         self.header.setObjectName("sectionTitle")
         self.header.setCheckable(True)
         self.header.setChecked(True)
-        self.header.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        by_tab(self.header)
         self.header.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.header.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.header.toggled.connect(self.set_open)
@@ -28,7 +34,7 @@ class Section(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
         layout.addWidget(self.header)
-        layout.addWidget(body)
+        layout.addWidget(self._body)
         self.set_summary("")
         self.set_open(True)
 
@@ -42,7 +48,7 @@ class Section(QWidget):
         self.header.setChecked(open_)
         self.header.setArrowType(Qt.ArrowType.DownArrow if open_ else Qt.ArrowType.RightArrow)
         self.header.setToolTip("Click to fold this step away" if open_ else "Click to open this step")
-        self.body.setVisible(open_)
+        self._body.setVisible(open_)
 
     def set_summary(self, summary: str) -> None:
         """Put a few words behind the title."""

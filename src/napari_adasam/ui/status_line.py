@@ -8,7 +8,9 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QToolButton, QWidget
 
 from napari_adasam.services.activity import Activity
+from napari_adasam.services.sentences import ForNow
 from napari_adasam.ui.busy_bar import BusyBar
+from napari_adasam.ui.by_keys import by_tab
 from napari_adasam.ui.section import allow
 
 Reasons = Callable[[], Collection[str]]
@@ -47,7 +49,7 @@ class StatusLine(QWidget):
         self.dismiss.setText("✕")
         self.dismiss.setToolTip("Close this message")
         self.dismiss.setAccessibleName("Close this message")
-        self.dismiss.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        by_tab(self.dismiss)
         self.dismiss.clicked.connect(self.clear_notice)
         self.text = QLabel("Ready")
         self.text.setWordWrap(True)
@@ -63,7 +65,7 @@ class StatusLine(QWidget):
         self._again.setInterval(LOOKED_AT_MS)
         self._again.timeout.connect(self._look_again)
         self.stop = QPushButton("Stop")
-        self.stop.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        by_tab(self.stop)
         layout = QGridLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
         layout.setVerticalSpacing(2)
@@ -84,8 +86,12 @@ class StatusLine(QWidget):
         allow(self.stop, "" if activity.cancellable else "Nothing to stop now")
 
     def show_notice(self, sentence: str, reasons: Reasons = tuple) -> None:
-        """Show a sentence until it is closed or replaced; one of the ``reasons`` of now while it is one of them."""
+        """Show a sentence until it is closed or replaced; one of the ``reasons`` of now while it is one of them.
+
+        One that is for now goes with the image on the screen.
+        """
         self.notice.setText(sentence)
+        self._for_now = isinstance(sentence, ForNow)
         self.notice.show()
         self.dismiss.show()
         self._reasons = reasons
@@ -94,12 +100,18 @@ class StatusLine(QWidget):
         else:
             self._again.stop()
 
+    def forget_what_is_past(self, _frame_id: str = "") -> None:
+        """Another image is on the screen: what was said of the one before it goes."""
+        if self._for_now:
+            self.clear_notice()
+
     def _look_again(self) -> None:
         if self.notice.text() not in self._reasons():
             self.clear_notice()
 
     def clear_notice(self) -> None:
         """Take the notice away."""
+        self._for_now = False
         self._again.stop()
         self.notice.hide()
         self.dismiss.hide()

@@ -22,6 +22,7 @@ class Steps(QScrollArea):
     def __init__(self, sections: Iterable[Section]) -> None:
         super().__init__()
         self._wanted: Section | None = None
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         steps = QWidget()
         steps.setMinimumWidth(1)  # one long name is cut off, and does not push what is to the right of it out of sight
         column = QVBoxLayout(steps)

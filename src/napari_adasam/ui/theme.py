@@ -79,6 +79,16 @@ def dock_style(colors: Colors) -> str:
     QPushButton#primary:enabled {{ background-color: {colors.current}; color: {colors.on_current};
         font-weight: bold; }}
     QPushButton:disabled, QCheckBox:disabled, QLabel:disabled {{ color: rgba(150, 150, 150, 160); }}
+    QCheckBox, QRadioButton, QSlider {{ border: 1px solid transparent; border-radius: 3px; }}
+    QCheckBox::indicator, QRadioButton::indicator:unchecked {{ border: 1px solid {colors.icon}; }}
+    QCheckBox::indicator {{ width: 14px; height: 14px; }}
+    QRadioButton::indicator:unchecked {{ width: 14px; height: 14px; }}
+    QCheckBox::indicator:disabled, QRadioButton::indicator:disabled {{ border-color: {colors.primary}; }}
+    QCheckBox:focus, QRadioButton:focus, QSlider:focus {{ border-color: {colors.text}; }}
+    QPushButton:focus {{ border: 2px solid {colors.text}; padding: 2px 2px; }}
+    QToolButton:focus, QToolButton#sectionTitle:focus {{ border: 2px solid {colors.text}; padding: 1px; }}
+    QComboBox:focus {{ border: 2px solid {colors.text}; padding: 1px 8px 1px 6px; }}
+    QLineEdit:focus, QAbstractSpinBox:focus {{ border: 2px solid {colors.text}; }}
     QSlider::handle:disabled {{ background-color: {colors.primary}; }}
     QToolButton#sectionTitle {{ font-size: {size + 1}pt; font-weight: bold; text-align: left; border: 0px;
         background-color: {colors.foreground}; padding: 3px; border-radius: 2px; }}

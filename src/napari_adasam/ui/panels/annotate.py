@@ -19,8 +19,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_adasam.services.annotator import Annotator
+from napari_adasam.ui.by_keys import by_tab
 from napari_adasam.ui.canvas import Canvas
-from napari_adasam.ui.commands import ASKED, BY_NAME, IN_3D, LOOKING, Commander, key_words
+from napari_adasam.ui.commands import ABOUT_THE_WINDOW, BY_NAME, IN_3D, LOOKING, Commander, key_words
 from napari_adasam.ui.panels.clip_card import ClipCard
 from napari_adasam.ui.panels.frame_card import FrameCard
 from napari_adasam.ui.panels.frame_review import FrameReview
@@ -50,7 +51,7 @@ class AnnotatePanel(QWidget):
         self.frame_card = FrameCard(annotator, commander)
         self.review = FrameReview(annotator, commander, canvas)
         self.structures = StructureRows(annotator, commander, tools)
-        self.buttons = {name: self._button(name) for name in BY_NAME if name != "help"}
+        self.buttons = {name: self._button(name) for name in BY_NAME if name not in ABOUT_THE_WINDOW}
         self.buttons["accept"].setObjectName("primary")
         for name in ("maps", "masks", "volume"):
             self.buttons[name].setCheckable(True)
@@ -64,7 +65,7 @@ class AnnotatePanel(QWidget):
         self.brush_size.setRange(1, LARGEST_BRUSH)
         self.brush_size.setAccessibleName("Brush size")
         self.brush_size.setToolTip("Size of brush and eraser, in pixels; keys [ and ]")
-        self.brush_size.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        by_tab(self.brush_size)
         self.brush_size.valueChanged.connect(self._set_brush)
         self.brush_words = QLabel("Brush size")
         self.reason = reason_label()
@@ -87,7 +88,7 @@ class AnnotatePanel(QWidget):
         shown, in_3d = self._canvas.frame is not None, self._canvas.volume.shown
         reason = "" if shown else COMING if self._annotator.opening else "Open an image first (step 1)."
         for name, button in self.buttons.items():
-            refusal = self._annotator.why_not(ASKED[name]) if shown and name in ASKED else reason
+            refusal = self._commander.why_not(name) if shown else reason
             allow(button, LOOKING if in_3d and name not in IN_3D else "" if in_3d and name == "volume" else refusal)
         self.buttons["volume"].setChecked(in_3d)
         allow(self.brush_size, LOOKING if in_3d else self._annotator.why_not("stroke") if shown else reason)
@@ -122,7 +123,7 @@ class AnnotatePanel(QWidget):
         # Columns of one width, whatever the words: the dock is narrow.
         button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         button.setToolTip(f"{command.explanation}. Key: {key_words(command.key)}")
-        button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        by_tab(button)
         button.clicked.connect(partial(self._run, name))
         return button
 

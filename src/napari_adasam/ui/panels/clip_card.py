@@ -8,6 +8,7 @@ from qtpy.QtCore import QModelIndex, Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QListView, QPushButton, QToolButton, QWidget
 
 from napari_adasam.services.annotator import Annotator
+from napari_adasam.ui.by_keys import by_tab
 from napari_adasam.ui.commands import Commander
 from napari_adasam.ui.panels.clip_strip import ClipStrip
 from napari_adasam.ui.panels.item_list import KEPT, FrameList
@@ -37,7 +38,7 @@ class ClipCard(QWidget):
         self.fold.setCheckable(True)
         self.fold.setToolTip("Fold the list of frames open or away")
         self.fold.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.fold.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        by_tab(self.fold)
         self.fold.toggled.connect(self._fold)
         self.rows = FrameList(annotator.session)
         self.list = QListView()

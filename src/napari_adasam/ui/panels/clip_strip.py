@@ -36,6 +36,7 @@ class ClipStrip(QWidget):
         self._places: dict[str, int] = {}
         self._current = ""
         self.setFixedHeight(HEIGHT)
+        self.setAccessibleName("The frames of this file at a glance")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name

@@ -24,6 +24,7 @@ from napari_adasam.files.exports import ExportReport, Extras
 from napari_adasam.files.exports.table import MOST_EROSION_MM
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.services.exporting import ExportOrder
+from napari_adasam.ui.by_keys import by_tab
 from napari_adasam.ui.commands import Commander
 from napari_adasam.ui.panels.frame_choice import choose_frames
 from napari_adasam.ui.section import allow, reason_label
@@ -41,6 +42,7 @@ COLUMNS = 3
 ALL, CURRENT, CHOSEN = range(3)
 WHICH = ("All accepted images", "This image only", "Chosen images…")
 NO_TABLE = "File table…"
+FOLDER_TIP = "The folder that gets the files"
 TABLE_TIP = "A CSV with a column “file”, and others such as side, visit or repeat: they stand behind the measurements"
 AID = "An aid for research, not a medical device."
 NOT_ACCEPTED = "This image is not accepted yet; accept it, or export all accepted ones."
@@ -54,7 +56,6 @@ class ExportPanel(QWidget):
         self._annotator = annotator
         self._commander = commander
         self.folder = QLineEdit(str(Path.home() / "ultrasound-masks"))
-        self.folder.setToolTip("The folder that gets the files")
         self._written = Path(self.folder.text())
         self.choose = QPushButton("To folder…")
         self.choose.clicked.connect(self._choose_folder)
@@ -75,7 +76,7 @@ class ExportPanel(QWidget):
         self.show_folder = QPushButton("Show folder")
         self.show_folder.clicked.connect(self._show_folder)
         for widget in (self.choose, self.export, self.show_folder, self.which, self.table_button):
-            widget.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            by_tab(widget)
         self.reason, self.notes, self.done = reason_label(), reason_label(), QLabel()
         self.aid = QLabel(AID)
         self.aid.setObjectName("reason")
@@ -93,7 +94,7 @@ class ExportPanel(QWidget):
         box = QCheckBox(words)
         box.setChecked(checked)
         box.setToolTip(tip)
-        box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        by_tab(box)
         return box
 
     def _make_extras(self) -> None:
@@ -113,11 +114,13 @@ class ExportPanel(QWidget):
         self.erosion.setSpecialValueText("Echo: whole structure")
         self.erosion.setAccessibleName("Left out along the border for echo intensity")
         self.erosion.setToolTip("So much along the border of a structure does not enter its echo intensity")
-        self.erosion.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.erosion.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # not by the wheel
 
     def _lay_out(self) -> None:
-        for field in (self.folder, self.which):
-            field.setAccessibleName(field.toolTip())
+        for field, words in ((self.folder, FOLDER_TIP), (self.which, self.which.toolTip())):
+            field.setAccessibleName(words)
+        self.choose.setToolTip(f"Choose: {FOLDER_TIP[0].lower()}{FOLDER_TIP[1:]}")
+        self.show_folder.setToolTip("Open the folder that was written to")
         boxes = QGridLayout()
         for number, box in enumerate(self.formats.values()):
             boxes.addWidget(box, number // COLUMNS, number % COLUMNS)
@@ -191,7 +194,8 @@ class ExportPanel(QWidget):
         self.notes.setVisible(bool(items))
 
     def _show_extras(self) -> None:
-        """What only some formats need is greyed without them."""
+        """What only some formats need is greyed without them; a long name of a folder is cut off in the field."""
+        self.folder.setToolTip(f"{FOLDER_TIP}:\n{self.folder.text()}")
         accepted = self._annotator.session.annotations
         self.chosen = tuple(one for one in self.chosen if one in accepted)
         self.which.setItemText(CHOSEN, f"Chosen images: {len(self.chosen)}…" if self.chosen else WHICH[CHOSEN])

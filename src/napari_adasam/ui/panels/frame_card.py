@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QListVie
 from napari_adasam.domain.queue import DONE
 from napari_adasam.domain.records import Frame, FrameStatus
 from napari_adasam.services.annotator import Annotator
+from napari_adasam.ui.by_keys import by_tab
 from napari_adasam.ui.commands import Commander
 from napari_adasam.ui.elided import ElidedList
 from napari_adasam.ui.panels.item_list import KEPT, Fits, ItemList, item_line, state_words
@@ -16,6 +17,7 @@ from napari_adasam.ui.theme import AMBER, STATUS_COLORS, chip
 FILTERS: tuple[tuple[str, Fits], ...] = (
     ("all images", lambda session, one: True),
     ("to do", lambda session, one: session.status(one) not in DONE),
+    ("not left out", lambda session, one: session.status(one) is not FrameStatus.SKIPPED),
     ("new", lambda session, one: session.status(one) is FrameStatus.NEW),
     ("suggested", lambda session, one: session.status(one) is FrameStatus.SUGGESTED),
     ("corrected", lambda session, one: session.status(one) is FrameStatus.CORRECTED),
@@ -25,6 +27,7 @@ FILTERS: tuple[tuple[str, Fits], ...] = (
     ("with a note", lambda session, one: bool(session.remark(one).note)),
 )
 ORDERS = (("file", "in the order of the files"), ("active", "what teaches most first"), ("random", "at random"))
+NO_SCALE = "The scale of this image is not known, so measures are in pixels. Step 1 sets it."
 JUMP = "Jump to another image, clip or volume"
 ARROW_PX = 50
 """Beside a list's words: its arrow, and the space around both."""
@@ -115,7 +118,7 @@ class FrameCard(QWidget):
         self.scale.setText(scale_words(frame))
         known = frame.spacing is not None
         self.scale.setStyleSheet("" if known else chip(*AMBER))
-        source = f"Scale from: {frame.spacing.source}" if frame.spacing else "The scale of this image is not known."
+        source = f"Scale from: {frame.spacing.source}" if frame.spacing else NO_SCALE
         self.scale.setToolTip(" ".join((source, frame.note)).strip())
         self.why.setText(f"Why this one: {self._annotator.why(current)}")
         self._show_source(current)
@@ -174,7 +177,7 @@ def _short_list(tip: str, letters: int) -> QComboBox:
     made = ElidedList()
     made.setToolTip(tip)
     made.setAccessibleName(tip)
-    made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    by_tab(made)
     made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     made.setMinimumContentsLength(letters)
     return made

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import QGridLayout, QLineEdit, QPushButton, QWidget
 
 from napari_adasam.domain.errors import AdasamError
 from napari_adasam.domain.versions import Version
 from napari_adasam.services.annotator import Annotator
+from napari_adasam.ui.by_keys import by_tab
 from napari_adasam.ui.canvas import Canvas
 from napari_adasam.ui.commands import Commander
 from napari_adasam.ui.elided import ElidedList
@@ -54,10 +55,10 @@ class FrameReview(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
         for row, (wide, button) in enumerate(((self.note, self.unusable), (self.beside, self.bring))):
-            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            by_tab(button)
             layout.addWidget(wide, row, 0)
             layout.addWidget(button, row, 1)
-        self.beside.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        by_tab(self.beside)
         layout.setColumnStretch(0, 1)
 
     def refresh(self) -> None:

@@ -8,13 +8,14 @@ from functools import partial
 from html import escape
 from math import isfinite
 
-from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSpinBox, QWidget
 
 from napari_adasam.domain.effort import Estimate
 from napari_adasam.domain.rounds import RoundProgress, RoundReport
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.annotator import Annotator
+from napari_adasam.ui.by_keys import by_tab
 from napari_adasam.ui.commands import Commander
 from napari_adasam.ui.panels.method_choice import MethodChoice
 from napari_adasam.ui.panels.model_choice import ModelChoice
@@ -24,6 +25,7 @@ from napari_adasam.ui.status_line import duration_words
 
 MOST_EVERY = 99
 EVERY = "By itself after so many accepted"
+LOSS, WITH_EARLIER = "Loss (lower is better)", "Loss (lower is better); in grey, earlier rounds"
 
 
 def dice_words(report: RoundReport, structures: Sequence[Structure]) -> str:
@@ -79,7 +81,7 @@ class LearnPanel(QWidget):
             (self.cancel, annotator.cancel_round),
             (self.earlier, annotator.go_back_to_earlier_model),
         ):
-            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            by_tab(button)
             button.clicked.connect(partial(self._run, command))
         self.estimate = QLabel()
         self.estimate.setObjectName("hint")
@@ -93,7 +95,7 @@ class LearnPanel(QWidget):
             label.setWordWrap(True)
         self.model = ModelChoice(annotator, commander)
         self.method = MethodChoice(annotator)
-        self.loss_plot = LinePlot("Loss; in grey, earlier rounds (lower is better)")
+        self.loss_plot = LinePlot(LOSS)
         self.dice_plot = LinePlot("Agreement by round (higher is better)")
         self.reason = reason_label()
         self._arrange()
@@ -159,6 +161,7 @@ class LearnPanel(QWidget):
     def _show_losses(self, earlier: Sequence[RoundReport]) -> None:
         """Loss by step, of this round and of those before it."""
         before = [("#888888", finite(one.losses)) for one in earlier if one.losses]
+        self.loss_plot.title = WITH_EARLIER if before else LOSS
         self.loss_plot.show_lines([("#56b4e9", self._losses), *before])
 
     def _show_dice(self, reports: Sequence[RoundReport]) -> None:
@@ -171,6 +174,7 @@ class LearnPanel(QWidget):
         self.dice_plot.show_lines(lines, limits=(0.0, 1.0))
 
     def _arrange(self) -> None:
+        self.earlier.setToolTip("Use the model again that there was before the last round; what you accepted stays")
         layout = QGridLayout(self)
         layout.setContentsMargins(4, 0, 4, 4)
         layout.setSpacing(4)

@@ -8,6 +8,7 @@ from qtpy.QtCore import QSignalBlocker, Qt
 
 from napari_adasam.domain.settings import Method
 from napari_adasam.services.annotator import Annotator
+from napari_adasam.ui.by_keys import by_tab
 from napari_adasam.ui.elided import ElidedList
 from napari_adasam.ui.section import allow
 
@@ -32,7 +33,7 @@ class MethodChoice(ElidedList):
     def __init__(self, annotator: Annotator) -> None:
         super().__init__()
         self._annotator = annotator
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        by_tab(self)
         self.setSizeAdjustPolicy(ElidedList.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(4)
         self.setAccessibleName("What it adapts")

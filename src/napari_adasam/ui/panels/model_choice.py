@@ -13,6 +13,7 @@ from napari_adasam.domain.settings import ModelSettings
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.services.library import choices
 from napari_adasam.services.ports import ModelInfo
+from napari_adasam.ui.by_keys import by_tab
 from napari_adasam.ui.commands import Commander
 from napari_adasam.ui.elided import ElidedList
 from napari_adasam.ui.section import allow
@@ -65,13 +66,13 @@ class ModelChoice(QWidget):
         self.more.setObjectName("more")
         self.more.setCheckable(True)
         self.more.setAutoRaise(True)
-        self.more.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        by_tab(self.more)
         for say in (self.more.setToolTip, self.more.setAccessibleName):
             say("Where this model comes from, and its licence")
         self.more.toggled.connect(self._show_lineage)
         self.choice = FreshList()
         self.choice.setAccessibleName("Start from this model")
-        self.choice.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        by_tab(self.choice)
         self.choice.setToolTip("Start from another model: a known one, or a checkpoint or adapter from a file")
         self.choice.activated.connect(self._choose)
         self.choice.about_to_open.connect(self._look_again)

@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QGridLayout, QLabel, QPushButton, QWidget
 
 from napari_adasam.services.annotator import Annotator
+from napari_adasam.ui.by_keys import by_tab
 from napari_adasam.ui.commands import Commander
 from napari_adasam.ui.section import allow, reason_label
 
@@ -18,6 +19,7 @@ FILE_FILTER = (
     "All files (*)"
 )
 NAMED = 5
+COMING = "The sample images are on their way."
 LOOKING = "Only to look at: the line at the top says why."
 
 
@@ -30,6 +32,7 @@ class OpenPanel(QWidget):
         self._commander = commander
         self._sample_paths = sample_paths
         self._napari_paths: tuple[Path, ...] = ()
+        self._wants_samples = False
         self.files = _button("Open files…", "PNG, JPEG, TIFF, DICOM, NIfTI, AVI or MP4", self._ask_files)
         self.folder = _button("Open folder…", "All images of a folder, or a session saved before", self._ask_folder)
         self.samples = _button("Sample images", "Drawn phantom images, to try the program", self._open_samples)
@@ -65,6 +68,8 @@ class OpenPanel(QWidget):
 
     def refresh(self) -> None:
         """Say where the session is kept, or that it is not."""
+        self._wants_samples = self._wants_samples and self._annotator.busy
+        allow(self.samples, COMING if self._wants_samples else "")
         allow(self.save, self._annotator.why_not("save_as"))
         folder = self._annotator.folder
         allow(self.second, self._annotator.why_not("second_reader"))
@@ -91,7 +96,11 @@ class OpenPanel(QWidget):
         self._commander.open([Path(name)] if name else [])
 
     def _open_samples(self) -> None:
-        self._annotator.warm_up(self._draw_samples)
+        """Once: the second press of a double click is no other wish."""
+        if not self._wants_samples:
+            self._annotator.warm_up(self._draw_samples)
+            self._wants_samples = True
+            self.refresh()
 
     def _draw_samples(self) -> Generator[None, None, Callable[[], None]]:
         """The job, on the lane: at the first use the images are drawn, for seconds. What it returns opens them."""
@@ -112,13 +121,13 @@ class OpenPanel(QWidget):
     def _ask_session_folder(self) -> None:
         name = QFileDialog.getExistingDirectory(self, "Choose a folder for this session")
         if name:
-            self._commander.attempt(lambda: self._annotator.save_as(Path(name)))
+            self._commander.attempt(lambda: self._annotator.start_keeping(Path(name)))
             self.refresh()
 
 
 def _button(text: str, tip: str, clicked: Callable[[], None]) -> QPushButton:
     button = QPushButton(text)
     button.setToolTip(tip)
-    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    by_tab(button)
     button.clicked.connect(clicked)
     return button

@@ -19,7 +19,7 @@ class LinePlot(QWidget):
 
     def __init__(self, title: str, height: int = 74) -> None:
         super().__init__()
-        self._title = title
+        self.title = title
         self._lines: list[tuple[str, tuple[float | None, ...]]] = []
         self._limits: tuple[float, float] | None = None
         self.setFixedHeight(height)
@@ -41,7 +41,7 @@ class LinePlot(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         text = self.palette().windowText().color()
         painter.setPen(text)
-        painter.drawText(QRectF(2, 0, self.width() - 4, MARGIN_TOP), Qt.AlignmentFlag.AlignLeft, self._title)
+        painter.drawText(QRectF(2, 0, self.width() - 4, MARGIN_TOP), Qt.AlignmentFlag.AlignLeft, self.title)
         area = QRectF(
             MARGIN_LEFT,
             MARGIN_TOP,

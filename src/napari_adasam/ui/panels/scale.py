@@ -10,6 +10,8 @@ from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QHBoxLayout, QLabel, QMe
 from napari_adasam.domain.calibration import Ruler
 from napari_adasam.domain.ticks import Ticks
 from napari_adasam.services.annotator import Annotator
+from napari_adasam.services.sentences import ForNow
+from napari_adasam.ui.by_keys import by_tab
 from napari_adasam.ui.commands import Commander
 from napari_adasam.ui.marking import Mark, Marking
 from napari_adasam.ui.panels.frame_card import scale_words
@@ -22,7 +24,9 @@ HINTS = {
     Mark.POLYGON: ("Click the corners of the scan, one after the other.", "Click more corners, or use these."),
 }
 MARKS = "Found {} marks, one every {:.1f} px. How far is it from mark to mark? Often 5 or 10 mm."
-NO_MARKS = "No marks of a ruler were found for certain, and the scale was not changed. Set it by two points instead."
+NO_MARKS = ForNow(
+    "No marks of a ruler were found for certain, and the scale was not changed. Set it by two points instead."
+)
 
 
 class ScalePanel(QWidget):
@@ -57,7 +61,8 @@ class ScalePanel(QWidget):
         self.length.setDecimals(2)
         self.length.setValue(10.0)
         self.length.setSuffix(" mm")
-        self.length.setAccessibleName("Length between the two points")
+        for say in (self.length.setAccessibleName, self.length.setToolTip):
+            say("Length between the two points, or from mark to mark")
         self._make_buttons()
         self._arrange()
         self.refresh()
@@ -140,14 +145,15 @@ class ScalePanel(QWidget):
 
     def _find_marks(self) -> None:
         current = self._annotator.session.current
-        found: list[Ticks | None] = []
-        if current is None or not self._commander.attempt(lambda: found.append(self._annotator.ticks(current))):
-            return
-        if found[0] is None:
+        if current is not None:
+            self._commander.attempt(lambda: self._annotator.find_ticks(current, self._on_ticks))
+
+    def _on_ticks(self, found: Ticks | None) -> None:
+        if found is None:
             self._commander.problem.emit(NO_MARKS)
             return
         self.length.setValue(10.0)
-        self._marking.propose(found[0])
+        self._marking.propose(found)
 
     def _start(self, mark: Mark) -> None:
         self._marking.start(mark)
@@ -190,7 +196,7 @@ class ScalePanel(QWidget):
 def _button(text: str, tip: str, clicked: Callable[[], None]) -> QPushButton:
     button = QPushButton(text)
     button.setToolTip(tip)
-    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    by_tab(button)
     button.clicked.connect(lambda: clicked())
     return button
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import QButtonGroup, QCheckBox, QGridLayout, QLabel, QWidget
 
 from napari_adasam.domain.structures import Structure
 from napari_adasam.services.annotator import Annotator
+from napari_adasam.ui.by_keys import by_tab
 from napari_adasam.ui.commands import Commander, button_words
 from napari_adasam.ui.elided import ElidedChoice
 from napari_adasam.ui.section import allow
@@ -66,7 +67,7 @@ class StructureRows(QWidget):
         swatch.setStyleSheet(f"background-color: {structure.color}; border-radius: 3px;")
         choice = ElidedChoice(button_words(structure.name))
         choice.setToolTip(f"Clicks, boxes and strokes mean this structure (T: the next one):\n{structure.name}")
-        choice.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        by_tab(choice)
         choice.clicked.connect(partial(self._choose, structure.value))
         self._group.addButton(choice)
         presence = QLabel()
@@ -74,7 +75,7 @@ class StructureRows(QWidget):
         tick = QCheckBox("there")
         tick.setAccessibleName(f"{structure.name} is there")
         tick.setToolTip("You decide: ticked means that it is in this image, empty that it is not")
-        tick.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        by_tab(tick)
         tick.clicked.connect(partial(self._tick, structure.value))
         for column, widget in enumerate((swatch, choice, presence, tick)):
             self._grid.addWidget(widget, row, column)

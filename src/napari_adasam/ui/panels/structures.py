@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import count
 
-from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 
 from napari_adasam.domain.structures import MAX_STRUCTURES, PRESETS, Structure, with_free_values
 from napari_adasam.services.annotator import Annotator
+from napari_adasam.ui.by_keys import by_tab
 from napari_adasam.ui.commands import Commander
 from napari_adasam.ui.section import allow
 
@@ -38,7 +39,8 @@ class StructuresPanel(QWidget):
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(4)
         self.add = QPushButton("Add structure")
-        self.add.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.add.setToolTip("One more structure to outline; name it as it will stand in the table")
+        by_tab(self.add)
         self.add.clicked.connect(self._add)
         self.preset = QComboBox()
         self.preset.setPlaceholderText("Use a list…")
@@ -46,7 +48,7 @@ class StructuresPanel(QWidget):
         self.preset.setCurrentIndex(-1)
         self.preset.setAccessibleName("Use a list")
         self.preset.setToolTip("Structures that are often outlined together, in place of the list above")
-        self.preset.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        by_tab(self.preset)
         self.preset.activated.connect(self._use_preset)
         buttons = QGridLayout()
         buttons.addWidget(self.add, 0, 0)
@@ -98,11 +100,11 @@ class StructuresPanel(QWidget):
         name.editingFinished.connect(partial(self._rename, structure.value))
         several = QCheckBox("several parts")
         several.setToolTip("Tick if one image may show more than one separate piece of it")
-        several.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        by_tab(several)
         several.toggled.connect(partial(self._set_several, structure.value))
         remove = QToolButton()
         remove.setText("✕")
-        remove.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        by_tab(remove)
         remove.clicked.connect(partial(self._remove, structure.value))
         for column, widget in enumerate((swatch, name, several, remove)):
             self._grid.addWidget(widget, row, column)
