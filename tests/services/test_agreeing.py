@@ -61,7 +61,7 @@ def test_equal_readers_agree_wholly(tmp_path: Path) -> None:
     first, second = reader(tmp_path / "a", [10, 8, 6], spacing=None), reader(tmp_path / "b", [10, 8, 6], spacing=None)
     (row,) = summary(compare_sessions(first, second))["rows"]
     assert (row["dice"], row["hd95"], row["icc"]["value"], row["bias"]["value"]) == (1.0, 0.0, 1.0, 0.0)
-    assert row["area_unit"] == "px"
+    assert row["area_unit"] == "px²"
 
 
 def test_images_on_which_both_have_nothing_do_not_make_outlines_agree_better(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_distances_in_mm_and_in_px_have_no_mean(tmp_path: Path) -> None:
         store.close()
     found = compare_sessions(tmp_path / "a", tmp_path / "b")
     (row,) = summary(found)["rows"]
-    assert (row["hd95"], row["hd95_unit"], row["area_unit"]) == (None, "mixed", "px")
+    assert (row["hd95"], row["hd95_unit"], row["area_unit"]) == (None, "mixed", "px²")
     assert row["dice"] == pytest.approx((2 * 9 / 19 + 2 * 4 / 12) / 2)
     assert [(one.hd95, one.unit) for one in found.structures[0].masks[:2]] == [(0.5, "mm"), (4.0, "px")]
 

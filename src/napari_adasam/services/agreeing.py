@@ -38,7 +38,7 @@ class StructureAgreement:
         One a frame that both have accepted, and were asked for the structure on: it was in their lists by then.
     areas
         (first, second) for each of ``masks``, in ``unit``: mm² where every frame has a scale that holds for both
-        outlines, else px.
+        outlines, else px².
     icc, limits
         Of the areas on :attr:`outlined` frames; ``None`` where there are too few of them, or nothing that differs.
     """
@@ -123,7 +123,7 @@ def _compare(
         masks += compare_masks({frame.id: labels[0]}, {frame.id: labels[1]}, 1, {frame.id: known[-1]})
         pixels.append((int(labels[0].sum()), int(labels[1].sum())))
     sizes = [spacing.pixel_area_mm2 for spacing in known if spacing is not None]
-    unit, each = ("mm²", sizes) if len(sizes) == len(known) else ("px", [1.0] * len(known))
+    unit, each = ("mm²", sizes) if len(sizes) == len(known) else ("px²", [1.0] * len(known))
     areas = tuple((size * first, size * second) for size, (first, second) in zip(each, pixels, strict=True))
     bare = StructureAgreement(pair[0], tuple(masks), areas, unit, None, None)
     table = np.array([areas[at] for at in bare.outlined])
