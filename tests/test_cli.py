@@ -288,7 +288,7 @@ def test_train_passes_its_options_on(
 ) -> None:
     asked: list[Any] = []
 
-    def train_dataset(folder: Path, out: Path, options: TrainOptions, on_progress: Any) -> dict[str, Any]:
+    def train_dataset(folder: Path, out: Path, options: TrainOptions, on_progress: Any, tell: Any) -> dict[str, Any]:
         asked.append((folder, out, options))
         return {"model": str(out), "labels": options.labels}
 
@@ -425,7 +425,7 @@ def test_steps_that_were_said_are_kept(
 ) -> None:
     asked: list[TrainOptions] = []
 
-    def train_dataset(folder: Path, out: Path, options: TrainOptions, on_progress: Any) -> dict[str, Any]:
+    def train_dataset(folder: Path, out: Path, options: TrainOptions, on_progress: Any, tell: Any) -> dict[str, Any]:
         asked.append(options)
         return {}
 
@@ -556,7 +556,7 @@ def trained(put_in_place_of: Callable[..., None]) -> list[TrainOptions]:
     """The options of each training that was begun, instead of running it."""
     asked: list[TrainOptions] = []
 
-    def train_dataset(folder: Path, out: Path, options: TrainOptions, on_progress: Any) -> dict[str, Any]:
+    def train_dataset(folder: Path, out: Path, options: TrainOptions, on_progress: Any, tell: Any) -> dict[str, Any]:
         asked.append(options)
         return {}
 
