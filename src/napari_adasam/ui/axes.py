@@ -39,6 +39,8 @@ def fit(viewer: Viewer, image: Image) -> None:
     viewer.reset_view()
     low, high = image.extent.world
     lowest, highest = viewer.layers.extent.world[:, -2:]
+    if np.allclose((lowest, highest), (low, high)):
+        return  # as ever: nothing else is there
     viewer.scene.camera.center = tuple((low + high) / 2)
     viewer.scene.camera.zoom *= float(np.min((highest - lowest) / (high - low)))
 
