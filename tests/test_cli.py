@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import types
@@ -436,11 +437,11 @@ def test_steps_that_were_said_are_kept(
 
 @pytest.fixture
 def studied(put_in_place_of: Callable[..., None]) -> list[dict[str, Any]]:
-    """The options of each study that was begun, instead of running it."""
+    """The options of each study that was begun, and its ``folder``, instead of running it."""
     asked: list[dict[str, Any]] = []
 
     def study(folder: Path, options: dict[str, Any], advance: object) -> dict[str, Any]:
-        asked.append(options)
+        asked.append(options | {"folder": folder})
         return {}
 
     put_in_place_of(
@@ -566,6 +567,19 @@ def trained(put_in_place_of: Callable[..., None]) -> list[TrainOptions]:
 
 def contents(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_another_data_set_is_tested_on(
+    run: Callable[..., Ended], studied: list[dict[str, Any]], data: Path, tmp_path: Path
+) -> None:
+    """The study labels learns on the first; the others take it in place of the first."""
+    other = shutil.copytree(data, tmp_path / "other")
+    for study in ("labels", "prompts", "session"):
+        assert run("evaluate", str(data), "--study", study, "--test", str(other)).code == 0
+    assert [(one["folder"], one.get("test")) for one in studied] == [(data, other), (other, None), (other, None)]
+    ended = run("evaluate", str(data), "--study", "labels", "--volumes", "--test", str(other))
+    assert (ended.code, len(studied)) == (2, 3)
+    assert "Leave --test out" in ended.err
 
 
 EVALUATE = ("evaluate", "DATA", "--study", "prompts")
@@ -724,7 +738,7 @@ def test_the_help_says_what_options_of_studies_are_for() -> None:
     assert "study prompts" in helps["against"]
     assert "study prompts" in helps["clicks"]
     assert all(what in helps["limit"] for what in ("test", "volumes", "pass"))
-    assert "nothing of DATASET is used" in helps["test"]
+    assert "learns on DATASET and tests on this one" in helps["test"]
 
 
 def test_every_option_of_a_study_is_of_some_study() -> None:

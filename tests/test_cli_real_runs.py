@@ -1,4 +1,4 @@
-"""The command line in processes of its own, with the bundled weights."""
+"""The command line with the bundled weights, in processes of its own where it computes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from napari_adasam import cli
 from napari_adasam.files.phantom import write_samples
 
 
@@ -62,7 +63,12 @@ def test_predict_writes_masks_with_the_real_weights(tmp_path: Path) -> None:
     ],
 )
 def test_a_data_set_that_cannot_be_used_is_one_sentence(
-    broken: str | None, words: tuple[str, ...], said: str, tmp_path: Path
+    broken: str | None,
+    words: tuple[str, ...],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     data = tmp_path / "data"
     for name, value in (("images", 90), ("labels", 1)):
@@ -79,10 +85,13 @@ def test_a_data_set_that_cannot_be_used_is_one_sentence(
         (data / broken).write_bytes(b"xx")
     elif broken is not None:
         shutil.rmtree(data / "labels")
-    command = [sys.executable, "-m", "napari_adasam", *(str(data) if word == "DATA" else word for word in words)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert (ended.returncode, ended.stdout) == (2, ""), ended.stderr
-    assert said in ended.stderr
-    assert "left out" not in ended.stderr
-    assert "Traceback" not in ended.stderr
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["napari-adasam", *(str(data) if word == "DATA" else word for word in words)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    printed = capsys.readouterr()
+    assert (end.value.code, printed.out) == (2, ""), printed.err
+    assert said in printed.err
+    assert "left out" not in printed.err
+    assert "Traceback" not in printed.err
     assert not (tmp_path / "m.safetensors").exists()

@@ -55,7 +55,7 @@ def test_it_exports_and_says_what_and_what_is_lost(session: Path, tmp_path: Path
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout) == {"files": 3, "frames": 1, "out": str(out)}
     assert sorted(path.name for path in out.rglob("*.*")) == ["measurements.csv", "one.png", "provenance.json"]
-    assert "No frame has a scale" in ended.stderr
+    assert "No image has a scale" in ended.stderr
 
 
 def test_names_can_be_left_out(session: Path, tmp_path: Path) -> None:
@@ -82,10 +82,10 @@ def test_names_are_not_left_out_beside_names(session: Path, tmp_path: Path) -> N
     [
         ({"--format": "bmp"}, "'bmp' is not an export format"),
         ({"--frames": "two"}, '"two" is not accepted'),
-        ({"--format": "dicom-seg"}, "None of the frames is from a DICOM file"),
+        ({"--format": "dicom-seg"}, "None of the images is from a DICOM file"),
         ({"session": "exams"}, "holds no session"),
         ({"--out": "session"}, "holds a session"),
-        ({"--format": "csv", "--table": "gone.csv"}, "gone.csv cannot be read as a table"),
+        ({"--format": "csv", "--table": "gone.csv"}, "There is no file gone.csv; nothing was written."),
     ],
 )
 def test_bad_input_is_one_sentence_and_code_2(
@@ -96,7 +96,7 @@ def test_bad_input_is_one_sentence_and_code_2(
     folder = tmp_path / options.pop("session")
     ended = run(folder, *(word for pair in options.items() for word in pair))
     assert ended.returncode == 2
-    (said,) = [line for line in ended.stderr.splitlines() if line and "0/? frames" not in line]
+    (said,) = [line for line in ended.stderr.splitlines() if line and "0/? images" not in line]
     assert sentence in said
     assert ended.stdout == ""
     assert not (tmp_path / "out").exists()
@@ -117,7 +117,7 @@ def test_masks_that_are_missing_are_told_where_nothing_is_left_to_export(session
     assert ended.returncode == 2
     assert "of this session is missing or damaged" in ended.stderr
     assert "has a mask that can be read" in ended.stderr
-    assert "No frame of this session is accepted" not in ended.stderr
+    assert "No image of this session is accepted" not in ended.stderr
     assert not (tmp_path / "out").exists()
 
 

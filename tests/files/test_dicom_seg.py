@@ -259,7 +259,7 @@ def test_one_file_for_each_source_and_none_for_other_pictures(tmp_path: Path) ->
 
 
 def test_only_other_pictures_are_refused_before_anything_is_written(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="None of the frames is from a DICOM file"):
+    with pytest.raises(InputError, match="None of the images is from a DICOM file"):
         write(tmp_path / "out", [plain_frame("a")], ("png", "dicom-seg"))
     assert not (tmp_path / "out").exists()
 

@@ -10,7 +10,7 @@ from export_samples import plain_frame, us_dicom
 
 from napari_adasam.domain.export_formats import FORMATS
 from napari_adasam.domain.structures import MUSCLE_PRESET, Structure
-from napari_adasam.files.exports import losses
+from napari_adasam.files.exports import Extras, losses
 from napari_adasam.files.readers import open_file
 
 KNOWN = [plain_frame("a"), plain_frame("b")]
@@ -40,14 +40,23 @@ def test_the_table_and_dicom_lose_nothing_that_others_lose(tmp_path: Path) -> No
 def test_scale_and_names() -> None:
     assert "PNG, TIFF, NIfTI: other programs will not see the names" in said(("png", "tiff", "nifti"))
     assert "PNG, COCO: other programs will not see the scale" in said(("png", "coco"))
-    assert "1 of 2 frames have no scale" in said(("tiff",), MIXED)
-    assert "No frame has a scale" in said(("csv",), [MIXED[1]])
+    assert "1 of 2 images have no scale" in said(("tiff",), MIXED)
+    assert "No image has a scale" in said(("csv",), [MIXED[1]])
     assert "scale" not in said(("tiff", "csv"))
+
+
+def test_images_are_called_images_and_frames_are_those_of_a_clip(tmp_path: Path) -> None:
+    clip = [replace(one, spacing=None) for one in us_dicom(tmp_path / "cine.dcm", frames=2).frames]
+    assert "No frame has a scale" in said(("csv",), clip)
+    assert "1 of 3 images have no scale" in said(("csv",), [*KNOWN, clip[0]])
+    (tmp_path / "files.csv").write_text("file,side\nnobody,left\n")
+    table = Extras(table=tmp_path / "files.csv")
+    assert "has no row for 2 of 2 frames." in said(("csv",), clip, MUSCLE_PRESET, extras=table)
 
 
 def test_dicom(tmp_path: Path) -> None:
     dicom = list(us_dicom(tmp_path / "scan").frames)  # DICOM files often have no ending
-    assert "2 of 3 frames are not from DICOM" in said(("dicom-seg",), [*KNOWN, *dicom])
+    assert "2 of 3 images are not from DICOM" in said(("dicom-seg",), [*KNOWN, *dicom])
     assert "the patient's name, birth date and study are copied" in said(("dicom-seg",), dicom)
     nameless = said(("dicom-seg",), dicom, deidentify=True)
     assert "are copied" not in nameless

@@ -145,7 +145,7 @@ def test_frames_without_a_row_of_their_own_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "files.csv"
     path.write_text("file,side\nleft.png,left\n", encoding="utf-8")
     said = losses(("csv",), LEFTS, MUSCLE_PRESET, extras=Extras(table=path))
-    assert "files.csv has no row for 2 of 3 frames." in said
+    assert "files.csv has no row for 2 of 3 images." in said
 
 
 def same_names(folder: Path) -> list[Frame]:

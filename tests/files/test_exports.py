@@ -212,7 +212,7 @@ def test_bad_requests(tmp_path: Path) -> None:
         InputError, match="'bmp' is not an export format; png, overlay, tiff, nifti, dicom-seg, coco, csv are"
     ):
         run(tmp_path, [frame("a")], ("bmp",))
-    with pytest.raises(InputError, match="No frame is accepted yet"):
+    with pytest.raises(InputError, match="No image is accepted yet"):
         export({}, [frame("a")], MUSCLE_PRESET, tmp_path)
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="could not be written"):

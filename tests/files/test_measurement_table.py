@@ -191,8 +191,10 @@ def test_a_table_that_cannot_be_used_is_a_sentence(tmp_path: Path, text: str, wh
 
 
 def test_a_table_that_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be read as a table"):
+    with pytest.raises(InputError, match=r"There is no file .*missing\.csv; nothing was written"):
         read_file_table(tmp_path / "missing.csv")
+    with pytest.raises(InputError, match="cannot be read as a table;"):
+        read_file_table(tmp_path)
     (tmp_path / "latin.csv").write_bytes("id,side\né,links\n".encode("latin-1"))
     with pytest.raises(InputError, match="cannot be read as a table in UTF-8"):
         read_file_table(tmp_path / "latin.csv")

@@ -109,6 +109,41 @@ def test_folder_is_read_in_natural_order_with_subfolders(tmp_path: Path) -> None
     assert stems == ["IMG1", "img2", "img10", "img2_2"]
 
 
+def test_links_to_folders_are_followed_once_each_and_in_no_circle(tmp_path: Path) -> None:
+    exams, elsewhere = tmp_path / "exams", tmp_path / "elsewhere"
+    for number, folder in enumerate((exams / "visit 1", elsewhere / "visit 2")):
+        folder.mkdir(parents=True)
+        save(folder / "scan.png", np.roll(GREY8, number))
+    (exams / "2024").symlink_to(elsewhere)
+    (exams / "latest").symlink_to(exams / "visit 1")
+    (elsewhere / "all").symlink_to(exams)
+    (elsewhere / "visit 2" / "again").symlink_to(elsewhere)
+    result = open_paths([exams])
+    assert result.problems == ()
+    assert [clip.path.relative_to(exams).as_posix() for clip in result.clips] == [
+        "2024/visit 2/scan.png",
+        "visit 1/scan.png",
+    ]
+
+
+def test_links_that_cannot_be_followed_are_told(tmp_path: Path) -> None:
+    """One upwards could lead to all of the disk; one to a disk that is not connected leads nowhere."""
+    exams = tmp_path / "exams"
+    exams.mkdir()
+    save(exams / "scan.png", GREY8)
+    (exams / "up").symlink_to(tmp_path)
+    (exams / "stick").symlink_to(tmp_path / "not connected")
+    result = open_paths([exams])
+    assert [clip.path.name for clip in result.clips] == ["scan.png"]
+    assert result.problems == (
+        f"{exams / 'up'} is a link to a folder above the one that you opened, so it was left out; to have the images "
+        "there, open that folder.",
+        f"{exams / 'stick'} left out: what it links to is not there. Connect its disk, and open {exams} again.",
+    )
+    (exams / "stick 2").symlink_to(tmp_path / "not connected")
+    assert " and 1 more left out: what they link to is not there." in open_paths([exams]).problems[-1]
+
+
 def test_labels_of_a_data_set_and_saved_sessions_are_not_opened_as_pictures(tmp_path: Path) -> None:
     for name in ("images", "labels", "session"):
         (tmp_path / name).mkdir()

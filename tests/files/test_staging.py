@@ -54,7 +54,7 @@ def test_a_full_disk_leaves_all_as_it_was_and_the_export_can_be_repeated(
     before = everything(tmp_path)
     with monkeypatch.context() as patch:
         fail_at(patch, os, "fsync", call)
-        with pytest.raises(StorageError, match=r"no space left.*Nothing was exported \(\d of 3 frames were ready"):
+        with pytest.raises(StorageError, match=r"no space left.*Nothing was exported \(\d of 3 images were ready"):
             write(tmp_path / "out", FRAMES, FORMATS)
     assert everything(tmp_path) == before
     report, _ = write(tmp_path / "out", FRAMES, FORMATS)
@@ -180,7 +180,7 @@ def test_a_session_from_somebody_else_writes_nowhere_else(tmp_path: Path) -> Non
     before = everything(tmp_path)
     for stem in ("../../evil", f"/{tmp_path}/evil", "/evil"):
         bad = replace(FRAMES[1], stem=stem)
-        with pytest.raises(InputError, match=r"Nothing was exported \(1 of 2 frames were ready"):
+        with pytest.raises(InputError, match=r"Nothing was exported \(1 of 2 images were ready"):
             write(tmp_path / "out", [FRAMES[0], bad], ("png",))
     assert everything(tmp_path) == before
 

@@ -34,6 +34,7 @@ from napari_adasam.files import home
 from napari_adasam.files.exports.naming import KEY_FILE
 from napari_adasam.files.schema import COLUMNS, names
 from napari_adasam.files.store import DATABASE, Store, is_session
+from napari_adasam.services.filing import UNTOUCHED
 from napari_adasam.services.ports import ModelInfo
 
 Sit = Callable[[], Desk]
@@ -94,6 +95,38 @@ def test_work_is_kept_without_being_asked_and_is_there_again(sit: Sit, tmp_path:
     assert stored(again).parent == tmp_path / "home"
 
 
+def test_where_nothing_was_done_no_earlier_work_is_told_of(sit: Sit, tmp_path: Path) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    desk.settle()
+    desk.annotator.close()
+    again = sit()
+    assert open_scans(again, tmp_path) == ["These images were opened before, and nothing is done on them yet."]
+    assert stored(again).parent == tmp_path / "home"
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda desk: desk.annotator.skip(),
+        lambda desk: desk.annotator.note("look again"),
+        lambda desk: desk.annotator.tick(1, True),
+        lambda desk: desk.annotator.set_sector(whole=True),
+        stroke,
+    ],
+)
+def test_work_without_an_accept_is_told_of_when_it_is_there_again(
+    sit: Sit, tmp_path: Path, work: Callable[[Desk], object]
+) -> None:
+    desk = sit()
+    open_scans(desk, tmp_path)
+    desk.settle()
+    work(desk)
+    desk.settle()
+    desk.annotator.close()
+    assert open_scans(sit(), tmp_path) == ["Your earlier work is here again: 0 of 3 accepted."]
+
+
 def test_one_goes_on_where_one_left_and_in_that_order(sit: Sit, tmp_path: Path) -> None:
     desk = sit()
     open_scans(desk, tmp_path)
@@ -124,7 +157,7 @@ def test_where_one_was_cannot_be_noted_and_nothing_is_said(
     full_disk(monkeypatch, "save_place")
     desk.annotator.close()
     assert desk.problems == []
-    assert open_scans(again := sit(), tmp_path) == ["Your earlier work is here again: 0 of 3 accepted."]
+    assert open_scans(again := sit(), tmp_path) == [UNTOUCHED]
     assert again.session.current is not None
 
 
@@ -477,10 +510,12 @@ def test_what_was_learned_and_the_disk_did_not_take_is_kept_behind_the_next_acce
     desk.predictor.save = full  # type: ignore[method-assign]
     run_round(desk)
     assert desk.problems == [FULL]
+    assert desk.annotator.not_saved == FULL
     desk.predictor.save = save  # type: ignore[method-assign]
     desk.accept()
     desk.settle()
     assert desk.problems == [FULL]
+    assert desk.annotator.not_saved == ""
     desk.annotator.close()
     again = sit()
     open_scans(again, tmp_path)
@@ -704,7 +739,7 @@ def test_work_begun_beside_a_session_that_is_gone_is_found_the_next_time(sit: Si
     assert stored(again) == beside
     again.annotator.close()
     (tmp_path / "pulled out").rename(tmp_path / "stick")
-    assert open_scans(sit(), tmp_path) == ["Your earlier work is here again: 0 of 3 accepted."]
+    assert open_scans(sit(), tmp_path) == [UNTOUCHED]
 
 
 def test_a_new_folder_that_the_old_one_cannot_name_is_not_begun(

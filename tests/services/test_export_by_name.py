@@ -10,12 +10,15 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
-from napari_adasam.domain.errors import InputError
+from napari_adasam.domain.errors import AdasamError, InputError
 from napari_adasam.domain.records import Annotation, Frame, FrameStatus, MaskOrigin
 from napari_adasam.domain.structures import Structure
 from napari_adasam.domain.versions import Remark
+from napari_adasam.files import raster
+from napari_adasam.files.exports import outputs
 from napari_adasam.files.readers import open_paths
 from napari_adasam.files.store import Store
 from napari_adasam.services.session_export import SessionExport, export_session
@@ -105,3 +108,43 @@ def session_of(folder: Path, path: str, stem: str) -> Path:
     store.save_annotation(Annotation("f", np.ones((40, 30), np.uint8), {1: MaskOrigin.DRAWN}, {}, 1.0, ""))
     store.close()
     return folder / "session"
+
+
+def full(*_given: object, **_named: object) -> None:
+    raise MemoryError
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "why"),
+    [
+        (
+            raster,
+            "_read",
+            "scan.png is too large for the memory of this computer. Close other programs and try again.",
+        ),
+        (outputs, "mask_png", "The export needs more memory than is free. Close other programs and try again."),
+    ],
+)
+def test_an_export_that_the_memory_does_not_hold_says_that_alone(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: object, name: str, why: str
+) -> None:
+    """Nothing is left out of an export of which there is nothing."""
+    monkeypatch.setattr(owner, name, full)
+    with pytest.raises(AdasamError) as told:
+        export_session(saved, tmp_path / "out", SessionExport(("png", "overlay"), ("scan",)))
+    assert (
+        str(told.value) == f"{why} Nothing was exported (0 of 1 images were ready; earlier exports are as they were)."
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_mask_that_the_memory_does_not_hold_is_not_called_damaged(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An earlier version would stand in for it."""
+    told: list[str] = []
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", full)
+    with pytest.raises(AdasamError, match=r"not enough free memory to read the mask \w+\.tif\. It is safe\.") as why:
+        export_session(saved, tmp_path / "out", SessionExport(("png",)), told.append)
+    assert told == []
+    assert not isinstance(why.value, InputError)

@@ -213,7 +213,7 @@ def test_a_saved_session_is_exported_with_what_it_knows(saved: Path, tmp_path: P
     )
     assert (report.frames, len(report.files)) == (2, 6)
     assert steps == [(0, 2), (1, 2), (2, 2)]
-    assert any("No frame has a scale" in sentence for sentence in told)
+    assert any("No image has a scale" in sentence for sentence in told)
     content = json.loads((tmp_path / "out" / "provenance.json").read_text())
     assert content["model"]["lineage"] == ["v2"]
     assert content["settings"] is None
@@ -450,7 +450,7 @@ def test_the_users_table_stands_behind_the_figures_even_without_names(with_inter
         assert ("its columns go out as they are" in " ".join(told)) == deidentify
     path.write_text("file,side\nother.png,left\n")
     export_session(with_interface, tmp_path / "out", SessionExport(("csv",), extras=Extras(table=path)), told.append)
-    assert "files.csv has no row for 1 of 1 frames." in told
+    assert "files.csv has no row for 1 of 1 images." in told
     path.write_text("side\nleft\n")
     with pytest.raises(InputError, match="has no column"):
         export_session(with_interface, tmp_path / "bad", SessionExport(("csv",), extras=Extras(table=path)))

@@ -17,7 +17,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import napari.layers
     import napari.viewer  # noqa: F401
-    import npe2  # noqa: F401
+    import npe2
 
 from napari_adasam.domain.session import Session
 from napari_adasam.domain.settings import LearnSettings, Settings
@@ -97,6 +97,7 @@ def make_dock(
     for dock in docks:
         dock.canvas.lose_window()  # the viewer is closed with it; to take layers out of it one by one takes seconds
         dock.shut_down()
+        dock.viewer.layers._list.clear()  # nor does napari take them out: the window goes whole
 
 
 @pytest.fixture
@@ -110,6 +111,21 @@ def opened(dock: AdasamDock, images: Path, qtbot: Any) -> AdasamDock:
     dock.open([images])
     wait_idle(dock, qtbot)
     return dock
+
+
+@pytest.fixture(autouse=True, scope="session")
+def plugins_are_looked_for_once() -> Iterator[None]:
+    """And not for each viewer, among all packages that are installed."""
+    look, looked = npe2.PluginManager.discover, []
+
+    def discover(self: npe2.PluginManager, *args: Any, **kwargs: Any) -> None:
+        if self not in looked:
+            look(self, *args, **kwargs)
+            looked.append(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(npe2.PluginManager, "discover", discover)
+        yield
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -88,6 +88,7 @@ def test_what_is_dropped_on_the_picture_is_taken_into_the_session_without_a_ques
     make: Callable[..., Annotator], images: Path, scaled_image: Path, qtbot: Any
 ) -> None:
     viewer, dock = open_window([], make)
+    assert dock.open_panel.kept.text() == "You can also drop files or folders anywhere on this window."
     assert takes(dock, [images])
     wait_idle(dock, qtbot)
     assert [frame.stem for frame in dock.annotator.session.frames] == [f"scan_{number}" for number in range(4)]

@@ -142,23 +142,17 @@ def test_a_renamed_layer_still_works(opened: AdasamDock) -> None:
     assert len(opened.annotator.session.annotations) == 1
 
 
-@pytest.mark.parametrize("lost", ["masks", "map", "points", "boxes", "image"])
-def test_a_deleted_layer_comes_back_in_its_place_with_a_message(opened: AdasamDock, lost: str, qtbot: Any) -> None:
-    canvas, viewer = opened.canvas, opened.viewer
-    layer = {
-        "masks": canvas.masks.layer,
-        "map": canvas.maps.layers[1],
-        "points": canvas.prompts.points,
-        "boxes": canvas.prompts.boxes,
-        "image": canvas.image,
-    }[lost]
+def test_a_deleted_layer_comes_back_in_its_place_with_a_message(opened: AdasamDock, qtbot: Any) -> None:
+    canvas, viewer, session = opened.canvas, opened.viewer, opened.annotator.session
     order = list(viewer.layers)
-    viewer.layers.remove(layer)
-    qtbot.wait_until(lambda: list(viewer.layers) == order)
-    assert "deleted" in opened.status_line.notice.text()
-    assert viewer.layers.selection.active is canvas.masks.layer
-    brush(canvas.masks.layer, (50, 10))
-    assert opened.annotator.session.labels(current(opened))[50, 10] == 1
+    for layer, x in zip(canvas.layers(), (5, 20, 35, 50, 65, 75), strict=True):
+        viewer.layers.remove(layer)
+        qtbot.wait_until(lambda: list(viewer.layers) == order)
+        assert opened.status_line.notice.text().startswith(f"“{layer.name}” was deleted and is back")
+        assert viewer.layers.selection.active is canvas.masks.layer, layer
+        assert session.labels(current(opened))[55, x] == 0
+        brush(canvas.masks.layer, (55, x))
+        assert session.labels(current(opened))[55, x] == 1, layer
 
 
 def test_layers_that_are_deleted_together_are_told_of_together(opened: AdasamDock, qtbot: Any) -> None:

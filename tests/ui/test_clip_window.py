@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from napari.utils.key_bindings import KeymapHandler
 from window_fakes import picture, wait_idle
 
 from napari_adasam.ui.dock import AdasamDock
@@ -49,7 +50,28 @@ def test_the_button_takes_outlines_through_the_clip_and_the_card_says_so(clip: A
     assert not card.source.isVisibleTo(card)
 
 
+def test_the_rest_of_a_clip_is_skipped_by_button_or_key_and_undone_at_once(clip: AdasamDock, qtbot: Any) -> None:
+    panel, session = clip.annotate_panel, clip.annotator.session
+    button = panel.buttons["skip_file"]
+    assert button.isVisibleTo(panel)
+    clip.commander.run("accept")
+    wait_idle(clip, qtbot)
+    handler = KeymapHandler()
+    handler.keymap_providers = [clip.viewer]
+    handler.press_key("Y")
+    wait_idle(clip, qtbot)
+    assert [session.status(frame.id).value for frame in session.frames] == ["accepted", *["skipped"] * 4]
+    assert not button.isEnabled()
+    assert "accepted or skipped already" in button.toolTip()
+    clip.commander.run("undo")
+    wait_idle(clip, qtbot)
+    assert [session.status(frame.id).value for frame in session.frames].count("skipped") == 0
+    button.click()
+    assert [session.status(frame.id).value for frame in session.frames].count("skipped") == 4
+
+
 def test_there_is_no_button_for_single_images(opened: AdasamDock, make_dock: Callable[..., AdasamDock]) -> None:
     panel = opened.annotate_panel
     assert not panel.buttons["propagate"].isVisibleTo(panel)
+    assert not panel.buttons["skip_file"].isVisibleTo(panel)
     assert not panel.frame_card.source.isVisibleTo(panel.frame_card)

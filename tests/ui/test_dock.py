@@ -228,7 +228,16 @@ def test_two_viewers_are_two_sessions(make_dock: Callable[..., AdasamDock], imag
     assert other.annotator.session.frames == ()
 
 
-FOR_CLIPS = ("propagate", "measure_stack", "volume", "frame_before", "next_frame", "item_before", "next_item")
+FOR_CLIPS = (
+    "propagate",
+    "measure_stack",
+    "volume",
+    "skip_file",
+    "frame_before",
+    "next_frame",
+    "item_before",
+    "next_item",
+)
 
 
 def test_the_dock_fits_a_small_laptop(make_dock: Callable[..., AdasamDock], images: Path, qtbot: Any) -> None:

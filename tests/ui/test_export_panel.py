@@ -35,7 +35,7 @@ def test_it_exports_beside_the_work_and_says_so(
     dock.open([images])
     wait_idle(dock, qtbot)
     panel = panel_of(dock, tmp_path, qtbot)
-    assert "No frame has a scale" in panel.notes.text()
+    assert "No image has a scale" in panel.notes.text()
     assert panel.aid.isVisible()
     assert panel.aid.text() == "An aid for research, not a medical device."
     assert "not a certified" not in panel.notes.text()

@@ -69,6 +69,7 @@ def test_a_folder_and_files_dropped_on_the_dock_are_taken_in(
 ) -> None:
     other = tmp_path / "other.png"
     Image.fromarray(picture(50, 70)).save(other)
+    assert dock.open_panel.kept.text() == "You can also drop files or folders onto this panel."
     assert drop(dock, [images])
     wait_idle(dock, qtbot)
     assert [frame.stem for frame in dock.annotator.session.frames] == [f"scan_{number}" for number in range(4)]

@@ -14,7 +14,7 @@ from napari_adasam.domain.structures import MUSCLE_PRESET
 from napari_adasam.ui.commands import ONE_STRUCTURE
 from napari_adasam.ui.dock import AdasamDock
 
-from window_fakes import wait_idle  # isort: skip
+from window_fakes import brush, wait_idle  # isort: skip
 
 
 def test_what_was_said_of_an_image_goes_with_it(opened: AdasamDock, qtbot: Any) -> None:
@@ -117,3 +117,18 @@ def test_an_image_that_is_done_was_not_come_back_to(opened: AdasamDock, qtbot: A
         opened.commander.run("accept")
         wait_idle(opened, qtbot)
     assert opened.annotate_panel.frame_card.why.text() == "Why this one: it is done already"
+
+
+def test_that_a_change_was_not_saved_goes_once_it_is(opened: AdasamDock, tmp_path: Path, qtbot: Any) -> None:
+    line, stick = opened.status_line, tmp_path / "stick"
+    assert opened.annotator.save_as(stick)
+    wait_idle(opened, qtbot)
+    stick.rename(tmp_path / "pulled out")
+    brush(opened.canvas.masks.layer, (52, 60))
+    assert line.notice.text().startswith("The last change was not saved")
+    line._look_again()
+    assert not line.notice.isHidden(), "it is so still"
+    (tmp_path / "pulled out").rename(stick)
+    brush(opened.canvas.masks.layer, (20, 60))
+    line._look_again()
+    assert line.notice.isHidden()

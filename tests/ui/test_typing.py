@@ -53,45 +53,45 @@ def afloat(dock: AdasamDock, qtbot: Any) -> None:
 
 
 @pytest.mark.parametrize("floating", [False, True])
-@pytest.mark.parametrize("button", ["accept", "brush"])
-def test_a_name_that_is_half_typed_counts_before_the_button(
-    active: AdasamDock, qtbot: Any, button: str, floating: bool
-) -> None:
+def test_a_name_that_is_half_typed_counts_before_the_button(active: AdasamDock, qtbot: Any, floating: bool) -> None:
     if floating:
         afloat(active, qtbot)
     session, name = active.annotator.session, active.structures_panel.names[1]
-    click(active, name)
-    name.selectAll()
-    QTest.keyClicks(name, "rectus femoris")
-    QTest.mouseClick(active.annotate_panel.buttons[button], Qt.MouseButton.LeftButton)
-    wait_idle(active, qtbot)
-    assert [one.name for one in session.structures] == ["rectus femoris", "aponeurosis"]
-    assert not name.hasFocus()
-    press(active, "e")
-    assert name.text() == "rectus femoris"
-    assert active.annotate_panel.buttons["eraser"].isChecked(), "and keys are commands again"
+    for button, typed in (("accept", "rectus femoris"), ("brush", "soleus")):
+        click(active, name)
+        name.selectAll()
+        QTest.keyClicks(name, typed)
+        QTest.mouseClick(active.annotate_panel.buttons[button], Qt.MouseButton.LeftButton)
+        wait_idle(active, qtbot)
+        assert [one.name for one in session.structures] == [typed, "aponeurosis"]
+        assert not name.hasFocus()
+        press(active, "e")
+        assert name.text() == typed
+        assert active.annotate_panel.buttons["eraser"].isChecked(), "and keys are commands again"
 
 
-@pytest.mark.parametrize("field", ["name", "folder", "every", "erosion"])
-def test_enter_ends_the_typing_and_keys_are_commands_again(active: AdasamDock, qtbot: Any, field: str) -> None:
-    fields: dict[str, Any] = {
-        "name": active.structures_panel.names[1],
-        "folder": active.export_panel.folder,
-        "every": active.learn_panel.every,
-        "erosion": active.export_panel.erosion,
-    }
+def test_enter_ends_the_typing_and_keys_are_commands_again(active: AdasamDock, qtbot: Any) -> None:
     active.commander.run("accept")
     wait_idle(active, qtbot)
-    session, one = active.annotator.session, fields[field]
-    current = session.current
-    one.setFocus()
-    one.selectAll()
-    press(active, "3")
-    press(active, Qt.Key.Key_Return)
-    typed = one.text()
-    press(active, "x")
-    assert one.text() == typed
-    assert session.current != current
+    session, export = active.annotator.session, active.export_panel
+    fields: tuple[Any, ...] = (
+        active.structures_panel.names[1],
+        export.folder,
+        active.learn_panel.every,
+        export.erosion,
+    )
+    for one in fields:
+        current = session.current
+        one.setFocus()
+        one.selectAll()
+        press(active, "3")
+        press(active, Qt.Key.Key_Return)
+        typed = one.text()
+        press(active, "x")
+        assert one.text() == typed
+        assert session.current != current, one
+        active.annotator.go_to(current)
+        wait_idle(active, qtbot)
 
 
 def test_keys_of_a_clip_go_to_its_frames_after_a_click_on_a_button(

@@ -44,7 +44,7 @@ def export(
     extras = Extras(blank_outside, erosion, table)
     order = SessionExport(tuple(dict.fromkeys(formats)), tuple(frames or ()), deidentify, extras)
     check_folder(out)
-    with progress("frames", "An export is there whole or not at all; the session is unchanged.") as advance:
+    with progress("images", "An export is there whole or not at all; the session is unchanged.") as advance:
         report = export_session(session, out, order, _tell, advance)
     show({"files": len(report.files), "frames": report.frames, "out": str(out)})
 

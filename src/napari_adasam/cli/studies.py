@@ -103,13 +103,14 @@ def evaluate(
     The studies labels and session go on where they were stopped: what the file of --json holds already is not run
     again. The command `effort` lays results of the study session beside each other.
     """
-    folder, part = test or dataset, part_of(held_back, validation)
+    folder = dataset if test is None or study == "labels" else test
+    part = part_of(held_back, validation)
     _check(ctx, study, folder)
     settings = _start(study, folder, ModelSettings(model or "", use_sector=sector, base=base), input_size, changes)
     options_of = _of_labels if study == "labels" else _of_images
     options = options_of(settings, part, names_of(structures), ctx.params)
-    read = (*files_of(dataset, folder), *(Path(model_at(one).name) for one in (model, base, *(against or ())) if one))
-    check_outputs((json_file, table, plot), read)
+    weights = [Path(model_at(one).name) for one in (model, base, *(against or ())) if one]
+    check_outputs((json_file, table, plot), (*files_of(dataset, test or dataset), *weights))
     _report(_measured(study, folder, options, json_file), json_file, table, plot)
 
 
@@ -206,6 +207,7 @@ def _of_labels(settings: Settings, part: Part, names: Names, given: Mapping[str,
         methods=methods_of(given["methods"]),
         labels=counts_of(given["labels"]),
         seeds=tuple(range(given["seeds"])),
+        test=Path(given["test"]) if given["test"] else None,
         gated=given["gated"],
         said=frozenset(names_in(given["changes"] or ())),
         ablation=given["ablation"],

@@ -67,8 +67,8 @@ Instead = Annotated[
     Path | None,
     typer.Option(
         metavar="DATASET2",
-        help="Measure on this data set instead; the studies labels and session learn on it, too, and nothing of "
-        "DATASET is used.",
+        help="Measure on this data set. The study labels learns on DATASET and tests on this one; the other studies "
+        "take it in place of DATASET.",
     ),
 ]
 Table = Annotated[Path | None, typer.Option(help="For the studies labels and session: write a Markdown table here.")]

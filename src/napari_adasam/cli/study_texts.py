@@ -70,6 +70,8 @@ def check_used(ctx: typer.Context, study: str, folder: Path) -> None:
             )
     if ctx.params["boxes"] and not ctx.params["volumes"]:
         raise InputError("--boxes is measured on whole volumes. Nothing was measured. Give --volumes too.")
+    if ctx.params["test"] and ctx.params["volumes"]:
+        raise InputError("--volumes tests on volumes of the same data set. Nothing was measured. Leave --test out.")
 
 
 def _in_words(studies: Sequence[str]) -> str:

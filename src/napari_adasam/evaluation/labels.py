@@ -157,6 +157,8 @@ class LabelsBench:
 
     def __init__(self, dataset: Dataset, names: Names, study: LabelsStudy) -> None:
         self.dataset, self.study = dataset, study
+        self.tested = dataset
+        """What a plan's images to test on are of."""
         start = ModelPredictor(study.base.model)
         self.card = start.net.card
         for settings in (one.settings for one in study.methods):
@@ -235,7 +237,7 @@ class LabelsBench:
 
     def _subject(self, key: str) -> tuple[Subject, Mask | None]:
         if key not in self._subjects:
-            (subject,) = subjects(self.dataset, [key])
+            (subject,) = subjects(self.tested, [key])
             sector = find_sector(subject.pixels)
             scan = None if sector.kind == "whole" else sector.mask(subject.pixels.shape)
             self._subjects[key] = subject, scan

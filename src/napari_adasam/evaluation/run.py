@@ -13,6 +13,7 @@ from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.queue import Order
 from napari_adasam.domain.settings import LearnSettings, ModelSettings, PromptSettings, Settings, TrainSettings
 from napari_adasam.evaluation import labels, methods, prompts, propagation, report, saved_work, volumes
+from napari_adasam.evaluation.elsewhere import ElsewhereBench
 from napari_adasam.evaluation.oracle import Rules
 from napari_adasam.evaluation.session import SessionStudy, pass_of
 from napari_adasam.evaluation.subjects import Names, Part, digest, seen_groups, structures_of, subjects, unseen_ids
@@ -32,6 +33,8 @@ SAME_STUDY = (
     "contents",
     "device",
     "tested_on",
+    "test_dataset",
+    "test_contents",
     "limit",
     "gated",
     "settings",
@@ -69,6 +72,8 @@ class StudyOptions:
         Also the method ``adasam`` with each of its parts switched.
     resume
         A file with what a stopped run has measured already; it is written again after each training or pass.
+    test
+        Of the study ``labels``: another data set, on which each training is tested.
     gated
         Of the study ``labels``: hold some of them out and let the gate decide, as the window does.
     volumes, boxes
@@ -97,6 +102,7 @@ class StudyOptions:
     resume: Path | None = None
     train: TrainSettings = field(default_factory=TrainSettings)
     prompts: PromptSettings = field(default_factory=PromptSettings)
+    test: Path | None = None
     gated: bool = False
     volumes: bool = False
     boxes: bool = False
@@ -142,8 +148,14 @@ def run_labels(folder: Path, options: StudyOptions, on_progress: OnProgress) -> 
         options.boxes,
     )
     dataset = Dataset.open(folder, slices=volumes.ALL_SLICES if options.volumes else SLICES)
-    bench = (volumes.VolumesBench if options.volumes else labels.LabelsBench)(dataset, options.names, study)
     about = _about(dataset, options) | {"tested_on": study.part, "gated": options.gated}
+    bench: labels.LabelsBench
+    if options.test is None:
+        bench = (volumes.VolumesBench if options.volumes else labels.LabelsBench)(dataset, options.names, study)
+    else:
+        other = Dataset.open(options.test, slices=SLICES)
+        bench = ElsewhereBench(dataset, options.names, study, other, options.part)
+        about |= {"tested_on": options.part, "test_dataset": other.folder.name, "test_contents": digest(other)}
     what = "volumes" if options.volumes else "labels"
     result = _answer(what, ModelPredictor(options.model), options, []) | about
     rows = _measured_before(options.resume, result, labels.key_of)

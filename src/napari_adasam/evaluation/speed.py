@@ -74,7 +74,7 @@ class SpeedPlan:
 
     def quick(self) -> SpeedPlan:
         """The same in seconds: enough to see that everything is measured, too little for figures."""
-        less = replace(self, frames=6, accepted=2, clicks=3, watch_s=0.5, steps=20)
+        less = replace(self, frames=6, accepted=2, clicks=3, watch_s=0.5, steps=8)
         return replace(less, cancels=1, cold_starts=1, encodings=2, lane_steps=3, peer_images=2)
 
 

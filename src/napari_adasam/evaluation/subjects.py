@@ -68,9 +68,10 @@ def seen_groups(dataset: Dataset, trained_on: frozenset[str]) -> set[str]:
     return {dataset.groups[key] for key in dataset.ids if content[dataset.images[key]] in files}
 
 
-def groups_showing(dataset: Dataset, ids: Iterable[str]) -> set[str]:
-    """Groups that hold one of these pictures, or a copy of its file under another ID."""
-    return seen_groups(dataset, frozenset(_contents({key: dataset.images[key] for key in ids}).values()))
+def groups_showing(dataset: Dataset, ids: Iterable[str], among: Dataset | None = None) -> set[str]:
+    """Groups, ``among`` another data set's or its own, with one of these pictures or a copy of its file."""
+    pictures = frozenset(_contents({key: dataset.images[key] for key in ids}).values())
+    return seen_groups(dataset if among is None else among, pictures)
 
 
 def digest(dataset: Dataset) -> str:

@@ -28,6 +28,8 @@ FULL_BITS = 16
 ID_LENGTH = 16
 DOUBLE_ENDING = ".nii.gz"
 ENDING = re.compile(r"\.[a-z][a-z0-9]{1,5}")
+LEFT_OUT = ("; it was left out", ", and was left out")
+"""How a reader's sentence goes on where a file is one of many and the rest is opened."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,10 +103,6 @@ class Clip:
             return reader(index)
         except InputError:
             raise
-        except MemoryError as error:
-            raise InputError(
-                f"{self.path.name} is too large for the memory of this computer; it was left out."
-            ) from error
         except Exception as error:
             raise InputError(broken(self.path, error)) from error
 
@@ -259,7 +257,19 @@ def broken(path: Path, error: BaseException) -> str:
         return f"{path.name} is not there any more; put it back or open it from its new place."
     if isinstance(error, PermissionError):
         return f"{path.name} may not be read by this user; ask for access, or copy it to a folder of your own."
+    if isinstance(error, MemoryError):
+        return (
+            f"{path.name} is too large for the memory of this computer; it was left out. Close other programs and try "
+            "again."
+        )
     return f"{path.name} is damaged or cut short, and was left out; copy it again from where it came."
+
+
+def needed(sentence: str) -> str:
+    """A reader's sentence where the file is not one of many the rest of which is opened."""
+    for words in LEFT_OUT:
+        sentence = sentence.replace(words, "")
+    return sentence
 
 
 def natural_key(text: str) -> tuple[list[tuple[int, int, str]], str]:

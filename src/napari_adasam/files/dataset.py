@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.records import Labels, Spacing
 from napari_adasam.files import nifti
-from napari_adasam.files.clips import Clip, content_id, ending_of, natural_key, stem_of
+from napari_adasam.files.clips import LEFT_OUT, Clip, content_id, ending_of, natural_key, stem_of
 from napari_adasam.files.labels import ENDINGS as LABEL_ENDINGS
 from napari_adasam.files.labels import read_labels
 from napari_adasam.files.readers import OPENERS, open_file
@@ -34,8 +34,6 @@ from napari_adasam.files.tables import composed, table_reader
 SLICES = 9
 """Slices of a volume where it is taken apart for learning and for studies."""
 GROUP_COLUMNS = ("cluster", "patient", "subject", "group")
-LEFT_OUT = ("; it was left out", ", and was left out")
-"""How a reader's sentence goes on where a file is one of many and the rest is opened."""
 
 
 @dataclass(frozen=True, slots=True)

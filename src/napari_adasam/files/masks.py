@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from napari_adasam.domain.errors import InputError, StorageError
+from napari_adasam.domain.errors import AdasamError, InputError, StorageError
 from napari_adasam.domain.packing import StoredLabels
 from napari_adasam.domain.records import Labels
 from napari_adasam.files.atomic import write_whole
@@ -71,7 +71,15 @@ class MaskFolder:
 
 
 def read_mask(folder: Path, name: str) -> Labels:
-    """Read a label image back, and check that it is the one that was written. Raises InputError if it is not."""
+    """Read a label image back, and check that it is the one that was written.
+
+    Raises
+    ------
+    InputError
+        If it is not.
+    AdasamError
+        If the memory is full.
+    """
     path = folder / f"{name}.tif"
     try:
         with tifffile.TiffFile(path) as file:
@@ -79,6 +87,11 @@ def read_mask(folder: Path, name: str) -> Labels:
             if page.size > MOST_PIXELS:
                 raise ValueError(f"expected {MOST_PIXELS} pixels at most, got {page.shape}")
             labels = np.asarray(page.asarray(), np.uint8)
+    except MemoryError as error:  # no InputError: nothing is to take the place of a mask that is sound
+        raise AdasamError(
+            f"There is not enough free memory to read the mask {path.name}. It is safe. Close other programs and try "
+            "again."
+        ) from error
     except Exception as error:
         raise InputError(f"The mask {path.name} of this session is missing or damaged.") from error
     if mask_name(labels) != name:

@@ -54,6 +54,10 @@ PROVENANCE_FILE, OURS = "provenance.json", b'"napari-adasam": "'
 EXPORTED = frozenset({"masks", "overlays", "dicom-seg", "stacks"})
 """Folders that an export puts its files in."""
 BEGINNING = 4096
+UPWARDS = (
+    "{path} is a link to a folder above the one that you opened, so it was left out; to have the images there, open "
+    "that folder."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ def open_paths(paths: Sequence[Path], without: Sequence[Path] = ()) -> OpenResul
     Nothing is raised: what cannot be read is a sentence, and the rest is opened. Pixels are read later, frame by frame.
     In a folder, files of other kinds are passed over, with a sentence if they are pictures; ``labels`` beside
     ``images`` is too, and so are a saved session, what an export of this program wrote, and subfolders that are one of
-    ``without``.
+    ``without``. Links to folders are followed, after the folders that lie there.
     """
     steps = opening(paths, without)
     try:
@@ -129,7 +133,8 @@ def opening(paths: Sequence[Path], without: Sequence[Path] = ()) -> Generator[tu
 def _pictures(folder: Path, without: Sequence[Path], lost: list[str]) -> Iterator[Path]:
     """The pictures below a folder; ``lost`` gets a sentence for what a person would miss among them."""
     others: list[str] = []
-    for root, folders, files in os.walk(folder, onerror=lambda error: lost.append(broken(Path(error.filename), error))):
+    dead: list[Path] = []
+    for root, folders, files in _folders(folder, lost):
         if SESSION_FILE in files or UNFINISHED_FILE in files:
             folders.clear()
             continue
@@ -142,14 +147,49 @@ def _pictures(folder: Path, without: Sequence[Path], lost: list[str]) -> Iterato
             path = Path(root, name)
             if name.startswith("."):
                 continue
-            if ending_of(path) in OPENERS or dicom_marks.is_dicom(path):
+            if os.path.islink(path) and not os.path.exists(path):
+                dead.append(path)
+            elif ending_of(path) in OPENERS or dicom_marks.is_dicom(path):
                 yield path
             elif ending_of(path) in NOT_READ:
                 others.append(ending_of(path))
+    lost += _left_out(folder, others, dead)
+
+
+def _left_out(folder: Path, others: Sequence[str], dead: Sequence[Path]) -> list[str]:
+    """A sentence for links that lead nowhere, and one for pictures of kinds that are not read, by their endings."""
+    told = []
+    if dead:
+        links, it = (f"{dead[0]} and {len(dead) - 1} more", "they link") if len(dead) > 1 else (dead[0], "it links")
+        told.append(f"{links} left out: what {it} to is not there. Connect its disk, and open {folder} again.")
     if others:
         counted = "1 picture" if len(others) == 1 else f"{len(others)} pictures"
         kinds = ", ".join(sorted(set(others)))
-        lost.append(f"{counted} of a kind that is not read ({kinds}) left out of {folder}; {SUPPORTED} are read.")
+        told.append(f"{counted} of a kind that is not read ({kinds}) left out of {folder}; {SUPPORTED} are read.")
+    return told
+
+
+def _folders(folder: Path, lost: list[str]) -> Iterator[tuple[str, list[str], list[str]]]:
+    """``os.walk`` that also goes where links lead, each folder once, so that links in a circle come to an end.
+
+    What leads above ``folder`` is not followed, with a sentence: it could be all of the disk.
+    """
+    top, seen, waiting = os.path.realpath(folder), set[str](), [str(folder)]
+    while waiting:
+        for root, folders, files in os.walk(
+            waiting.pop(0), onerror=lambda error: lost.append(broken(Path(error.filename), error))
+        ):
+            place = os.path.realpath(root)
+            if place in seen:
+                folders.clear()
+            elif Path(place) in Path(top).parents:
+                folders.clear()
+                lost.append(UPWARDS.format(path=root))
+            else:
+                seen.add(place)
+                yield root, folders, files
+                paths = [os.path.join(root, name) for name in folders]
+                waiting += [path for path in paths if os.path.realpath(path) != os.path.join(place, Path(path).name)]
 
 
 def _is_one_of(folder: Path, others: Sequence[Path]) -> bool:

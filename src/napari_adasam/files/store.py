@@ -163,9 +163,9 @@ class Store:
         """Replace the list of structures."""
         self._append("structures", [(json.dumps([asdict(structure) for structure in structures]),)])
 
-    def save_status(self, frame_id: str, status: FrameStatus) -> None:
-        """Note where a frame stands from now on."""
-        self._append("statuses", [(frame_id, str(status))])
+    def save_status(self, frame_id: str, status: FrameStatus, *others: tuple[str, FrameStatus]) -> None:
+        """Note where a frame stands from now on, and where others do: all or none."""
+        self._append("statuses", [(one, str(stands)) for one, stands in ((frame_id, status), *others)])
 
     def save_annotation(self, annotation: Annotation, suggested: Mapping[int, PackedMask] = NOTHING) -> None:
         """Save an accepted label image; the frame's status becomes accepted in the same transaction.

@@ -11,10 +11,8 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import cast
 
-from napari_adasam.domain.errors import AdasamError
 from napari_adasam.domain.prompts import Box, Point
 from napari_adasam.domain.records import FrameStatus, Labels
-from napari_adasam.domain.steps import CLOSED
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.store_copy import session_at
 from napari_adasam.services.activity import Activity
@@ -78,17 +76,13 @@ class Annotator(Reviewing):
         if current is None:
             return False
         if self._session.status(current) is not FrameStatus.ACCEPTED:
-            seconds = self._walk.seconds(current)
-            try:
-                draft = self._session.draft(current, seconds)
-                kept = self._keeping.annotation(draft)
-            except AdasamError as error:
-                self.problem.emit(str(error))
+            draft = self._recording.accept(current)
+            if draft is None:
                 return False
             as_it_came = self._session.propagated(current) is not None and not any(draft.changed_share.values())
             self._session.accept_draft(draft)
             self._walk.note_closed(current)
-            if kept:
+            if self._keeping.folder is not None:
                 self.saved.emit(current)
             self._learning.count_accept(current)
             self._clips.propagating.renew(current, as_it_came)
@@ -206,7 +200,7 @@ class Annotator(Reviewing):
         current = self._session.current
         if current is not None and self._marking_out.can_undo(current):
             return self._mark_out(lambda: self._marking_out.undo(current))
-        return self._travel(self._session.undo, self._session.redo)
+        return self._travel(undo=True)
 
     def redo(self) -> bool:
         """Do the step again that was taken back on the current frame; ``False`` if there is none."""
@@ -215,7 +209,7 @@ class Annotator(Reviewing):
         current = self._session.current
         if current is not None and self._marking_out.can_redo(current):
             return self._mark_out(lambda: self._marking_out.redo(current))
-        return self._travel(self._session.redo, self._session.undo)
+        return self._travel(undo=False)
 
     # -- learning --------------------------------------------------------------------------------------------------
 
@@ -272,27 +266,6 @@ class Annotator(Reviewing):
 
     def _structure(self, value: int) -> Structure | None:
         return next((one for one in self._session.structures if one.value == value), None)
-
-    def _travel(self, there: Callable[[str], bool], back: Callable[[str], bool]) -> bool:
-        """Undo or redo; done back if the disk does not take it. What is open again gets what it lacks."""
-        self._bench.ahead.forget()
-        current = self._session.current
-        if current is None:
-            return False
-        closed = self._session.status(current) in CLOSED
-        try:
-            if not there(current):
-                return False
-        except AdasamError as error:
-            self.problem.emit(str(error))
-            return False
-        if not self._recording.follow(current):
-            back(current)
-            return False
-        self._correcting.answer_open_questions(current)
-        if closed:
-            self._suggesting.show_current()
-        return True
 
 
 def _put_in_place(outcome: Outcome) -> None:

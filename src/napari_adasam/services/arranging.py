@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from napari_adasam.domain.errors import AdasamError
 from napari_adasam.domain.export_formats import EVERYDAY
 from napari_adasam.domain.settings import ModelSettings, Settings
 from napari_adasam.domain.structures import Structure
@@ -26,12 +25,13 @@ class Arranging(Sitting):
         """Replace the list of structures; suggestions for new ones are asked for."""
         if self._refused("set_structures"):
             return
-        try:
+
+        def change() -> None:
             self._session.check_structures(structures)
             self._keeping.structures(structures)
             self._session.set_structures(structures)
-        except AdasamError as error:
-            self.problem.emit(str(error))
+
+        self._recording.attempt(change, "structures")
         self._suggesting.show_current()
 
     def set_settings(

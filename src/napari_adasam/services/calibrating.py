@@ -87,7 +87,7 @@ class Calibrating(Arranging):
 
     def _mark_out(self, act: Callable[[], object]) -> bool:
         """Set a scale or a sector; ``False``, with a sentence, if it is refused or the disk does not take it."""
-        if not self._recording.attempt(act):
+        if not self._recording.attempt(act, ("marks", self._session.current)):
             return False
         self._walk.just_closed = None
         return True

@@ -46,7 +46,7 @@ class Choosing:
             chosen = replace(chosen, model=away.model, base=away.base)
         elif away is not None and chosen.model != away.model:
             self._away = None
-        self._recording.attempt(lambda: self._keeping.choose(chosen))
+        self._recording.attempt(lambda: self._keeping.choose(chosen), "choices", stays=True)
 
     def stay(self) -> None:
         """What serves has learned in this session: it is what is chosen now, also where it stood in for another."""

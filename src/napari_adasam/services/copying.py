@@ -138,6 +138,7 @@ class Copying:
         self._tell(copy.folder)
 
     def _tell(self, folder: Path) -> None:
+        self._recording.catch_up()
         self._recording.learned()
         self.kept.emit(str(folder))
         if self._keeping.left is not None:

@@ -6,10 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
+from napari_adasam.domain.calibration import NOT_SET
 from napari_adasam.domain.errors import AdasamError, InputError, OnlyReadableError
 from napari_adasam.domain.history import FrameContent
 from napari_adasam.domain.records import Frame, FrameStatus
+from napari_adasam.domain.session import Session
 from napari_adasam.domain.steps import restored
+from napari_adasam.domain.versions import NO_REMARK
 from napari_adasam.files.clips import Clip
 from napari_adasam.files.home import earlier_folders, kept_in, known_pictures_folder, new_folder
 from napari_adasam.files.readers import OpenResult, open_paths, opening
@@ -34,6 +37,7 @@ NOT_FINISHED = (
     "opened. To copy it again, use “Keep session in…”."
 )
 ALL_KNOWN = ForNow("All of these images are in the session already; nothing was added.")
+UNTOUCHED = ForNow("These images were opened before, and nothing is done on them yet.")
 
 
 class Filing:
@@ -116,8 +120,8 @@ class Filing:
             if self._keeping.reading:
                 return problems
             accepted = len(session.annotations)
-            said = f"Your earlier work is here again: {accepted} of {len(session.frames)} accepted."
-            return [*problems, ForNow(said)]
+            said = ForNow(f"Your earlier work is here again: {accepted} of {len(session.frames)} accepted.")
+            return [*problems, UNTOUCHED if _is_untouched(session) else said]
         return problems
 
     def _begin_at_home(self, opened: Path) -> list[str]:
@@ -188,6 +192,17 @@ def content_of(record: SessionRecord, frame_id: str) -> FrameContent:
     draft, ticks = record.drafts.get(frame_id), record.ticks.get(frame_id, {})
     masks = record.propagated.get(frame_id)
     return restored(status, record.annotations.packed(frame_id), ticks, draft, masks)
+
+
+def _is_untouched(session: Session) -> bool:
+    """Whether nothing was done on any of the frames."""
+    return not any(
+        session.status(one.id) is not FrameStatus.NEW
+        or session.ticks(one.id)
+        or session.remark(one.id) != NO_REMARK
+        or session.setup(one.id) != NOT_SET
+        for one in session.frames
+    )
 
 
 def _is_text(path: Path) -> bool:

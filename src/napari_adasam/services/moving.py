@@ -75,6 +75,11 @@ class Moving(Calibrating):
         """Whether files are being opened."""
         return self._filing.opening is not None or self._bench.ahead.opening
 
+    @property
+    def not_saved(self) -> str:
+        """That a change is not on the disk, in the sentence that was said of it; empty once all are."""
+        return self._recording.not_saved
+
     def _step_within(self, command: str, step: int) -> None:
         current = self._session.current if not self._refused(command) else None
         there = None if current is None else self._bench.items.beside(current, step)

@@ -54,6 +54,7 @@ class Reasons:
             "accept": self._accept,
             "next": self._next,
             "reopen": self._reopen,
+            "skip_file": self._skip_file,
             "suggest": self._suggest,
             "clear_structure": self._draw,
             "back": self._back,
@@ -118,6 +119,11 @@ class Reasons:
             return "This image is the only one in its file."
         end = "last" if step > 0 else "first"
         return "" if self._items.beside(current, step) is not None else f"This is the {end} frame of its file."
+
+    def _skip_file(self, current: str) -> str:
+        item = self._items.of(current)
+        left = any(self._session.status(one) not in CLOSED for one in item.frames)
+        return "" if left else "All of this file is accepted or skipped already."
 
     def _over(self, step: int, current: str) -> str:
         number = self._items.of(current).number + step

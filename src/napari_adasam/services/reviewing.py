@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from napari_adasam.domain.errors import AdasamError
 from napari_adasam.domain.packing import StoredLabels, laid_out
 from napari_adasam.domain.records import FrameStatus
+from napari_adasam.domain.steps import CLOSED
 from napari_adasam.domain.versions import Remark, Version
 from napari_adasam.files.store import Store
 from napari_adasam.services.moving import Moving
@@ -94,6 +96,27 @@ class Reviewing(Moving):
         if current is not None and self._remark(current, Remark(self._session.remark(current).note)):
             self._close_as_skipped(current)
 
+    def skip_file(self) -> bool:
+        """Mark what is open of the current file as skipped, as one step, and go on; what is accepted stays."""
+        current = self._current("skip_file")
+        if current is None:
+            return False
+        session = self._session
+        frames = [one for one in self._bench.items.of(current).frames if session.status(one) not in CLOSED]
+        for one in frames:
+            if session.remark(one).unusable and not self._remark(one, Remark(session.remark(one).note)):
+                return False
+        for one in frames:
+            session.skip(one)
+        if not self._recording.follow_together(frames):
+            for one in frames:
+                session.undo(one)
+            return False
+        self._walk.note_together(frames)
+        self._walk.note_closed(current if current in frames else frames[0])
+        self._advance()
+        return True
+
     def second_reader(self, folder: Path) -> bool:
         """Make a session for a second reader: the same frames and structures, and nothing of what was done here."""
         session = self._session
@@ -114,10 +137,41 @@ class Reviewing(Moving):
     def _remark(self, frame_id: str, remark: Remark) -> bool:
         before = self._session.remark(frame_id)
         self._session.set_remark(frame_id, remark)
-        if self._recording.attempt(lambda: self._keeping.remark(frame_id)):
+        if self._recording.attempt(lambda: self._keeping.remark(frame_id), ("remark", frame_id)):
             return True
         self._session.set_remark(frame_id, before)
         return False
+
+    def _travel(self, undo: bool) -> bool:
+        """Undo or redo; done back if the disk does not take it. What is open again gets what it lacks."""
+        session, current = self._session, self._session.current
+        self._bench.ahead.forget()
+        if current is None:
+            return False
+        there, back = (session.undo, session.redo) if undo else (session.redo, session.undo)
+        closed = session.status(current) in CLOSED
+        frames, moved = self._walk.together(current, skipped=undo), list[str]()
+        try:
+            for one in frames:
+                moved += [one] if there(one) else []
+        except AdasamError as error:
+            self.problem.emit(str(error))
+        done = len(moved) == len(frames) and self._write_travel(moved)
+        for one in [] if done else moved:
+            back(one)
+        if len(frames) > 1:
+            self._walk.note_together(frames)
+        if not done:
+            return False
+        self._correcting.answer_open_questions(current)
+        if closed:
+            self._suggesting.show_current()
+        return True
+
+    def _write_travel(self, frames: Sequence[str]) -> bool:
+        if len(frames) == 1:
+            return self._recording.follow(frames[0], stays=False)
+        return self._recording.follow_together(frames)
 
     def _readers(self) -> OtherReaders:
         if self._other.readers != self._keeping.readers:
@@ -128,7 +182,7 @@ class Reviewing(Moving):
         new = self._session.status(frame_id) is not FrameStatus.SKIPPED
         if new:
             self._session.skip(frame_id)
-        if not self._recording.follow(frame_id):
+        if not self._recording.follow(frame_id, stays=False):
             if new:
                 self._session.undo(frame_id)
             return

@@ -9,14 +9,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_adasam.domain.choices import Choices
+from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.rounds import RoundReport
 from napari_adasam.domain.session import Session
 from napari_adasam.files import home
 from napari_adasam.files.exports.naming import KEY_FILE, carry_key
+from napari_adasam.files.store import is_session
 from napari_adasam.files.store_copy import StoreCopy
 from napari_adasam.services.lane import give_way
 from napari_adasam.services.writing import Writing, changed
 
+ORIGIN_GONE = (
+    "Nothing was copied: masks of earlier sittings are in {folder} alone, which is not there now. What you did in this "
+    "window is safe while it stays open. Put the folder back (plug its drive in, or restore it from the bin or a "
+    "backup), then use “Keep session in…” again."
+)
+MASK_GONE = (
+    "{error} Nothing was copied, and the session is kept where it was. Put the file back from a backup; or close this "
+    "window, open the session again, which then shows an earlier version of the image if there is one, and keep it "
+    "elsewhere then."
+)
 TELL_S = 0.25
 """So often (s) a turn tells how far it is."""
 
@@ -114,10 +126,18 @@ class SessionCopy:
                     self._carried = end.value
                     break
                 yield Copied(done, masks + behind)
-        for done in self.writing.catch_up(now, reports):
+        for done in self._catch_up(now, reports):
             yield Copied(masks + done, masks + behind)
         store.bring_down()
         self._seen = now
+
+    def _catch_up(self, now: Session, reports: Sequence[RoundReport]) -> Generator[int, None, None]:
+        try:
+            yield from self.writing.catch_up(now, reports)
+        except InputError as error:
+            if self._origin is None or is_session(self._origin):
+                raise InputError(MASK_GONE.format(error=error)) from error
+            raise InputError(ORIGIN_GONE.format(folder=self._origin)) from error
 
 
 def _now_and_then(steps: Generator[Copied, None, None]) -> Generator[Copied, None, None]:

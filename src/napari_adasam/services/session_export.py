@@ -25,7 +25,7 @@ from napari_adasam.files.exports import (
     key_of,
     losses,
 )
-from napari_adasam.files.exports.naming import KEY_NOT_KEPT, as_path
+from napari_adasam.files.exports.naming import KEY_NOT_KEPT, as_path, word_for
 from napari_adasam.files.exports.plan import make_plan
 from napari_adasam.files.exports.provenance import remark_facts
 from napari_adasam.files.store import SessionRecord, Store
@@ -142,13 +142,14 @@ def _unused(order: SessionExport) -> tuple[str, ...]:
 
 def _chosen(record: SessionRecord, accepted: Sequence[Frame], names: Sequence[str]) -> list[Frame]:
     """The accepted frames of these names; every name must be of one at least."""
+    word = word_for(record.frames)
     if not accepted and FrameStatus.ACCEPTED in record.statuses.values():
         raise InputError(
-            "No accepted frame of this session has a mask that can be read, so there is nothing to export. Put its "
-            "folder masks back from a copy, or open the session and accept the frames again."
+            f"No accepted {word} of this session has a mask that can be read, so there is nothing to export. Put its "
+            f"folder masks back from a copy, or open the session and accept the {word}s again."
         )
     if not accepted:
-        raise InputError("No frame of this session is accepted, so there is nothing to export; accept a frame first.")
+        raise InputError(f"No {word} of this session is accepted, so there is nothing to export; accept one first.")
     if not names:
         return list(accepted)
     for name in names:
@@ -156,7 +157,7 @@ def _chosen(record: SessionRecord, accepted: Sequence[Frame], names: Sequence[st
             known = any(_is_called(frame, name) for frame in record.frames)
             some = ", ".join(frame.stem for frame in accepted[:SHOWN_NAMES])
             why = "is not accepted" if known else "is not in this session"
-            raise InputError(f'The frame "{name}" {why}. Nothing was exported. Accepted are: {some}{_more(accepted)}.')
+            raise InputError(f'The {word} "{name}" {why}. Nothing was exported. Accepted are: {some}{_more(accepted)}.')
     return [frame for frame in accepted if any(_is_called(frame, name) for name in names)]
 
 

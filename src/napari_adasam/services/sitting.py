@@ -267,7 +267,7 @@ class Sitting:
 
     def _on_withdrawn(self, frame_id: str) -> None:
         """A frame may be accepted again, which the disk has to know first."""
-        if not self._recording.follow(frame_id):
+        if not self._recording.follow(frame_id, stays=False):
             self._session.reopen(frame_id)
 
     def _on_looks(self) -> None:

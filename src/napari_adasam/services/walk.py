@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from napari_adasam.domain import queue
 from napari_adasam.domain.looks import Look
@@ -32,6 +32,7 @@ class Walk:
         self._offers: tuple[object, Mapping[str, str]] = (None, {})
         self._places: tuple[str, ...] = ()
         self._closed: list[str] = []
+        self._skipped: dict[str, dict[str, int]] = {}
         self.just_closed: str | None = None
         """The frame that was accepted or skipped last, while nothing else was done since: undo goes back to it."""
 
@@ -39,6 +40,21 @@ class Walk:
         """A frame was accepted or skipped, and one goes on."""
         self._closed.append(frame_id)
         self.just_closed = frame_id
+
+    def note_together(self, frame_ids: Sequence[str]) -> None:
+        """Frames were skipped in one step, or that step was taken back or done again."""
+        revisions = {one: self._session.revision(one) for one in frame_ids}
+        self._skipped.update(dict.fromkeys(frame_ids, revisions))
+
+    def together(self, frame_id: str, skipped: bool) -> list[str]:
+        """The frame, and those that were skipped in one step with it, as far as nothing was done on them since.
+
+        Itself alone where it does not stand so: ``skipped``, or opened again by undo.
+        """
+        session, revisions = self._session, self._skipped.get(frame_id, {})
+        same = [one for one, revision in revisions.items() if session.revision(one) == revision]
+        stands = (session.status(frame_id) is FrameStatus.SKIPPED) is skipped
+        return same if stands and frame_id in same else [frame_id]
 
     @property
     def last_closed(self) -> str | None:

@@ -72,13 +72,12 @@ class Writing:
         if self._store is not None and any(setup != before.get(key, NOT_SET) for key, setup in after.items()):
             self._store.save_setups(before, after)
 
-    def annotation(self, annotation: Annotation) -> bool:
-        """Write an accepted frame before its status says so; ``False`` while nothing is kept."""
+    def annotation(self, annotation: Annotation) -> None:
+        """Write an accepted frame before its status says so."""
         if self._store is None:
-            return False
+            return
         self._store.save_annotation(annotation, self._session.suggested_masks(annotation.frame_id))
         self._statuses[annotation.frame_id] = FrameStatus.ACCEPTED
-        return True
 
     def round(self, report: RoundReport) -> None:
         """Write a round's report."""
@@ -102,6 +101,13 @@ class Writing:
         else:
             self._store.save_status(frame_id, status)
         self._statuses[frame_id] = status
+
+    def follow_together(self, frame_ids: Sequence[str]) -> None:
+        """Write where frames stand that were skipped in one step, or opened again by undo: all or none."""
+        stand = [(one, self._session.status(one)) for one in frame_ids]
+        if self._store is not None:
+            self._store.save_status(*stand[0], *stand[1:])
+            self._statuses.update(stand)
 
     def draft(self, frame_id: str, seconds: float) -> None:
         """Write work in progress on a frame, at the end of every stroke and with every answer to a click.

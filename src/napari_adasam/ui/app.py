@@ -29,6 +29,7 @@ def open_window(paths: Sequence[Path] = (), make: MakeAnnotator | None = None) -
     dock = AdasamDock(viewer, make)
     viewer.window.add_dock_widget(dock, name=NAME, area="right")
     WindowDrops(dock)
+    dock.open_panel.drops_go_anywhere()
     dock.setFocus()  # keys are commands from the start, and Tab goes through the panel
     if paths:
         dock.open([Path(path) for path in paths])

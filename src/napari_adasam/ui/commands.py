@@ -68,6 +68,7 @@ COMMANDS = (
     Command("propagate", ("K",), "Propagate", "Take the outlines of the accepted frames to the others of this clip"),
     Command("measure_stack", ("J",), "Measure", "Volume, and thickness from frame to frame, of this clip or volume"),
     Command("volume", ("5", "L"), "3D", "Look at this volume and its outlines in 3D, and go back to the frame"),
+    Command("skip_file", ("Y",), "Skip rest", "Leave out all of this clip or volume that is not accepted"),
     Command("panel", ("F6",), "Panel", "The keyboard to the panel, where Tab goes on and Space presses; or back"),
     Command("help", ("H", "F1"), "Help", "This sheet (also ?)"),
 )
@@ -80,7 +81,7 @@ ASKED = {"accept": "accept", "back": "back", "next": "next", "skip": "skip", "re
          "point": "click", "not_point": "click", "box": "box", "brush": "stroke", "eraser": "stroke",
          "propagate": "propagate", "frame_before": "frame_before", "next_frame": "next_frame",
          "item_before": "item_before", "next_item": "next_item", "measure_stack": "measure_stack",
-         "volume": "show_volume"}  # fmt: skip
+         "volume": "show_volume", "skip_file": "skip_file"}  # fmt: skip
 
 
 ON_A_MAC = (("Control-", "⌘"), ("Shift-", "⇧"), ("Delete", "fn⌫"), ("Backspace", "⌫"))
@@ -130,6 +131,7 @@ class Commander:
             "back": annotator.back,
             "next": annotator.next,
             "skip": annotator.skip,
+            "skip_file": annotator.skip_file,
             "reopen": annotator.reopen,
             "suggest": annotator.suggest,
             "undo": annotator.undo,
@@ -176,7 +178,8 @@ class Commander:
         """Why commands are not possible now, in the sentences that are said where they are tried."""
         masks = self._canvas.masks
         drawing = ((LOOKING, self._canvas.volume.shown), (DRAWING, masks.stroke_open), (POLYGON, masks.polygon_open))
-        return {said for said, now in drawing if now} | {self.why_not(one) for one in BY_NAME}
+        said = {self._annotator.not_saved, *(why for why, now in drawing if now)}
+        return said | {self.why_not(one) for one in BY_NAME}
 
     def run(self, name: str) -> None:
         """Run the command, or say in ``problem`` why not."""

@@ -11,7 +11,7 @@ from napari.viewer import Viewer
 from psygnal import Signal
 from qtpy.QtCore import QObject, QTimer
 
-from napari_adasam.ui.at_once import slice_hidden
+from napari_adasam.ui.at_once import slice_hidden, without_choosing
 
 MakeLayer = Callable[[], Layer | None]
 AT_FIRST = 2
@@ -85,7 +85,7 @@ class Laying:
         above = [one for one in ours[ours.index(layer) + 1 :] if one in self._viewer.layers]
         index = min((self._viewer.layers.index(one) for one in above), default=len(self._viewer.layers))
         slice_hidden(layer)
-        with self.ours_to_change():
+        with self.ours_to_change(), without_choosing(self._viewer.layers):
             self._viewer.layers.insert(index, layer)
         self.put.emit(layer)
 

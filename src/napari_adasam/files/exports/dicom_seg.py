@@ -95,7 +95,7 @@ class DicomSegFiles:
             write_bits(bits, planes, values)
             try:
                 _save(segmentation(source, planes, structures, self._key), bits, file)
-            except OSError:
+            except (OSError, MemoryError):
                 raise
             except Exception as error:  # noqa: BLE001 - highdicom and pydicom have many kinds
                 why = ", ".join(unfit_keywords(source.header, str(error))) or type(error).__name__

@@ -12,6 +12,7 @@ from napari_adasam.domain.records import Frame
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.dicom_marks import BURNED_IN
 from napari_adasam.files.exports.dicom_source import comes_from_dicom
+from napari_adasam.files.exports.naming import word_for
 from napari_adasam.files.exports.nifti import is_slice
 from napari_adasam.files.exports.options import NO_EXTRAS, Extras
 from napari_adasam.files.exports.table import read_file_table
@@ -56,7 +57,8 @@ def _names_and_scale(formats: Collection[str], frames: Sequence[Frame]) -> list[
     found = []
     unknown = sum(frame.spacing is None for frame in frames)
     if unknown and set(formats) - {"png"}:
-        which = "No frame has a scale" if unknown == len(frames) else f"{unknown} of {len(frames)} frames have no scale"
+        word, some = word_for(frames), f"{unknown} of {len(frames)}"
+        which = f"No {word} has a scale" if unknown == len(frames) else f"{some} {word}s have no scale"
         found.append(f"{which}: their figures are in pixels.")
     own = [name for name in ("png", "tiff", "nifti") if name in formats]
     if own:
@@ -79,7 +81,8 @@ def _dicom(frames: Sequence[Frame], structures: Sequence[Structure], deidentify:
     fitting = [frame for frame in frames if sources[frame.path]]
     if len(fitting) < len(frames):
         found.append(
-            f"DICOM SEG: {len(frames) - len(fitting)} of {len(frames)} frames are not from DICOM and get none."
+            f"DICOM SEG: {len(frames) - len(fitting)} of {len(frames)} {word_for(frames)}s are not from DICOM and get "
+            "none."
         )
     if any(structure.value != place for place, structure in enumerate(structures, start=1)):
         found.append("DICOM SEG: structures are numbered 1, 2, 3… anew; their own numbers stand in the descriptions.")
@@ -118,7 +121,7 @@ def _table(path: Path, frames: Sequence[Frame], deidentify: bool) -> list[str]:
     except InputError as error:
         return [str(error)]
     without = len(frames) - len(rows_of(table, frames))
-    found = [f"{path.name} has no row for {without} of {len(frames)} frames."] if without else []
+    found = [f"{path.name} has no row for {without} of {len(frames)} {word_for(frames)}s."] if without else []
     return [*found, f"{path.name}: its columns go out as they are, names in them too."] if deidentify else found
 
 

@@ -31,6 +31,11 @@ def as_path(path: str) -> PurePath:
     return windows if windows.drive and (windows.root or "\\" in path) else Path(path)
 
 
+def word_for(frames: Sequence[Frame]) -> str:
+    """What sentences call them: frames are of clips and volumes; others are images, as in the window."""
+    return "frame" if frames and all(one.id != one.file_id for one in frames) else "image"
+
+
 def output_names(frames: Sequence[Frame]) -> dict[str, str]:
     """Frame id to its name in the export: its stem, with ``_2``, ``_3``… behind it where another frame has that name.
 

@@ -17,7 +17,7 @@ from napari_adasam.domain.records import Annotation, Frame
 from napari_adasam.domain.structures import Structure
 from napari_adasam.files.clips import stem_of
 from napari_adasam.files.exports.dicom_source import comes_from_dicom
-from napari_adasam.files.exports.naming import as_path, output_names, without_names
+from napari_adasam.files.exports.naming import as_path, output_names, without_names, word_for
 from napari_adasam.files.exports.options import ExportOptions, Extras, FindScan, ReadOwnValues, ReadPixels
 from napari_adasam.files.exports.table import given_columns, read_file_table
 from napari_adasam.files.exports.table_rows import rows_of
@@ -78,8 +78,9 @@ def make_plan(
     wanted = None if options.frames is None else set(options.frames)
     sources = [frame for frame in frames if frame.id in annotations and (wanted is None or frame.id in wanted)]
     if not sources:
-        which = "No frame is accepted yet" if wanted is None else "None of these frames is accepted"
-        raise InputError(f"{which}, so there is nothing to export; accept a frame first.")
+        word = word_for(frames)
+        which = f"No {word} is accepted yet" if wanted is None else f"None of these {word}s is accepted"
+        raise InputError(f"{which}, so there is nothing to export; accept one first.")
     if "dicom-seg" in options.formats:
         _check_dicom(sources)
     if "overlay" in options.formats and options.pixels is None:
@@ -153,7 +154,9 @@ def _check_dicom(frames: Sequence[Frame]) -> None:
             "Nothing was exported."
         )
     if not any(comes_from_dicom(frame.path) for frame in frames):
-        raise InputError("None of the frames is from a DICOM file, so there is no DICOM SEG; choose another format.")
+        raise InputError(
+            f"None of the {word_for(frames)}s is from a DICOM file, so there is no DICOM SEG; choose another format."
+        )
 
 
 def _reader(sources: Sequence[Frame], read: ReadPixels | None) -> ReadPixels | None:

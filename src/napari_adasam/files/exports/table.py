@@ -225,6 +225,8 @@ def _read_rows(path: Path) -> tuple[tuple[str, ...], list[Row]]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = table_reader(file.read(), KEYS)
             return tuple(reader.fieldnames or ()), list(reader)
+    except FileNotFoundError as error:
+        raise InputError(f"There is no file {path}; nothing was written. Check the name of your table.") from error
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path} cannot be read as a table in UTF-8; nothing was written. "

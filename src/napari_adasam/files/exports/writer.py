@@ -15,6 +15,8 @@ from napari_adasam.domain.errors import AdasamError, InputError
 from napari_adasam.domain.export_formats import FORMATS
 from napari_adasam.domain.records import Annotation, Frame
 from napari_adasam.domain.structures import Structure
+from napari_adasam.files.clips import needed
+from napari_adasam.files.exports.naming import word_for
 from napari_adasam.files.exports.options import ExportOptions, ExportReport, Item, Progress
 from napari_adasam.files.exports.outputs import open_output
 from napari_adasam.files.exports.plan import Plan, make_plan
@@ -24,6 +26,7 @@ from napari_adasam.files.exports.target import check_target, written_over
 from napari_adasam.files.staging import Staging
 
 AS_USUAL = ExportOptions()
+FULL = "The export needs more memory than is free. Close other programs and try again."
 
 
 def export(
@@ -69,7 +72,9 @@ def export_steps(
         If nothing is accepted, a format is unknown, a picture cannot be read or would be written over, or the folder
         is none for this export (:func:`~napari_adasam.files.exports.target.check_target`).
     StorageError
-        If the disk did not take it. After either, nothing of this export is there, and earlier ones are as they were.
+        If the disk did not take it.
+    AdasamError
+        If the memory is full. After any, nothing of this export is there, and earlier ones are as they were.
     """
     plan = make_plan(annotations, frames, structures, options)
     check_target(folder, options.deidentify)
@@ -80,9 +85,10 @@ def export_steps(
                 yield Progress(ready, total, name)
             _protect_sources(frames, staging.targets)
             written = staging.commit()
-    except AdasamError as error:
-        how_far = f"{ready} of {total} frames were ready; earlier exports are as they were"
-        raise type(error)(f"{error} Nothing was exported ({how_far}).") from error
+    except (AdasamError, MemoryError) as error:
+        how_far = f"{ready} of {total} {word_for(plan.sources)}s were ready; earlier exports are as they were"
+        why, kind = (needed(str(error)), type(error)) if isinstance(error, AdasamError) else (FULL, AdasamError)
+        raise kind(f"{why} Nothing was exported ({how_far}).") from error
     return ExportReport(folder, tuple(written), len(plan.frames))
 
 

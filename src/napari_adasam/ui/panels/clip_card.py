@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from qtpy.QtCore import QModelIndex, Qt
-from qtpy.QtWidgets import QGridLayout, QLabel, QListView, QPushButton, QToolButton, QWidget
+from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QListView, QPushButton, QSizePolicy, QToolButton, QWidget
 
 from napari_adasam.services.annotator import Annotator
 from napari_adasam.ui.by_keys import by_tab
@@ -23,7 +23,7 @@ class ClipCard(QWidget):
     Parameters
     ----------
     buttons
-        By command; those of :data:`WAYS` are laid out here.
+        By command; those of :data:`WAYS` are laid out here, and the one that skips the rest.
     """
 
     def __init__(self, annotator: Annotator, commander: Commander, buttons: Mapping[str, QPushButton]) -> None:
@@ -51,8 +51,12 @@ class ClipCard(QWidget):
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
-        layout.addWidget(self.place, 0, 0, 1, 3)
-        layout.addWidget(self.fold, 0, 3, Qt.AlignmentFlag.AlignRight)
+        top = QHBoxLayout()
+        top.addWidget(self.place, stretch=1)
+        buttons["skip_file"].setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        top.addWidget(buttons["skip_file"])
+        top.addWidget(self.fold)
+        layout.addLayout(top, 0, 0, 1, 4)
         layout.addWidget(self.strip, 1, 0, 1, 4)
         layout.addWidget(self.list, 2, 0, 1, 4)
         for column, name in enumerate(WAYS):

@@ -33,6 +33,7 @@ class OpenPanel(QWidget):
         self._sample_paths = sample_paths
         self._napari_paths: tuple[Path, ...] = ()
         self._wants_samples = False
+        self._drop_where = "onto this panel"
         self.files = _button("Open files…", "PNG, JPEG, TIFF, DICOM, NIfTI, AVI or MP4", self._ask_files)
         self.folder = _button("Open folder…", "All images of a folder, or a session saved before", self._ask_folder)
         self.samples = _button("Sample images", "Drawn phantom images, to try the program", self._open_samples)
@@ -66,6 +67,11 @@ class OpenPanel(QWidget):
         self.take.setText(f"Take in the {f'{len(paths)} {several}' if len(paths) > 1 else one} open in napari")
         self.take.setToolTip("Use in this session, and show here: " + ", ".join(path.name for path in paths[:NAMED]))
 
+    def drops_go_anywhere(self) -> None:
+        """The whole window takes what is dropped, and not this panel alone."""
+        self._drop_where = "anywhere on this window"
+        self.refresh()
+
     def refresh(self) -> None:
         """Say where the session is kept, or that it is not."""
         self._wants_samples = self._wants_samples and self._annotator.busy
@@ -83,7 +89,7 @@ class OpenPanel(QWidget):
         elif self._annotator.session.frames:
             self.kept.setText("Not kept on disk yet: choose a folder with “Keep session in…”.")
         else:
-            self.kept.setText("You can also drop files or folders onto this panel.")
+            self.kept.setText(f"You can also drop files or folders {self._drop_where}.")
 
     def _ask_files(self) -> None:
         self._annotator.warm_up()
