@@ -102,7 +102,7 @@ def keeping(folder: Path) -> None:
         dock.open([bench_session.write(folder, 600, None)])
         settle()
         copies = [folder / f"copy_{number}" for number in range(3)]
-        tell("keep_session", [Holds().of(lambda one=one: dock.annotator.save_as(one), settle) for one in copies])
+        tell("keep_session", [Holds().of(lambda one=one: dock.annotator.start_keeping(one), settle) for one in copies])
 
 
 def removing(folder: Path) -> None:

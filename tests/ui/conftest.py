@@ -140,7 +140,10 @@ def shown(make_dock: Callable[..., AdasamDock], images: Path, qtbot: Any) -> Ada
     """A visible window with the first image suggested."""
     dock = make_dock(show=True)
     dock.viewer.window.set_geometry(0, 0, 1366, 728)
+    window = dock.window()
+    window.setUpdatesEnabled(False)  # nobody looks yet, and drawing each layer as it comes takes a second
     dock.open([images])
     wait_idle(dock, qtbot)
+    window.setUpdatesEnabled(True)
     qtbot.wait(200)
     return dock
