@@ -74,6 +74,18 @@ def stored(desk: Desk) -> Path:
     return desk.annotator.folder
 
 
+def learn_in_a_sitting(sit: Sit, tmp_path: Path, and_lose_it: bool = False) -> None:
+    """Open the scans, accept one, learn from it and close; then what was learned is not there where it is lost."""
+    desk = sit()
+    open_scans(desk, tmp_path)
+    desk.accept()
+    run_round(desk)
+    if and_lose_it:
+        for file in (stored(desk) / "models").iterdir():
+            file.unlink()
+    desk.annotator.close()
+
+
 def stored_last(tmp_path: Path) -> Path:
     """The folder of the one session that was kept by itself and is closed."""
     (folder,) = [path for path in (tmp_path / "home").iterdir() if is_session(path)]
@@ -563,11 +575,7 @@ def test_the_earlier_model_one_went_back_to_serves_again(sit: Sit, tmp_path: Pat
 def test_what_was_learned_serves_again_where_the_model_was_loaded_before_the_session_is_opened(
     sit: Sit, tmp_path: Path
 ) -> None:
-    desk = sit()
-    open_scans(desk, tmp_path)
-    desk.accept()
-    run_round(desk)
-    desk.annotator.close()
+    learn_in_a_sitting(sit, tmp_path)
     again = sit()
     again.annotator.warm_up()
     again.settle()
@@ -581,11 +589,7 @@ def test_what_was_learned_serves_again_where_the_model_was_loaded_before_the_ses
 
 
 def test_a_round_that_starts_while_the_model_loads_goes_on_from_what_was_learned(sit: Sit, tmp_path: Path) -> None:
-    desk = sit()
-    open_scans(desk, tmp_path)
-    desk.accept()
-    run_round(desk)
-    desk.annotator.close()
+    learn_in_a_sitting(sit, tmp_path)
     again, began_from, ended = sit(), list[int](), threading.Event()
 
     def step(number: int) -> None:
@@ -604,13 +608,7 @@ def test_a_round_that_starts_while_the_model_loads_goes_on_from_what_was_learned
 
 
 def test_a_round_begins_all_the_same_where_what_was_learned_is_not_there(sit: Sit, tmp_path: Path) -> None:
-    desk = sit()
-    open_scans(desk, tmp_path)
-    desk.accept()
-    run_round(desk)
-    for file in (stored(desk) / "models").iterdir():
-        file.unlink()
-    desk.annotator.close()
+    learn_in_a_sitting(sit, tmp_path, and_lose_it=True)
     again = sit()
     again.annotator.open([tmp_path / "scans"])
     assert again.annotator.start_round()
@@ -620,11 +618,7 @@ def test_a_round_begins_all_the_same_where_what_was_learned_is_not_there(sit: Si
 
 
 def test_what_was_learned_on_another_model_serves_again_when_that_is_chosen(sit: Sit, tmp_path: Path) -> None:
-    desk = sit()
-    open_scans(desk, tmp_path)
-    desk.accept()
-    run_round(desk)
-    desk.annotator.close()
+    learn_in_a_sitting(sit, tmp_path)
 
     def refuse(path: Path) -> ModelInfo:
         raise InputError("It belongs to another model.")
@@ -645,13 +639,7 @@ def test_what_was_learned_on_another_model_serves_again_when_that_is_chosen(sit:
 
 
 def test_what_was_learned_and_is_not_there_any_more_is_said(sit: Sit, tmp_path: Path) -> None:
-    desk = sit()
-    open_scans(desk, tmp_path)
-    desk.accept()
-    run_round(desk)
-    for file in (stored(desk) / "models").iterdir():
-        file.unlink()
-    desk.annotator.close()
+    learn_in_a_sitting(sit, tmp_path, and_lose_it=True)
     again = sit()
     open_scans(again, tmp_path)
     assert again.problems == ["What was learned is not there."]
