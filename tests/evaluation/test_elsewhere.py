@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from studied import dataset, discs
+from studied import dataset, discs, frames_learned_from
 from tiny import BELLY
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.settings import ModelSettings, TrainSettings
 from napari_adasam.domain.splits import split_groups
-from napari_adasam.evaluation import labels
 from napari_adasam.evaluation.elsewhere import plan_elsewhere
 from napari_adasam.evaluation.labels import plan
 from napari_adasam.evaluation.run import StudyOptions, run_labels
@@ -45,14 +44,7 @@ def run(dataset: Dataset, other: Dataset, **given: Any) -> dict[str, Any]:
 def test_it_learns_on_one_and_measures_on_all_of_the_other(
     dataset: Dataset, other: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: set[str] = set()
-    real = labels.learn
-
-    def spy(choice: Any, lessons: Any, *rest: Any) -> Any:
-        seen.update(frame.frame_id for frame in (*lessons.labelled, *lessons.unlabelled))
-        return real(choice, lessons, *rest)
-
-    monkeypatch.setattr(labels, "learn", spy)
+    seen = frames_learned_from(monkeypatch)
     said = run(dataset, other)
     assert (said["dataset"], said["test_dataset"], said["tested_on"]) == ("discs", "other", "unseen")
     assert [(row["method"], row["n"]) for row in said["rows"]] == [("start", 4), ("lora", 4)]

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from studied import dataset
+from studied import dataset, frames_learned_from
 from tiny import BELLY, tiny_net, tiny_vit
 
 from napari_adasam.domain.errors import InputError
@@ -176,14 +176,7 @@ def test_a_killed_run_goes_on_where_it_was(dataset: Dataset, tmp_path: Path) -> 
 
 
 def test_no_label_of_a_test_image_reaches_a_training(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: set[str] = set()
-    real = labels.learn
-
-    def spy(choice: Choice, lessons: Lessons, *rest: Any) -> Any:
-        seen.update(frame.frame_id for frame in (*lessons.labelled, *lessons.unlabelled))
-        return real(choice, lessons, *rest)
-
-    monkeypatch.setattr(labels, "learn", spy)
+    seen = frames_learned_from(monkeypatch)
     run_labels(dataset.folder, options(methods=("adasam",), labels=(2, 5)), lambda *_: None)
     back = split_groups(dataset.groups.values()).held_back
     tested = {dataset.frame_id(key) for key in dataset.ids if dataset.groups[key] in back}

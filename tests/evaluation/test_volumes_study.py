@@ -11,15 +11,17 @@ import nibabel
 import numpy as np
 import pytest
 import torch
+from studied import frames_learned_from
 from tiny import BELLY, BrightnessEncoder, see_brightness, tiny_net, tiny_vit
 
 from napari_adasam.domain.errors import InputError
 from napari_adasam.domain.overlap import dice
-from napari_adasam.domain.settings import ModelSettings, TrainSettings
+from napari_adasam.domain.settings import ModelSettings, Settings, TrainSettings
 from napari_adasam.domain.splits import split_groups
 from napari_adasam.evaluation import labels, memory, report
 from napari_adasam.evaluation.baselines import unet3d
 from napari_adasam.evaluation.baselines.lessons import Lessons
+from napari_adasam.evaluation.elsewhere import ElsewhereBench
 from napari_adasam.evaluation.methods import Choice
 from napari_adasam.evaluation.metrics import hd95_of_volume
 from napari_adasam.evaluation.run import StudyOptions, run_labels
@@ -161,14 +163,7 @@ def test_distances_are_in_the_voxels_unit() -> None:
 
 
 def test_no_slice_of_a_tested_volume_reaches_a_training(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: set[str] = set()
-    real = labels.learn
-
-    def spy(choice: Choice, lessons: Lessons, *rest: Any) -> Any:
-        seen.update(frame.frame_id for frame in (*lessons.labelled, *lessons.unlabelled))
-        return real(choice, lessons, *rest)
-
-    monkeypatch.setattr(labels, "learn", spy)
+    seen = frames_learned_from(monkeypatch)
     run(dataset, methods=("medsa:slices=3:max_unlabelled=100",))
     back = split_groups(dataset.groups.values()).held_back
     tested = {dataset.frame_id(key) for key in dataset.ids if dataset.groups[key] in back}
@@ -250,3 +245,18 @@ def test_the_peak_is_of_what_came_after_it_was_forgotten() -> None:
     del block
     memory.forget_peak()
     assert memory.peak_mb() < high - 50
+
+
+def test_slices_of_another_data_set_have_their_own_neighbours(dataset: Dataset, tmp_path: Path) -> None:
+    """As those at home have: what the slices beside one say counts at the test there, too."""
+    for part in ("images", "labels"):
+        (tmp_path / "there" / part).mkdir(parents=True)
+        for name in ("case_8.nii.gz", "case_9.nii.gz"):
+            (dataset.folder / part / name).rename(tmp_path / "there" / part / name)
+    home, there = (Dataset.open(folder, slices=3) for folder in (dataset.folder, tmp_path / "there"))
+    study = labels.LabelsStudy((), (2,), (0,), Settings(model=ModelSettings("tiny", device="cpu")))
+    bench = ElsewhereBench(home, ((1, BELLY.name),), study, there, "unseen")
+    for one in (home, there):
+        apart = bench._neighbours.apart(one.frame_id(one.ids[0]))
+        assert apart is not None
+        assert apart == of_dataset(one).apart(one.frame_id(one.ids[0]))

@@ -11,6 +11,7 @@ from napari_adasam.domain.splits import seeded_order, split_groups
 from napari_adasam.evaluation.labels import LabelsBench, LabelsPlan, LabelsStudy
 from napari_adasam.evaluation.subjects import Names, Part, groups_showing, structures_of, unseen_ids
 from napari_adasam.files.dataset import Dataset
+from napari_adasam.services import neighbours
 
 
 def plan_elsewhere(
@@ -53,6 +54,7 @@ class ElsewhereBench(LabelsBench):
     def __init__(self, dataset: Dataset, names: Names, study: LabelsStudy, other: Dataset, part: Part) -> None:
         super().__init__(dataset, names, study)
         self.tested = other
+        self._neighbours = neighbours.of_dataset(dataset, other)
         self._test = unseen_ids(other, self.card.trained_on, part)
         own = {one.value: one.name for one in self.structures}
         there = {one.value: one.name for one in structures_of(other, self._test, names, self.structures)}

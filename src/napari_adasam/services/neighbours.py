@@ -116,14 +116,15 @@ class GivenNeighbours(Neighbours):
         return given[first : first + slices]
 
 
-def of_dataset(dataset: Dataset) -> Neighbours:
-    """The neighbours of a data set's slices: those of the volume on the disk, whichever of them are in the data set.
+def of_dataset(*datasets: Dataset) -> Neighbours:
+    """The neighbours of data sets' slices: those of the volume on the disk, whichever of them are in the data set.
 
-    What is no slice of it, such as a single picture or a part of a slice, has none.
+    What is no slice of one, such as a single picture or a part of a slice, has none.
     """
-    keys = {dataset.frame_id(key): key for key in dataset.places}
+    places = {one.frame_id(key): (one, key) for one in datasets for key in one.places}
 
     def clip_of(frame_id: str) -> Clip | None:
-        return dataset.clip(keys[frame_id]) if frame_id in keys else None
+        dataset, key = places.get(frame_id, (None, ""))
+        return None if dataset is None else dataset.clip(key)
 
-    return Neighbours(clip_of) if keys else Neighbours()
+    return Neighbours(clip_of) if places else Neighbours()
